@@ -1,0 +1,160 @@
+//! One typed error hierarchy for the whole crate.
+//!
+//! Every message says *what* is wrong, *where* it is and *what to do*. The Python package maps each variant to one
+//! exception class of the same meaning, so callers never have to read a message to know what happened.
+
+use std::fmt;
+
+/// A place in a grammar text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Line, counted from 1.
+    pub line: u32,
+    /// Column in Unicode code points, counted from 1.
+    pub column: u32,
+    /// The offending text: at most one line of the source, at most 60 code points of it.
+    pub snippet: String,
+}
+
+impl Location {
+    /// The location of byte `offset` in `source`; offsets past the end give the position after the last character.
+    pub fn new(source: &str, offset: usize) -> Self {
+        let mut offset = offset.min(source.len());
+        while !source.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &source[..offset];
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = before.matches('\n').count() as u32 + 1;
+        let column = before[line_start..].chars().count() as u32 + 1;
+        let rest = source[offset..].split('\n').next().unwrap_or("");
+        let snippet = if rest.trim().is_empty() { before[line_start..].trim_start() } else { rest };
+        Self { line, column, snippet: snippet.chars().take(60).collect() }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}, near {:?}", self.line, self.column, self.snippet)
+    }
+}
+
+/// Everything that can go wrong in this crate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is not in the grammar language that it was read as.
+    #[error("{message} ({location}){}", hint_suffix(.hint))]
+    Syntax {
+        /// What is wrong.
+        message: String,
+        /// Where.
+        location: Location,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+    /// A rule is used but never defined.
+    #[error("rule `{name}` is used but not defined ({location}); define it, or correct the spelling")]
+    UndefinedRule {
+        /// The name as written.
+        name: String,
+        /// Where it is used first.
+        location: Location,
+    },
+    /// A rule is defined but cannot be reached from the root. Raised only when the caller asks for it; a warning else.
+    #[error("rule `{name}` is never used from the root rule ({location}); remove it, or use it")]
+    UnreachableRule {
+        /// The rule's name.
+        name: String,
+        /// Where it is defined.
+        location: Location,
+    },
+    /// The text asks for something this engine (or a context-free language) cannot express.
+    #[error("{feature} is not supported ({location}){}", hint_suffix(.hint))]
+    Unsupported {
+        /// The construct, by its name.
+        feature: String,
+        /// Where.
+        location: Location,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+    /// The grammar derives no string at all.
+    #[error("the grammar derives nothing: {reason}")]
+    EmptyLanguage {
+        /// Which rules can never finish.
+        reason: String,
+    },
+    /// A named limit was passed.
+    #[error("limit `{limit}` exceeded: {message}; raise `{limit}` if this is intended")]
+    LimitExceeded {
+        /// The option that sets the limit.
+        limit: &'static str,
+        /// What was about to be exceeded.
+        message: String,
+    },
+    /// Compilation was cancelled by its caller.
+    #[error("compilation was cancelled")]
+    Cancelled,
+    /// The tokenizer's description contradicts itself.
+    #[error("invalid tokenizer: {0}")]
+    InvalidTokenizer(String),
+    /// A token id outside the vocabulary.
+    #[error("token id {id} is out of range: the vocabulary has {vocab_size} ids, 0 to {}", vocab_size.saturating_sub(1))]
+    TokenOutOfRange {
+        /// The id that was given.
+        id: i64,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// A bitmask of the wrong shape, type or length.
+    #[error("invalid bitmask: {0}")]
+    InvalidBitmask(String),
+    /// The matcher has accepted a stop token and takes nothing more.
+    #[error("the matcher has terminated: {operation} is not possible; call reset() or rollback() first")]
+    Terminated {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// A rollback further back than the start.
+    #[error("cannot roll back {requested} steps: only {available} were accepted")]
+    Rollback {
+        /// Steps asked for.
+        requested: usize,
+        /// Steps in the history.
+        available: usize,
+    },
+    /// A serialised object that cannot be loaded.
+    #[error("cannot load {what}: {reason}")]
+    Deserialize {
+        /// What kind of object.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// An argument that makes no sense where no more special error fits.
+    #[error("invalid argument: {0}")]
+    InvalidArgument(String),
+}
+
+fn hint_suffix(hint: &str) -> String {
+    if hint.is_empty() { String::new() } else { format!(": {hint}") }
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_count_code_points_from_one() {
+        let text = "root ::= \"é\" x\n  y";
+        let at = Location::new(text, text.find('x').unwrap());
+        assert_eq!((at.line, at.column, at.snippet.as_str()), (1, 14, "x"));
+        let at = Location::new(text, text.len());
+        assert_eq!((at.line, at.column, at.snippet.as_str()), (2, 4, "y"));
+        assert_eq!(Location::new("", 5).line, 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! A set of bytes as 256 bits.
+
+use serde::{Deserialize, Serialize};
+
+/// A set of bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// The empty set.
+    pub const EMPTY: Self = Self([0; 4]);
+    /// All 256 bytes.
+    pub const FULL: Self = Self([u64::MAX; 4]);
+
+    /// The set of one byte.
+    pub fn single(byte: u8) -> Self {
+        Self::range(byte, byte)
+    }
+
+    /// The bytes from `lo` to `hi`, both included; empty when `lo > hi`.
+    pub fn range(lo: u8, hi: u8) -> Self {
+        let mut set = Self::EMPTY;
+        for byte in lo..=hi {
+            set.insert(byte);
+        }
+        set
+    }
+
+    /// Adds one byte.
+    pub fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
+    }
+
+    /// Whether `byte` is in the set.
+    pub fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+    }
+
+    /// The union.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] | other.0[i]))
+    }
+
+    /// The intersection.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] & other.0[i]))
+    }
+
+    /// All bytes that are not in the set.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
+    /// Whether there is no byte in the set.
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// How many bytes are in the set.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The bytes in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=255u8).filter(|&byte| self.contains(byte))
+    }
+
+    /// The maximal ranges of neighbouring bytes, in ascending order.
+    pub fn ranges(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+        let mut next = 0u16;
+        std::iter::from_fn(move || {
+            let lo = (next..256).find(|&b| self.contains(b as u8))?;
+            let end = (lo..256).find(|&b| !self.contains(b as u8)).unwrap_or(256);
+            next = end;
+            Some((lo as u8, (end - 1) as u8))
+        })
+    }
+}
+
+impl FromIterator<u8> for ByteSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
+        let mut set = Self::EMPTY;
+        for byte in bytes {
+            set.insert(byte);
+        }
+        set
+    }
+}
+
+impl std::fmt::Debug for ByteSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[")?;
+        for (lo, hi) in self.ranges() {
+            if lo == hi {
+                write!(f, "{}", lo.escape_ascii())?;
+            } else {
+                write!(f, "{}-{}", lo.escape_ascii(), hi.escape_ascii())?;
+            }
+        }
+        write!(f, "]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_the_set_exactly() {
+        for set in [
+            ByteSet::EMPTY,
+            ByteSet::FULL,
+            ByteSet::range(b'a', b'z'),
+            ByteSet::from_iter([0, 1, 63, 64, 255]),
+        ] {
+            let back: ByteSet = set.ranges().flat_map(|(lo, hi)| lo..=hi).collect();
+            assert_eq!(back, set);
+            assert_eq!(set.iter().count(), set.len());
+            assert_eq!(set.complement().len(), 256 - set.len());
+        }
+    }
+}

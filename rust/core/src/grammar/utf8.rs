@@ -1,0 +1,105 @@
+//! From code points to UTF-8 byte sequences.
+//!
+//! A set of code points becomes a choice of concatenated byte classes by the classic splitting of ranges at the
+//! boundaries of UTF-8 encodings (`regex_syntax::utf8`). Every sequence produced is well-formed UTF-8 (RFC 3629, section
+//! 4): overlong forms and surrogates never match.
+
+use super::{ByteSet, ExprId, GrammarBuilder};
+use regex_syntax::utf8::Utf8Sequences;
+use std::collections::BTreeMap;
+
+/// One character of these inclusive ranges of code points.
+///
+/// Sequences are grouped by their tails, so that a class of thousands of ranges stays small.
+pub(super) fn chars(builder: &mut GrammarBuilder, ranges: &[(u32, u32)]) -> ExprId {
+    // tail (all byte ranges but the first) -> set of lead bytes
+    let mut by_tail: BTreeMap<Vec<(u8, u8)>, ByteSet> = BTreeMap::new();
+    for &(lo, hi) in ranges {
+        for (lo, hi) in without_surrogates(lo, hi) {
+            for sequence in Utf8Sequences::new(lo, hi) {
+                let [first, tail @ ..] = sequence.as_slice() else { continue };
+                let tail = tail.iter().map(|r| (r.start, r.end)).collect();
+                let lead = by_tail.entry(tail).or_default();
+                *lead = lead.union(&ByteSet::range(first.start, first.end));
+            }
+        }
+    }
+    let options = by_tail
+        .into_iter()
+        .map(|(tail, lead)| {
+            let mut parts = vec![builder.class(lead)];
+            parts.extend(tail.into_iter().map(|(lo, hi)| builder.class(ByteSet::range(lo, hi))));
+            builder.concat(parts)
+        })
+        .collect();
+    builder.choice(options)
+}
+
+fn without_surrogates(lo: u32, hi: u32) -> impl Iterator<Item = (char, char)> {
+    let hi = hi.min(0x0010_FFFF);
+    [(lo, hi.min(0xD7FF)), (lo.max(0xE000), hi)]
+        .into_iter()
+        .filter(|(lo, hi)| lo <= hi)
+        .filter_map(|(lo, hi)| Some((char::from_u32(lo)?, char::from_u32(hi)?)))
+}
+
+/// The complement of a set of inclusive ranges within all code points.
+pub fn complement(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut sorted = ranges.to_vec();
+    sorted.sort_unstable();
+    let mut out = Vec::new();
+    let mut next = 0u32;
+    for (lo, hi) in sorted {
+        if lo > next {
+            out.push((next, lo - 1));
+        }
+        next = next.max(hi.saturating_add(1));
+    }
+    if next <= 0x0010_FFFF {
+        out.push((next, 0x0010_FFFF));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Expr, Grammar};
+    use super::*;
+
+    fn matches(grammar: &Grammar, id: ExprId, bytes: &[u8]) -> bool {
+        match grammar.expr(id) {
+            Expr::Class(set) => bytes.len() == 1 && set.contains(bytes[0]),
+            Expr::Choice(options) => options.iter().any(|&o| matches(grammar, o, bytes)),
+            Expr::Concat(parts) => {
+                parts.len() == bytes.len()
+                    && parts.iter().zip(bytes).all(|(&p, &b)| matches(grammar, p, &[b]))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn classes_match_exactly_their_characters() {
+        let sets: [&[(u32, u32)]; 4] =
+            [&[(0, 0x10FFFF)], &[(0x61, 0x7A), (0xE9, 0xE9)], &[(0x7F0, 0x10010)], &[(0xD700, 0xE100)]];
+        for ranges in sets {
+            let mut b = GrammarBuilder::new("");
+            let root = b.declare("root");
+            let id = b.chars(ranges);
+            b.define(root, id, None).unwrap();
+            let grammar = b.build(root).unwrap();
+            for c in (0..=0x10FFFFu32).step_by(7).filter_map(char::from_u32) {
+                let inside = ranges.iter().any(|&(lo, hi)| (lo..=hi).contains(&(c as u32)));
+                assert_eq!(matches(&grammar, id, c.to_string().as_bytes()), inside, "{c:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn complement_is_an_involution() {
+        let set = [(5, 9), (20, 0x10FFFF)];
+        assert_eq!(complement(&set), [(0, 4), (10, 19)]);
+        assert_eq!(complement(&complement(&set)), set);
+        assert_eq!(complement(&[]), [(0, 0x10FFFF)]);
+    }
+}
