@@ -22,6 +22,7 @@ from bytewright.tokenizers import (
     MAX_VOCAB_SIZE,
     VocabularySpec,
     build_spec,
+    detect_kind,
     load_huggingface,
     load_mistral_common,
     load_sentencepiece,
@@ -334,12 +335,16 @@ def test_mistral_common_objects(tekken: bool) -> None:
     inner = tokenizer.instruct_tokenizer.tokenizer
     spec = load_mistral_common(tokenizer)
     assert spec == load_mistral_common(inner)
-    assert spec == load_huggingface(SimpleNamespace(tokenizer=tokenizer))  # as transformers wraps it
+    wrapper = SimpleNamespace(tokenizer=tokenizer, eos_token_id=inner.eos_id)  # as transformers wraps it
+    assert spec == load_huggingface(wrapper)
+    assert detect_kind(wrapper) == ("raw" if tekken else "byte_fallback")
     assert len(spec.encoded_vocab) == inner.n_words
     assert spec.stop_token_ids == (inner.eos_id,)
     prefix = b"" if tekken else b" "
     for text in TEXTS if tekken else SENTENCEPIECE_TEXTS:
         assert joined(spec, inner.encode(text, bos=False, eos=False)) == prefix + text.encode()
+    if not tekken:
+        assert spec == load_sentencepiece(inner.file_path)
     if tekken:
         # mistral-common makes up names for the specials that the file does not name; the text is the same
         from_file = load_mistral_common(inner.file_path)

@@ -344,7 +344,9 @@ def test_hf_tiktoken_inside() -> None:
     ranks = {bytes([b]): b for b in range(256)}
     encoding = tiktoken.Encoding("t", pat_str=".", mergeable_ranks=ranks, special_tokens={"<|x|>": 300})
     for name in ("tokenizer", "model"):
-        spec = load_huggingface(SimpleNamespace(**{name: encoding}, eos_token_id=300), vocab_size=320)
+        wrapper = SimpleNamespace(**{name: encoding}, eos_token_id=300)
+        spec = load_huggingface(wrapper, vocab_size=320)
+        assert detect_kind(wrapper) == "raw"
         assert spec == load_tiktoken(encoding, stop_token_ids=300, vocab_size=320)
 
 

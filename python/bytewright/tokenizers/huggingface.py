@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bytewright.errors import InvalidTokenizerError
-from bytewright.tokenizers.mistral import is_mistral_common, load_mistral_common
+from bytewright.tokenizers.mistral import is_mistral_common, is_sentencepiece_inside, load_mistral_common
 from bytewright.tokenizers.pieces import BYTE_PIECES, decode_byte_level, decode_sentencepiece
 from bytewright.tokenizers.sentencepiece import parse_model, piece_bytes
 from bytewright.tokenizers.spec import VocabularySpec, build_spec, fill_table, normalize_ids
@@ -82,22 +82,10 @@ def load_huggingface(
     """
     if stop_token_ids is None:
         stop_token_ids = generation_stop_ids(tokenizer, generation_config)
-    inner = getattr(tokenizer, "tokenizer", None)
-    if is_mistral_common(inner):
-        # the wrapper around mistral-common; an id list that is empty leaves the choice to that loader
-        return load_mistral_common(inner, vocab_size=vocab_size, stop_token_ids=stop_token_ids or None)
-    for encoding in (inner, getattr(tokenizer, "model", None)):
-        if is_encoding(encoding):
-            spec = load_tiktoken(encoding, stop_token_ids=stop_token_ids)
-            table, special = spec.encoded_vocab, set(spec.special_token_ids)
-            break
-    else:
-        try:
-            table, special = _read(tokenizer)
-        except UnicodeEncodeError as error:
-            raise InvalidTokenizerError(
-                f"{_name(tokenizer)}: a token is not Unicode text ({error})"
-            ) from None
+    try:
+        table, special = _read(tokenizer)
+    except UnicodeEncodeError as error:
+        raise InvalidTokenizerError(f"{_name(tokenizer)}: a token is not Unicode text ({error})") from None
     special.update(i for i in _wrapper_special_ids(tokenizer) if 0 <= i < len(table))
     return build_spec(
         table,
@@ -117,6 +105,11 @@ def detect_kind(tokenizer: Any) -> TokenizerKind:
     backend = _backend(tokenizer)
     if backend is not None:
         return _rule(backend, _model_facts(backend)).kind
+    inner = _inside(tokenizer)
+    if is_encoding(inner):
+        return "raw"
+    if inner is not None:
+        return "byte_fallback" if is_sentencepiece_inside(inner) else "raw"
     if hasattr(tokenizer, "sp_model"):
         return "byte_fallback"
     if isinstance(getattr(tokenizer, "byte_decoder", None), Mapping):
@@ -157,6 +150,15 @@ def _backend(tokenizer: Any) -> Any:
     return backend if all(hasattr(backend, name) for name in shape) else None
 
 
+def _inside(tokenizer: Any) -> Any:
+    """The mistral-common tokenizer or the tiktoken encoding that a transformers class wraps, or None."""
+    for name in ("tokenizer", "model"):
+        inner = getattr(tokenizer, name, None)
+        if is_mistral_common(inner) or is_encoding(inner):
+            return inner
+    return None
+
+
 def _wrapper_special_ids(tokenizer: Any) -> list[int]:
     """``all_special_ids`` of a transformers tokenizer (bos, eos, unk, pad ...); none for a bare one."""
     return [i for i in getattr(tokenizer, "all_special_ids", ()) if isinstance(i, int)]
@@ -164,6 +166,10 @@ def _wrapper_special_ids(tokenizer: Any) -> list[int]:
 
 def _read(tokenizer: Any) -> tuple[list[bytes], set[int]]:
     """The table of bytes and the special ids."""
+    inner = _inside(tokenizer)
+    if inner is not None:
+        spec = load_tiktoken(inner) if is_encoding(inner) else load_mistral_common(inner)
+        return spec.encoded_vocab, set(spec.special_token_ids)
     backend = _backend(tokenizer)
     if backend is not None:
         return _read_fast(backend)

@@ -21,7 +21,7 @@ from bytewright.tokenizers.spec import MAX_VOCAB_SIZE, VocabularySpec, build_spe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_mistral_common", "load_mistral_common", "load_tekken_file"]
+__all__ = ["is_mistral_common", "is_sentencepiece_inside", "load_mistral_common", "load_tekken_file"]
 
 # Tekken files before version 7 do not name their special tokens; these are the ids of the first three, in all
 # versions.
@@ -50,17 +50,31 @@ def load_mistral_common(
         load = load_tekken_file if Path(source).suffix == ".json" else load_sentencepiece
         return load(source, vocab_size=vocab_size, stop_token_ids=stop_token_ids)
     inner = _inner(source)
+    model = _sentencepiece_model(inner)
+    if model is not None:
+        return load_sentencepiece(model, vocab_size=vocab_size, stop_token_ids=stop_token_ids)
     if hasattr(inner, "id_to_byte_piece") and hasattr(inner, "num_special_tokens"):
         return _load_tekkenizer(inner, vocab_size, stop_token_ids)
-    model = getattr(inner, "_model", None)
-    if hasattr(model, "serialized_model_proto"):
-        return load_sentencepiece(model, vocab_size=vocab_size, stop_token_ids=stop_token_ids)
     raise InvalidTokenizerError(f"expected a mistral-common tokenizer or a path, got {type(source).__name__}")
 
 
 def is_mistral_common(value: object) -> bool:
     """True if ``value`` is a ``MistralTokenizer``, by its shape."""
     return hasattr(value, "instruct_tokenizer")
+
+
+def is_sentencepiece_inside(tokenizer: Any) -> bool:
+    """True if a ``MistralTokenizer`` is SentencePiece inside, False if it is Tekken."""
+    return _sentencepiece_model(_inner(tokenizer)) is not None
+
+
+def _sentencepiece_model(tokenizer: Any) -> Any:
+    """The ``SentencePieceProcessor`` of a ``SentencePieceTokenizer``; None for a ``Tekkenizer``.
+
+    The processor has no public name there, and the public methods of the two classes are the same.
+    """
+    model = getattr(tokenizer, "_model", None)
+    return model if hasattr(model, "serialized_model_proto") else None
 
 
 def _inner(source: Any) -> Any:
@@ -119,7 +133,7 @@ def load_tekken_file(
             vocab.append(base64.b64decode(entry["token_bytes"], validate=True))
     except InvalidTokenizerError:
         raise
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidTokenizerError(f"{name}: not a Tekken file ({type(error).__name__}: {error})") from None
     if stop_token_ids is None:
         stop_token_ids = [i for i, text in specials.items() if text == "</s>"]
