@@ -352,6 +352,30 @@ def test_mistral_common_objects(tekken: bool) -> None:
         assert from_file.special_token_ids == spec.special_token_ids
 
 
+def test_mistral_common_by_shape() -> None:
+    """The two classes by their methods alone, for where mistral-common does not import."""
+    tokens = [b"<unk>", b"</s>", b"a", b"\xff"]
+    tekkenizer = SimpleNamespace(
+        num_special_tokens=2,
+        n_words=4,
+        eos_id=1,
+        id_to_piece=lambda i: tokens[i].decode("utf-8", "replace"),
+        id_to_byte_piece=lambda i: b"" if i < 2 else tokens[i],
+    )
+    wrapper = SimpleNamespace(instruct_tokenizer=SimpleNamespace(tokenizer=tekkenizer))
+    expected = VocabularySpec(tokens, 6, (1,), (0, 1))
+    assert load_mistral_common(tekkenizer, vocab_size=6) == expected
+    assert load_mistral_common(wrapper, vocab_size=6) == expected
+    assert load_mistral_common(wrapper, stop_token_ids=[0, 3]).stop_token_ids == (0, 3)
+    assert detect_kind(SimpleNamespace(tokenizer=wrapper)) == "raw"
+
+    model = piece("<unk>", 2) + piece("</s>", 3) + piece("▁a")
+    processor = SimpleNamespace(serialized_model_proto=lambda: model)
+    tekkenizer._model = processor  # a SentencePieceTokenizer has the same methods, and this
+    assert load_mistral_common(wrapper) == VocabularySpec([b"<unk>", b"</s>", b" a"], 3, (1,), (0, 1))
+    assert detect_kind(SimpleNamespace(tokenizer=wrapper)) == "byte_fallback"
+
+
 def tekken_json(**changes: Any) -> dict[str, Any]:
     vocab = [
         {"rank": i, "token_bytes": base64.b64encode(t).decode(), "token_str": None}

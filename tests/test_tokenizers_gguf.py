@@ -146,6 +146,20 @@ def gguf_key(name: str, kind: int) -> bytes:
 TOKENS = "tokenizer.ggml.tokens"
 
 
+def test_gguf_a_last_string_past_the_end_is_refused(tmp_path: Path) -> None:
+    path = gguf_file(tmp_path / "m.gguf", "llama", ["a"], [1])
+    data = bytearray(path.read_bytes())
+    entries = struct.unpack_from("<Q", data, 16)[0]
+    end = data.index(b"tokenizer.ggml.token_type") + len("tokenizer.ggml.token_type") + 4 + 4 + 8 + 4
+    struct.pack_into("<Q", data, 16, entries + 1)
+    value = gguf_key("x", 8) + struct.pack("<Q", 3)
+    path.write_bytes(data[:end] + value + b"abc")
+    assert load_gguf(path).encoded_vocab == [b"a"]
+    path.write_bytes(data[:end] + value + b"ab")
+    with pytest.raises(InvalidTokenizerError, match="past the end"):
+        load_gguf(path)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -104,12 +104,12 @@ def test_hf_byte_level_is_found_wherever_it_stands(tk: Any, where: str) -> None:
 def test_hf_added_tokens_of_a_byte_level_tokenizer(tk: Any) -> None:
     backend = byte_level_backend(tk)
     size = backend.get_vocab_size()
-    backend.add_tokens(["café Ġ", "   ", "<tool>"])
+    backend.add_tokens(["caféĠ", "   ", "<tool>"])
     backend.add_special_tokens(["<|end|>", "<|é|>"])
     spec = load_huggingface(backend)
-    assert spec.encoded_vocab[size:] == ["café Ġ".encode(), b"   ", b"<tool>", b"<|end|>", "<|é|>".encode()]
+    assert spec.encoded_vocab[size:] == ["caféĠ".encode(), b"   ", b"<tool>", b"<|end|>", "<|é|>".encode()]
     assert spec.special_token_ids == (size + 3, size + 4)
-    text = "a café Ġ and    <tool>!"
+    text = "a caféĠ and    <tool>!"
     ids = backend.encode(text).ids
     assert {size, size + 1, size + 2} <= set(ids)
     assert joined(spec, ids) == text.encode()
@@ -245,6 +245,13 @@ def test_hf_transformers_fast(tk: Any) -> None:
     assert load_huggingface(tokenizer, generation_config={"eos_token_id": turn}).stop_token_ids == both
     assert load_huggingface(tokenizer, generation_config=config, stop_token_ids=3).stop_token_ids == (3,)
     assert load_huggingface(tokenizer, stop_token_ids=[]).stop_token_ids == ()
+
+
+def test_hf_ids_with_a_special_role_are_special(tk: Any) -> None:
+    backend = byte_level_backend(tk)
+    wrapper = SimpleNamespace(backend_tokenizer=backend, eos_token_id=7, all_special_ids=[7, 9, None, 10**6])
+    spec = load_huggingface(wrapper)
+    assert (spec.stop_token_ids, spec.special_token_ids) == ((7,), (7, 9))
 
 
 def test_generation_stop_ids() -> None:
