@@ -98,12 +98,15 @@ impl<'py, T> Rows<'py, T> {
 impl<'py, T: Element> Rows<'py, T> {
     /// A writable NumPy array whose last axis is contiguous; any distance between its rows.
     pub(crate) fn strided(array: &Bound<'py, PyArrayDyn<T>>) -> Result<Self, String> {
+        if !is_writeable(array.as_untyped()) {
+            return Err("it is read-only".into());
+        }
+        if array.is_empty() {
+            return Self::checked(array.data(), array.shape(), None, array.as_any());
+        }
         let (shape, strides, size) = (array.shape(), array.strides(), size_of::<T>() as isize);
         if shape.last().is_some_and(|&width| width > 1) && strides.last() != Some(&size) {
             return Err("its last axis must be contiguous".into());
-        }
-        if !is_writeable(array.as_untyped()) {
-            return Err("it is read-only".into());
         }
         if strides.iter().any(|stride| stride % size != 0) {
             return Err("its memory is missing or not aligned".into());

@@ -49,11 +49,11 @@ fn apply<T: Element + Copy>(
         return Err(invalid_bitmask(message));
     }
     let indices = indices.unwrap_or_else(|| (0..logits.len()).collect());
+    let rows = logits.rows_mut(&indices)?;
     let mask_of = |&index: &usize| {
         bitmask.row(index).ok_or_else(|| invalid_bitmask(format!("it has no row {index}, which `indices` names")))
     };
     let masks = indices.iter().map(mask_of).collect::<PyResult<Vec<_>>>()?;
-    let rows = logits.rows_mut(&indices)?;
     py.detach(|| {
         for (row, mask) in rows.into_iter().zip(masks) {
             apply_row(row, mask, minus_inf, vocab_size);
