@@ -10,9 +10,19 @@
 //!                                                                 vocab (byte trie) --^
 //! ```
 
+mod automaton;
+pub mod compile;
 pub mod error;
 pub mod frontend;
 pub mod grammar;
+pub mod mask;
+pub mod matcher;
+mod stack;
+pub mod vocab;
 
+pub use automaton::{Budget, CancelToken};
+pub use compile::{CompiledGrammar, Compiler, CompilerOptions};
 pub use error::{Error, Location, Result};
 pub use grammar::Grammar;
+pub use matcher::{Matcher, MatcherOptions, Rejection};
+pub use vocab::{Vocabulary, VocabularyOptions};

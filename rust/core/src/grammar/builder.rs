@@ -3,6 +3,7 @@
 use super::{Annotation, ByteSet, Expr, ExprId, Grammar, Rule, RuleId, Span, TokenSet};
 use crate::error::{Error, Location, Result};
 use rustc_hash::FxHashMap;
+use std::hash::{Hash, Hasher};
 
 /// Collects rules and expressions, then checks them as a whole.
 ///
@@ -170,15 +171,6 @@ impl GrammarBuilder {
     /// Checks the whole and gives the grammar; rules that the root cannot reach become annotations of kind
     /// `unreachable-rule`.
     pub fn build(mut self, root: RuleId) -> Result<Grammar> {
-        for expr in &self.exprs {
-            if let Expr::Repeat { min, max: Some(max), .. } = expr
-                && min > max
-            {
-                return Err(Error::InvalidArgument(format!(
-                    "a repeat of at least {min} and at most {max} is impossible"
-                )));
-            }
-        }
         let mut rules = Vec::with_capacity(self.rules.len());
         for rule in &self.rules {
             let Some(body) = rule.body else {
@@ -196,6 +188,7 @@ impl GrammarBuilder {
             annotations: std::mem::take(&mut self.annotations),
             source: self.source,
         };
+        grammar.validate()?;
         let unreachable: Vec<Annotation> = grammar
             .unreachable_rules()
             .into_iter()
@@ -214,7 +207,75 @@ impl GrammarBuilder {
     }
 }
 
+/// How deep expressions may nest; deeper ones would overflow the stack of a thread.
+const MAX_DEPTH: u32 = 1000;
+
 impl Grammar {
+    /// Checks the invariants of the module: what the builder guarantees, and a loaded grammar has yet to show.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let invalid = |message: String| Err(Error::InvalidArgument(message));
+        if self.spans.len() != self.exprs.len() || self.root.index() >= self.rules.len() {
+            return invalid("the grammar's tables do not fit together".into());
+        }
+        if self.rules.iter().any(|rule| rule.body.index() >= self.exprs.len()) {
+            return invalid("a rule has no body".into());
+        }
+        let mut depths: Vec<u32> = Vec::with_capacity(self.exprs.len());
+        for (id, expr) in self.exprs.iter().enumerate() {
+            let children: &[ExprId] = match expr {
+                Expr::Concat(parts) | Expr::Choice(parts) => parts,
+                Expr::Repeat { body, min, max } => {
+                    if max.is_some_and(|max| *min > max) {
+                        let max = max.unwrap_or(0);
+                        return invalid(format!(
+                            "a repeat of at least {min} and at most {max} is impossible"
+                        ));
+                    }
+                    std::slice::from_ref(body)
+                }
+                Expr::Rule(rule) if rule.index() >= self.rules.len() => {
+                    return invalid("a rule is missing".into());
+                }
+                _ => &[],
+            };
+            if children.iter().any(|child| child.index() >= id) {
+                return invalid("an expression refers to a later one".into());
+            }
+            let depth = children.iter().map(|child| depths[child.index()] + 1).max().unwrap_or(0);
+            if depth > MAX_DEPTH {
+                let message = format!("expressions nest deeper than {MAX_DEPTH}");
+                return Err(Error::LimitExceeded { limit: "nesting_depth", message });
+            }
+            depths.push(depth);
+        }
+        Ok(())
+    }
+
+    /// A digest that equal grammars share; different ones may share it too.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = rustc_hash::FxHasher::default();
+        (&self.exprs, self.root).hash(&mut hasher);
+        self.rules.iter().for_each(|rule| (&rule.name, rule.body).hash(&mut hasher));
+        hasher.finish()
+    }
+
+    /// Heap memory, bytes, approximately.
+    pub(crate) fn memory_size_bytes(&self) -> usize {
+        let exprs: usize = self
+            .exprs
+            .iter()
+            .map(|expr| match expr {
+                Expr::Literal(bytes) => bytes.len(),
+                Expr::Concat(parts) | Expr::Choice(parts) => parts.len() * 4,
+                _ => 0,
+            })
+            .sum();
+        exprs
+            + self.exprs.len() * (size_of::<Expr>() + 12)
+            + self.rules.len() * size_of::<Rule>()
+            + self.source.len()
+    }
+
     /// The rules that cannot be reached from the root, in order.
     pub fn unreachable_rules(&self) -> Vec<RuleId> {
         let mut seen_rule = vec![false; self.rules.len()];

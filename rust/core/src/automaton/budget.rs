@@ -1,0 +1,98 @@
+//! What a compilation may cost, and how it is stopped.
+
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A flag that stops compilations that watch it. Clones share the flag.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// Stops every compilation that watches this token.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts the states made, and looks at the clock and the cancel token every so often.
+#[derive(Debug)]
+pub struct Budget {
+    deadline: Option<(Instant, Duration)>,
+    state_limit: usize,
+    states: usize,
+    cancel: CancelToken,
+    until_check: u32,
+}
+
+/// How many units of work pass between two looks at the clock: some 10 µs.
+const CHECK_EVERY: u32 = 256;
+
+impl Budget {
+    /// A budget that starts now.
+    pub fn new(time_limit: Option<Duration>, state_limit: usize, cancel: CancelToken) -> Self {
+        let deadline = time_limit.map(|limit| (Instant::now() + limit, limit));
+        Self { deadline, state_limit, states: 0, cancel, until_check: 0 }
+    }
+
+    /// A budget that never ends, for tests and small built-in grammars.
+    pub fn unlimited() -> Self {
+        Self::new(None, usize::MAX, CancelToken::default())
+    }
+
+    /// Notes one unit of work.
+    pub fn work(&mut self) -> Result<()> {
+        if self.until_check > 0 {
+            self.until_check -= 1;
+            return Ok(());
+        }
+        self.until_check = CHECK_EVERY;
+        if self.cancel.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        match self.deadline {
+            Some((deadline, limit)) if Instant::now() >= deadline => Err(Error::LimitExceeded {
+                limit: "time_limit",
+                message: format!("compiling takes more than {} s", limit.as_secs_f64()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes one automaton state made.
+    pub fn state(&mut self) -> Result<()> {
+        self.states += 1;
+        if self.states > self.state_limit {
+            let message = format!("the grammar needs more than {} automaton states", self.state_limit);
+            return Err(Error::LimitExceeded { limit: "state_limit", message });
+        }
+        self.work()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_has_its_error() {
+        let mut b = Budget::new(None, 2, CancelToken::default());
+        assert!(b.state().is_ok() && b.state().is_ok());
+        assert!(matches!(b.state(), Err(Error::LimitExceeded { limit: "state_limit", .. })));
+
+        let mut b = Budget::new(Some(Duration::ZERO), 100, CancelToken::default());
+        assert!(matches!(b.work(), Err(Error::LimitExceeded { limit: "time_limit", .. })));
+
+        let cancel = CancelToken::default();
+        let mut b = Budget::new(None, 100, cancel.clone());
+        assert!(b.work().is_ok());
+        cancel.cancel();
+        assert!((0..=CHECK_EVERY).any(|_| b.work() == Err(Error::Cancelled)));
+    }
+}

@@ -1,0 +1,151 @@
+//! What can happen next at a state once all its calls are followed down to their first bytes.
+//!
+//! Following calls from a state gives a small acyclic graph of *entries*: entry 0 is the state itself, every other
+//! entry is the start of a rule, reached by calls from earlier entries. A *move* says: on a byte of this range go to this
+//! state, with the stack of this entry. Stacks are built only for the entries that a byte really uses.
+//!
+//! Calls whose return state has nothing left to do (final, no edges, no counter) are tail calls: they leave no frame
+//! behind, so right recursion runs in constant stack.
+
+use super::{Pda, StateId};
+use crate::grammar::ByteSet;
+use rustc_hash::FxHashMap;
+
+/// How one entry is called from another: the state to return to (`None` for a tail call), and the caller's index.
+pub(crate) type Caller = (Option<StateId>, u32);
+
+/// A rule start (or, as entry 0, the state itself).
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) state: StateId,
+    /// Empty for entry 0; all callers come before their callee.
+    pub(crate) callers: Vec<Caller>,
+}
+
+/// The expansion of one state.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    pub(crate) entries: Vec<Entry>,
+    /// Disjoint ascending byte ranges with the part of `moves` that they allow.
+    ranges: Vec<(u8, u8, u32, u32)>,
+    /// Next state, and the entry whose stack goes with it.
+    moves: Vec<(StateId, u32)>,
+    /// Token set, next state, entry.
+    pub(crate) tokens: Vec<(u32, StateId, u32)>,
+    /// All bytes that any range allows.
+    pub(crate) first: ByteSet,
+}
+
+impl Expanded {
+    pub(super) fn new(pda: &Pda, state: StateId) -> Self {
+        let entries = entries(pda, state);
+        let mut edges: Vec<(u8, u8, StateId, u32)> = Vec::new();
+        let mut tokens = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let index = index as u32;
+            edges.extend(pda.bytes_of(entry.state).iter().map(|&(lo, hi, to)| (lo, hi, to, index)));
+            tokens.extend(pda.tokens_of(entry.state).iter().map(|&(set, to)| (set, to, index)));
+        }
+        let mut first = ByteSet::EMPTY;
+        for &(lo, hi, ..) in &edges {
+            first = first.union(&ByteSet::range(lo, hi));
+        }
+        let (ranges, moves) = if entries.len() == 1 {
+            // Ranges of one state are disjoint already.
+            let ranges = edges.iter().enumerate().map(|(i, e)| (e.0, e.1, i as u32, i as u32 + 1)).collect();
+            (ranges, edges.iter().map(|e| (e.2, e.3)).collect())
+        } else {
+            split(&edges)
+        };
+        Self { entries, ranges, moves, tokens, first }
+    }
+
+    /// The moves on a byte.
+    #[inline]
+    pub(crate) fn moves(&self, byte: u8) -> &[(StateId, u32)] {
+        let at = self.ranges.partition_point(|r| r.1 < byte);
+        match self.ranges.get(at) {
+            Some(&(lo, _, from, to)) if lo <= byte => &self.moves[from as usize..to as usize],
+            _ => &[],
+        }
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let callers: usize = self.entries.iter().map(|e| e.callers.len() * size_of::<Caller>()).sum();
+        size_of::<Self>()
+            + callers
+            + self.entries.len() * size_of::<Entry>()
+            + self.ranges.len() * 12
+            + self.moves.len() * 8
+    }
+}
+
+/// All entries below a state, callers before callees.
+fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
+    let mut entries = vec![Entry { state, callers: Vec::new() }];
+    if pda.calls_of(state).is_empty() {
+        return entries;
+    }
+    // Kahn's algorithm needs the number of callers first: one pass to find the rules, one to order them.
+    let mut waiting: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut todo = vec![state];
+    while let Some(at) = todo.pop() {
+        for &(rule, _) in pda.calls_of(at) {
+            let count = waiting.entry(rule).or_insert(0);
+            *count += 1;
+            if *count == 1 {
+                todo.push(pda.rules()[rule as usize].start);
+            }
+        }
+    }
+    let mut callers: FxHashMap<u32, Vec<Caller>> = FxHashMap::default();
+    let mut next = 0;
+    while next < entries.len() {
+        for &(rule, back) in pda.calls_of(entries[next].state) {
+            callers.entry(rule).or_default().push((frame_state(pda, back), next as u32));
+            let Some(count) = waiting.get_mut(&rule) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                let callers = callers.remove(&rule).unwrap_or_default();
+                entries.push(Entry { state: pda.rules()[rule as usize].start, callers });
+            }
+        }
+        next += 1;
+    }
+    entries
+}
+
+impl Pda {
+    /// Every call in the automaton: the called rule, the state to return to (`None` for a tail call), the calling rule.
+    pub(crate) fn call_sites(&self) -> impl Iterator<Item = (u32, Option<StateId>, u32)> + '_ {
+        (0..self.num_states() as u32).map(StateId).flat_map(move |state| {
+            let caller = self.state(state).rule;
+            self.calls_of(state).iter().map(move |&(callee, back)| (callee, frame_state(self, back), caller))
+        })
+    }
+}
+
+/// The state to leave in a frame, or `None` where a tail call will do.
+fn frame_state(pda: &Pda, back: StateId) -> Option<StateId> {
+    let is_tail = pda.state(back).is_final && !pda.has_edges(back) && pda.rule_of(back).counter.is_none();
+    (!is_tail).then_some(back)
+}
+
+type Split = (Vec<(u8, u8, u32, u32)>, Vec<(StateId, u32)>);
+
+/// Cuts overlapping ranges at each other's ends.
+fn split(edges: &[(u8, u8, StateId, u32)]) -> Split {
+    let mut cuts: Vec<u16> = edges.iter().flat_map(|e| [u16::from(e.0), u16::from(e.1) + 1]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let (mut ranges, mut moves) = (Vec::new(), Vec::new());
+    for pair in cuts.windows(2) {
+        let (lo, hi) = (pair[0] as u8, (pair[1] - 1) as u8);
+        let from = moves.len() as u32;
+        moves.extend(edges.iter().filter(|e| e.0 <= lo && hi <= e.1).map(|e| (e.2, e.3)));
+        if moves.len() as u32 > from {
+            ranges.push((lo, hi, from, moves.len() as u32));
+        }
+    }
+    (ranges, moves)
+}

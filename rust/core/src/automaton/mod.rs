@@ -1,0 +1,183 @@
+//! From a grammar to a pushdown automaton over bytes.
+//!
+//! Every rule becomes a small deterministic automaton whose edges carry byte ranges, *calls* of other rules, or special
+//! tokens; together they are a recursive transition network (Woods 1970) that the stack in [`crate::stack`] runs. The
+//! pipeline is
+//!
+//! ```text
+//! grammar --lower--> NFA a rule --determinise--> DFA a rule --trim--> --left_recursion--> --minimise--> Pda
+//! ```
+//!
+//! Invariants of a finished [`Pda`], which the recogniser's exactness rests on:
+//! - *No empty calls*: a call consumes at least one byte or token. A rule that also matches the empty string is
+//!   bypassed at each call site (and `root_nullable` says so for the root).
+//! - *No left recursion*: following calls from a state to the called rules' start states never comes back; it is removed
+//!   by a left-corner transform that keeps the language.
+//! - *Productive*: from every state some string leads to the rule's end, so any configuration that is alive can be
+//!   completed to a sentence.
+//! - Edges of one state do not overlap: per byte, per called rule and per token set there is at most one target.
+
+mod budget;
+mod determinise;
+mod expand;
+mod graph;
+mod left_recursion;
+mod lower;
+mod minimise;
+mod pipeline;
+mod trim;
+
+pub use budget::{Budget, CancelToken};
+pub(crate) use expand::Expanded;
+
+use crate::grammar::{ExprId, Span};
+use std::sync::OnceLock;
+
+/// Index of a state in a [`Pda`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StateId(pub(crate) u32);
+
+impl StateId {
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The bounds of a counted repeat; the rule that carries them runs its automaton once for each round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Counter {
+    /// The repeat may end after this many rounds.
+    pub(crate) min: u32,
+    /// It must end after this many; `u32::MAX` stands for "never".
+    pub(crate) max: u32,
+}
+
+impl Counter {
+    /// `max` of a repeat without an upper bound.
+    pub(crate) const UNBOUNDED: u32 = u32::MAX;
+}
+
+/// One state; its edges are ranges of the automaton's arrays.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    pub(crate) rule: u32,
+    bytes: (u32, u32),
+    calls: (u32, u32),
+    tokens: (u32, u32),
+    pub(crate) is_final: bool,
+    origin: Option<ExprId>,
+}
+
+/// A rule of the automaton.
+#[derive(Clone, Debug)]
+pub(crate) struct PdaRule {
+    pub(crate) name: String,
+    pub(crate) span: Option<Span>,
+    pub(crate) start: StateId,
+    pub(crate) counter: Option<Counter>,
+}
+
+/// The automaton; see the module's invariants.
+#[derive(Debug)]
+pub(crate) struct Pda {
+    states: Vec<State>,
+    byte_edges: Vec<(u8, u8, StateId)>,
+    call_edges: Vec<(u32, StateId)>,
+    token_edges: Vec<(u32, StateId)>,
+    rules: Vec<PdaRule>,
+    /// The ids of each token set, ascending.
+    token_sets: Vec<Vec<u32>>,
+    root_nullable: bool,
+    expanded: Vec<OnceLock<Box<Expanded>>>,
+}
+
+impl Pda {
+    /// The root rule is always the first.
+    pub(crate) const ROOT: u32 = 0;
+
+    #[inline]
+    pub(crate) fn state(&self, id: StateId) -> &State {
+        &self.states[id.index()]
+    }
+
+    pub(crate) fn num_states(&self) -> usize {
+        self.states.len()
+    }
+
+    pub(crate) fn rules(&self) -> &[PdaRule] {
+        &self.rules
+    }
+
+    #[inline]
+    pub(crate) fn rule_of(&self, id: StateId) -> &PdaRule {
+        &self.rules[self.state(id).rule as usize]
+    }
+
+    /// Outgoing byte ranges, ascending and disjoint.
+    #[inline]
+    pub(crate) fn bytes_of(&self, id: StateId) -> &[(u8, u8, StateId)] {
+        let (from, to) = self.state(id).bytes;
+        &self.byte_edges[from as usize..to as usize]
+    }
+
+    /// Outgoing calls: the rule, and the state to return to.
+    #[inline]
+    pub(crate) fn calls_of(&self, id: StateId) -> &[(u32, StateId)] {
+        let (from, to) = self.state(id).calls;
+        &self.call_edges[from as usize..to as usize]
+    }
+
+    /// Outgoing special-token edges: the token set, and the next state.
+    #[inline]
+    pub(crate) fn tokens_of(&self, id: StateId) -> &[(u32, StateId)] {
+        let (from, to) = self.state(id).tokens;
+        &self.token_edges[from as usize..to as usize]
+    }
+
+    /// Whether the grammar names any special token.
+    #[inline]
+    pub(crate) fn has_token_edges(&self) -> bool {
+        !self.token_edges.is_empty()
+    }
+
+    /// The token ids of a set, ascending.
+    pub(crate) fn token_set(&self, set: u32) -> &[u32] {
+        &self.token_sets[set as usize]
+    }
+
+    /// Whether a state has any edge at all.
+    #[inline]
+    pub(crate) fn has_edges(&self, id: StateId) -> bool {
+        let s = self.state(id);
+        s.bytes.0 != s.bytes.1 || s.calls.0 != s.calls.1 || s.tokens.0 != s.tokens.1
+    }
+
+    /// Whether the empty string is a sentence.
+    pub(crate) fn root_nullable(&self) -> bool {
+        self.root_nullable
+    }
+
+    /// The expression that a state stands before, to explain a refusal with.
+    pub(crate) fn origin_of(&self, id: StateId) -> Option<ExprId> {
+        self.state(id).origin
+    }
+
+    /// What can happen next at a state, calls included; computed when it is first asked for.
+    #[inline]
+    pub(crate) fn expanded(&self, id: StateId) -> &Expanded {
+        self.expanded[id.index()].get_or_init(|| Box::new(Expanded::new(self, id)))
+    }
+
+    /// Heap memory, bytes.
+    pub(crate) fn memory_size_bytes(&self) -> usize {
+        let expanded: usize =
+            self.expanded.iter().filter_map(OnceLock::get).map(|e| e.memory_size_bytes()).sum();
+        expanded
+            + self.states.len() * (size_of::<State>() + size_of::<OnceLock<Box<Expanded>>>())
+            + self.byte_edges.len() * size_of::<(u8, u8, StateId)>()
+            + (self.call_edges.len() + self.token_edges.len()) * size_of::<(u32, StateId)>()
+            + self.rules.iter().map(|r| size_of::<PdaRule>() + r.name.len()).sum::<usize>()
+            + self.token_sets.iter().map(|s| s.len() * 4).sum::<usize>()
+    }
+}

@@ -1,0 +1,125 @@
+//! The steps from grammar to [`Pda`], in order.
+
+use super::determinise::{Dfa, determinise};
+use super::left_recursion::{self, RuleDfa};
+use super::lower::{self, Lowered};
+use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
+use crate::error::{Error, Result};
+use crate::grammar::Grammar;
+use crate::vocab::Vocabulary;
+use std::sync::OnceLock;
+
+impl Pda {
+    /// Compiles a grammar. The vocabulary is needed only for its special tokens.
+    ///
+    /// # Errors
+    /// [`Error::EmptyLanguage`] when nothing matches, [`Error::LimitExceeded`] and [`Error::Cancelled`] by the budget,
+    /// and errors for special tokens that the vocabulary does not have.
+    pub(crate) fn new(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Budget) -> Result<Self> {
+        let Lowered { rules: nfas, token_sets } = lower::lower(grammar, vocabulary, budget)?;
+        let nullable = trim::nullable_rules(&nfas);
+        let root = grammar.root().index();
+        let root_nullable = nullable[root];
+
+        let mut rules = Vec::with_capacity(nfas.len());
+        for (index, rule) in nfas.into_iter().enumerate() {
+            let dfa = determinise(&rule.nfa, &nullable, budget)?;
+            let mut counter = rule.counter;
+            if let Some(counter) = &mut counter
+                && nullable[index]
+            {
+                // Empty rounds count as well, so any number of rounds that are not empty will do.
+                counter.min = 0;
+            }
+            rules.push(RuleDfa { name: rule.name, span: rule.span, counter, dfa });
+        }
+        let dfas: Vec<Dfa> = rules.iter_mut().map(|r| std::mem::take(&mut r.dfa)).collect();
+        let productive = trim::productive_rules(&dfas, &token_sets);
+        if !productive[root] && !root_nullable {
+            return Err(empty_language(grammar, &productive));
+        }
+        for (rule, mut dfa) in rules.iter_mut().zip(dfas) {
+            trim::trim(&mut dfa, &productive, &token_sets);
+            rule.dfa = dfa;
+        }
+        left_recursion::eliminate(&mut rules, budget)?;
+        let all = vec![true; rules.len()];
+        for rule in &mut rules {
+            budget.work()?;
+            trim::trim(&mut rule.dfa, &all, &token_sets);
+            minimise::minimise(&mut rule.dfa);
+        }
+        Ok(assemble(rules, root, root_nullable, token_sets))
+    }
+}
+
+fn empty_language(grammar: &Grammar, productive: &[bool]) -> Error {
+    let names: Vec<&str> = grammar
+        .rules()
+        .iter()
+        .zip(productive)
+        .filter(|(_, productive)| !**productive)
+        .map(|(rule, _)| rule.name.as_str())
+        .take(5)
+        .collect();
+    let root = &grammar.rule(grammar.root()).name;
+    let reason = format!(
+        "no derivation of `{root}` ever ends; rules without an end: {}. Give one of them an alternative that does not lead \
+         back to itself",
+        names.join(", ")
+    );
+    Error::EmptyLanguage { reason }
+}
+
+/// Lays the rules that the root reaches out in the flat arrays, the root first.
+fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: Vec<Vec<u32>>) -> Pda {
+    const UNSEEN: u32 = u32::MAX;
+    let mut number = vec![UNSEEN; rules.len()];
+    let mut order = vec![root];
+    number[root] = 0;
+    let mut next = 0;
+    while next < order.len() {
+        for state in &rules[order[next]].dfa.states {
+            for &(callee, _) in &state.calls {
+                if number[callee as usize] == UNSEEN {
+                    number[callee as usize] = order.len() as u32;
+                    order.push(callee as usize);
+                }
+            }
+        }
+        next += 1;
+    }
+    let mut pda = Pda {
+        states: Vec::new(),
+        byte_edges: Vec::new(),
+        call_edges: Vec::new(),
+        token_edges: Vec::new(),
+        rules: Vec::new(),
+        token_sets,
+        root_nullable,
+        expanded: Vec::new(),
+    };
+    for &index in &order {
+        let rule = &rules[index];
+        let base = pda.states.len() as u32;
+        let at = |target: u32| StateId(base + target);
+        for state in &rule.dfa.states {
+            let starts = (pda.byte_edges.len(), pda.call_edges.len(), pda.token_edges.len());
+            pda.byte_edges.extend(state.bytes.iter().map(|&(lo, hi, t)| (lo, hi, at(t))));
+            pda.call_edges.extend(state.calls.iter().map(|&(r, t)| (number[r as usize], at(t))));
+            pda.token_edges.extend(state.tokens.iter().map(|&(s, t)| (s, at(t))));
+            pda.states.push(State {
+                rule: pda.rules.len() as u32,
+                bytes: (starts.0 as u32, pda.byte_edges.len() as u32),
+                calls: (starts.1 as u32, pda.call_edges.len() as u32),
+                tokens: (starts.2 as u32, pda.token_edges.len() as u32),
+                is_final: state.is_final,
+                origin: state.origin,
+            });
+        }
+        let (name, span, counter) = (rule.name.clone(), rule.span, rule.counter);
+        pda.rules.push(PdaRule { name, span, start: StateId(base), counter });
+    }
+    pda.expanded = (0..pda.states.len()).map(|_| OnceLock::new()).collect();
+    pda
+}

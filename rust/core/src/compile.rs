@@ -1,0 +1,362 @@
+//! From grammars to compiled grammars: limits, cancelling, and the cache.
+//!
+//! Compiling builds the automaton and nothing else; masks are computed when a state is first met. A [`Compiler`]
+//! belongs to one vocabulary and shares the prechecked splits among all grammars that it compiles. Its cache maps
+//! whole grammars (compared whole, never by hash alone) to what was compiled from them.
+
+use crate::automaton::{Budget, CancelToken, Pda};
+use crate::error::{Error, Location, Result};
+use crate::grammar::Grammar;
+use crate::mask::{FinishedMasks, GrammarMasks, MaskContext, SplitStore, StateStatistics};
+use crate::stack::Arena;
+use crate::vocab::Vocabulary;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Default of [`CompilerOptions::state_limit`].
+pub const DEFAULT_STATE_LIMIT: usize = 4_000_000;
+/// Default of [`CompilerOptions::cache_limit_bytes`].
+pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 128 << 20;
+/// Default of [`CompilerOptions::matcher_memory_limit`].
+pub const DEFAULT_MATCHER_MEMORY_LIMIT: usize = 1 << 30;
+/// New matchers get a fresh arena once the shared one is larger than this, bytes.
+const SHARED_ARENA_BYTES: usize = 8 << 20;
+
+/// What a [`Compiler`] may spend.
+#[derive(Clone, Debug)]
+pub struct CompilerOptions {
+    /// Longest time for one compilation; none by default.
+    pub time_limit: Option<Duration>,
+    /// Most automaton states for one compilation, intermediate ones included.
+    pub state_limit: usize,
+    /// Whether compiled grammars are kept.
+    pub cache_enabled: bool,
+    /// Most memory for cached grammars and shared splits together, bytes, approximately.
+    pub cache_limit_bytes: usize,
+    /// Most memory for the stacks of one grammar's matchers, bytes, approximately.
+    pub matcher_memory_limit: usize,
+}
+
+impl Default for CompilerOptions {
+    fn default() -> Self {
+        Self {
+            time_limit: None,
+            state_limit: DEFAULT_STATE_LIMIT,
+            cache_enabled: true,
+            cache_limit_bytes: DEFAULT_CACHE_LIMIT_BYTES,
+            matcher_memory_limit: DEFAULT_MATCHER_MEMORY_LIMIT,
+        }
+    }
+}
+
+/// Compiles grammars for one vocabulary.
+///
+/// ```
+/// use bytewright::{Compiler, Grammar, Matcher, Vocabulary, VocabularyOptions};
+/// use bytewright::grammar::GrammarBuilder;
+/// use std::sync::Arc;
+///
+/// let stop = VocabularyOptions { stop_token_ids: vec![2], ..Default::default() };
+/// let vocabulary = Arc::new(Vocabulary::new(&["a", "ab", "</s>"], stop)?);
+/// let mut builder = GrammarBuilder::new("");
+/// let root = builder.declare("root");
+/// let body = builder.literal("ab");
+/// builder.define(root, body, None)?;
+/// let compiled = Compiler::new(vocabulary, Default::default()).compile(&builder.build(root)?)?;
+///
+/// let mut matcher = Matcher::new(compiled, Default::default())?;
+/// let mut mask = [0u32; 1];
+/// matcher.fill_next_token_bitmask(&mut mask)?;
+/// assert_eq!(mask, [0b011]);
+/// assert!(matcher.accept_token(1)? && matcher.is_completed());
+/// # Ok::<(), bytewright::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Compiler {
+    vocabulary: Arc<Vocabulary>,
+    options: CompilerOptions,
+    store: Arc<SplitStore>,
+    cache: Mutex<Cache>,
+    cancel: Mutex<CancelToken>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    /// By a digest of the grammar; grammars with equal digests stand side by side and are compared whole.
+    compiled: FxHashMap<u64, Vec<Cached>>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Cached {
+    compiled: Arc<CompiledGrammar>,
+    last_used: u64,
+}
+
+impl Cache {
+    fn all(&self) -> impl Iterator<Item = &Cached> {
+        self.compiled.values().flatten()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.all().map(|c| c.compiled.memory_size_bytes()).sum()
+    }
+
+    /// Drops the least recently used grammar; `false` if there is none.
+    fn evict(&mut self) -> bool {
+        let Some(oldest) = self.all().map(|c| c.last_used).min() else { return false };
+        self.compiled.values_mut().for_each(|list| list.retain(|c| c.last_used != oldest));
+        self.compiled.retain(|_, list| !list.is_empty());
+        true
+    }
+}
+
+impl Compiler {
+    /// A compiler for a vocabulary.
+    pub fn new(vocabulary: Arc<Vocabulary>, options: CompilerOptions) -> Self {
+        let store = Arc::new(SplitStore::new(options.cache_limit_bytes / 2));
+        Self { vocabulary, options, store, cache: Mutex::default(), cancel: Mutex::default() }
+    }
+
+    /// The vocabulary that grammars are compiled for.
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// Compiles a grammar, or takes it from the cache.
+    ///
+    /// # Errors
+    /// [`Error::EmptyLanguage`] when nothing matches; [`Error::LimitExceeded`] past a limit of the options;
+    /// [`Error::Cancelled`] after [`Self::cancel`]; errors for special tokens that the vocabulary does not have.
+    pub fn compile(&self, grammar: &Grammar) -> Result<Arc<CompiledGrammar>> {
+        if let Some(known) = self.cached(grammar) {
+            return Ok(known);
+        }
+        let token = self.cancel.lock().clone();
+        let mut budget = Budget::new(self.options.time_limit, self.options.state_limit, token);
+        let pda = Pda::new(grammar, &self.vocabulary, &mut budget)?;
+        let (vocabulary, store) = (Arc::clone(&self.vocabulary), Arc::clone(&self.store));
+        let compiled = CompiledGrammar::new(grammar.clone(), pda, vocabulary, store, &self.options);
+        let compiled = Arc::new(compiled);
+        self.remember(&compiled);
+        Ok(compiled)
+    }
+
+    /// Stops the compilations that are running now; they return [`Error::Cancelled`].
+    pub fn cancel(&self) {
+        std::mem::take(&mut *self.cancel.lock()).cancel();
+    }
+
+    /// Forgets all compiled grammars and splits; those in use stay usable.
+    pub fn clear_cache(&self) {
+        *self.cache.lock() = Cache::default();
+        self.store.clear();
+    }
+
+    /// Heap memory held by the cache, bytes, approximately.
+    pub fn cache_size_bytes(&self) -> usize {
+        self.cache.lock().size_bytes() + self.store.size_bytes()
+    }
+
+    /// Loads what [`CompiledGrammar::serialize_json`] wrote, if it was written for this compiler's vocabulary.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`] for anything else.
+    pub fn load(&self, text: &str) -> Result<Arc<CompiledGrammar>> {
+        self.compile(&read_saved(text, &self.vocabulary)?)
+    }
+
+    fn cached(&self, grammar: &Grammar) -> Option<Arc<CompiledGrammar>> {
+        if !self.options.cache_enabled {
+            return None;
+        }
+        let mut cache = self.cache.lock();
+        cache.clock += 1;
+        let clock = cache.clock;
+        let list = cache.compiled.get_mut(&grammar.digest())?;
+        let found = list.iter_mut().find(|c| c.compiled.grammar == *grammar)?;
+        found.last_used = clock;
+        Some(Arc::clone(&found.compiled))
+    }
+
+    fn remember(&self, compiled: &Arc<CompiledGrammar>) {
+        if !self.options.cache_enabled {
+            return;
+        }
+        let mut cache = self.cache.lock();
+        cache.clock += 1;
+        let cached = Cached { compiled: Arc::clone(compiled), last_used: cache.clock };
+        cache.compiled.entry(compiled.grammar.digest()).or_default().push(cached);
+        while cache.size_bytes() > self.options.cache_limit_bytes / 2 && cache.evict() {}
+    }
+}
+
+/// A grammar ready for matching with one vocabulary. Shared freely among threads and matchers.
+#[derive(Debug)]
+pub struct CompiledGrammar {
+    grammar: Grammar,
+    pub(crate) pda: Pda,
+    vocabulary: Arc<Vocabulary>,
+    store: Arc<SplitStore>,
+    masks: GrammarMasks,
+    session: RwLock<Arc<Mutex<Session>>>,
+    matcher_memory_limit: usize,
+}
+
+/// What matchers of one grammar share: stacks, sets, and the masks finished for them.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) arena: Arena,
+    pub(crate) finished: FinishedMasks,
+}
+
+impl Session {
+    fn new(limit_bytes: usize) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { arena: Arena::new(limit_bytes), finished: FinishedMasks::default() }))
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        self.arena.memory_size_bytes() + self.finished.memory_size_bytes()
+    }
+}
+
+/// Numbers about a compiled grammar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Rules of the automaton, those made for counted repeats included, inlined ones not.
+    pub rules: usize,
+    /// States of the automaton.
+    pub states: usize,
+    /// Memory, bytes.
+    pub bytes: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    format: String,
+    version: u32,
+    vocabulary: String,
+    grammar: Grammar,
+}
+
+const FORMAT: &str = "bytewright-compiled-grammar";
+const VERSION: u32 = 1;
+
+impl CompiledGrammar {
+    fn new(
+        grammar: Grammar,
+        pda: Pda,
+        vocabulary: Arc<Vocabulary>,
+        store: Arc<SplitStore>,
+        options: &CompilerOptions,
+    ) -> Self {
+        let masks = GrammarMasks::new(&pda);
+        let matcher_memory_limit = options.matcher_memory_limit;
+        let session = RwLock::new(Session::new(matcher_memory_limit));
+        Self { grammar, pda, vocabulary, store, masks, session, matcher_memory_limit }
+    }
+
+    /// The grammar that was compiled.
+    pub fn grammar(&self) -> &Grammar {
+        &self.grammar
+    }
+
+    /// The vocabulary it was compiled for.
+    pub fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// Heap memory, bytes, approximately.
+    pub fn memory_size_bytes(&self) -> usize {
+        let session = Arc::clone(&self.session.read());
+        let session = session.try_lock().map_or(0, |s| s.memory_size_bytes());
+        self.grammar.memory_size_bytes()
+            + self.pda.memory_size_bytes()
+            + self.masks.memory_size_bytes()
+            + session
+    }
+
+    /// Size of the automaton.
+    pub fn statistics(&self) -> Statistics {
+        let (rules, states) = (self.pda.rules().len(), self.pda.num_states());
+        Statistics { rules, states, bytes: self.memory_size_bytes() }
+    }
+
+    /// Prechecks every state and says how the vocabulary splits there; far more work than matching needs.
+    pub fn state_statistics(&self) -> Result<Vec<StateStatistics>> {
+        let context = self.mask_context();
+        let mut arena = Arena::new(self.matcher_memory_limit);
+        let states = (0..self.pda.num_states() as u32).map(crate::automaton::StateId);
+        states.filter(|&s| self.pda.has_edges(s)).map(|s| context.statistics(&mut arena, s)).collect()
+    }
+
+    /// The grammar and the vocabulary's fingerprint as JSON text. The automaton is rebuilt on loading: that takes less time
+    /// than reading it would.
+    pub fn serialize_json(&self) -> String {
+        let saved = Saved {
+            format: FORMAT.into(),
+            version: VERSION,
+            vocabulary: self.vocabulary.fingerprint().into(),
+            grammar: self.grammar.clone(),
+        };
+        serde_json::to_string(&saved).unwrap_or_default()
+    }
+
+    /// Loads what [`Self::serialize_json`] wrote, with default options. [`Compiler::load`] shares masks as well.
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`] for other text, another version or another vocabulary.
+    pub fn deserialize_json(text: &str, vocabulary: Arc<Vocabulary>) -> Result<Arc<Self>> {
+        Compiler::new(vocabulary, CompilerOptions::default()).load(text)
+    }
+
+    /// A state in words: its rule, and the place in the grammar's text where known.
+    pub(crate) fn describe(&self, state: crate::automaton::StateId) -> String {
+        let rule = self.pda.rule_of(state);
+        let span = self.pda.origin_of(state).and_then(|expr| self.grammar.span(expr)).or(rule.span);
+        match span {
+            Some(span) if !self.grammar.source().is_empty() => {
+                let at = Location::new(self.grammar.source(), span.start as usize);
+                format!("rule `{}` ({at})", rule.name)
+            }
+            _ => format!("rule `{}`", rule.name),
+        }
+    }
+
+    pub(crate) fn mask_context(&self) -> MaskContext<'_> {
+        MaskContext { pda: &self.pda, vocabulary: &self.vocabulary, store: &self.store, masks: &self.masks }
+    }
+
+    /// The session for a new matcher: the shared one, or a fresh one when that has grown large.
+    pub(crate) fn session(&self) -> Arc<Mutex<Session>> {
+        let shared = Arc::clone(&self.session.read());
+        let is_large = shared.try_lock().is_some_and(|s| s.memory_size_bytes() > SHARED_ARENA_BYTES);
+        if !is_large {
+            return shared;
+        }
+        let fresh = Session::new(self.matcher_memory_limit);
+        *self.session.write() = Arc::clone(&fresh);
+        fresh
+    }
+}
+
+fn read_saved(text: &str, vocabulary: &Vocabulary) -> Result<Grammar> {
+    let fail = |reason: String| Error::Deserialize { what: "compiled grammar", reason };
+    let header: serde_json::Value = serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
+    if header["format"] != FORMAT || header["version"] != VERSION {
+        return Err(fail(format!(
+            "expected {FORMAT} version {VERSION}; compile the grammar again with this version"
+        )));
+    }
+    if header["vocabulary"] != vocabulary.fingerprint() {
+        return Err(fail(
+            "it was compiled for another vocabulary; compile the grammar again for this one".into(),
+        ));
+    }
+    let saved: Saved = serde_json::from_value(header).map_err(|e| fail(e.to_string()))?;
+    saved.grammar.validate().map_err(|e| fail(e.to_string()))?;
+    Ok(saved.grammar)
+}

@@ -1,0 +1,114 @@
+//! Context expansion: what can follow a rule anywhere in its grammar.
+//!
+//! The stacks beneath a rule are approximated from above by a tree of its call sites, [`DEPTH`] calls deep, with an unknown
+//! stack at the bottom. A remainder that dies under this approximation dies under every real stack, so its token is
+//! rejected for good; a remainder that lives, or gets down to the unknown, stays context-dependent.
+
+use crate::automaton::{Counter, Pda};
+use crate::stack::{Arena, NodeId, SetId};
+use crate::vocab::{ByteTrie, Vocabulary};
+use rustc_hash::FxHashMap;
+
+/// How many calls deep the approximation goes.
+const DEPTH: u32 = 3;
+
+/// Where each rule is called from.
+#[derive(Debug)]
+pub(super) struct CallSites {
+    /// For each rule: the state returned to (`None` for tail calls) and the calling rule.
+    sites: Vec<Vec<(Option<crate::automaton::StateId>, u32)>>,
+}
+
+impl CallSites {
+    pub(super) fn new(pda: &Pda) -> Self {
+        let mut sites = vec![Vec::new(); pda.rules().len()];
+        for (callee, ret, caller) in pda.call_sites() {
+            sites[callee as usize].push((ret, caller));
+        }
+        Self { sites }
+    }
+
+    /// The set of configurations that may follow once `rule` has ended.
+    pub(super) fn follow(&self, pda: &Pda, arena: &mut Arena, rule: u32) -> SetId {
+        let mut known = FxHashMap::default();
+        let node = self.stacks_beneath(pda, arena, rule, DEPTH, &mut known);
+        arena.pop(pda, node)
+    }
+
+    fn stacks_beneath(
+        &self,
+        pda: &Pda,
+        arena: &mut Arena,
+        rule: u32,
+        depth: u32,
+        known: &mut FxHashMap<(u32, u32), NodeId>,
+    ) -> NodeId {
+        if depth == 0 {
+            return NodeId::OPEN;
+        }
+        if let Some(&node) = known.get(&(rule, depth)) {
+            return node;
+        }
+        let mut frames = Vec::new();
+        let mut has_end = false;
+        // Tail calls leave no frame: what follows the caller follows the callee.
+        let mut rules = vec![rule];
+        let mut next = 0;
+        while next < rules.len() {
+            has_end |= rules[next] == Pda::ROOT;
+            for &(ret, caller) in &self.sites[rules[next] as usize] {
+                match ret {
+                    Some(ret) => frames.push((ret, caller)),
+                    None if !rules.contains(&caller) => rules.push(caller),
+                    None => {}
+                }
+            }
+            next += 1;
+        }
+        let mut edges = Vec::with_capacity(frames.len());
+        for (ret, caller) in frames {
+            let parent = self.stacks_beneath(pda, arena, caller, depth - 1, known);
+            let rounds = match pda.rules()[caller as usize].counter {
+                None => 0,
+                Some(Counter { min, max: Counter::UNBOUNDED }) => min,
+                Some(Counter { max, .. }) => max - 1,
+            };
+            edges.push((ret, rounds, parent));
+        }
+        let node = arena.node_of_frames(&edges, has_end);
+        known.insert((rule, depth), node);
+        node
+    }
+}
+
+/// The remainders that can go on from `follow`, with their tokens.
+pub(super) fn prune(
+    pda: &Pda,
+    arena: &mut Arena,
+    vocabulary: &Vocabulary,
+    follow: SetId,
+    all: &ByteTrie,
+) -> ByteTrie {
+    let mut kept: Vec<(Vec<u8>, u32)> = Vec::new();
+    let mut path: Vec<u8> = Vec::new();
+    // For each depth: the set, and whether the unknown was reached on the way (then everything below stays).
+    let mut sets = vec![(follow, arena.flags(follow).open)];
+    let mut at = 1;
+    while at + 1 < all.nodes().len() {
+        let node = all.nodes()[at];
+        path.truncate(usize::from(node.depth) - 1);
+        sets.truncate(usize::from(node.depth));
+        path.push(node.byte);
+        let (above, unknown) = sets[usize::from(node.depth) - 1];
+        let set = arena.step(pda, above, node.byte);
+        if set == SetId::DEAD && !unknown {
+            at = node.end as usize;
+            continue;
+        }
+        kept.extend(all.tokens_at(at).iter().map(|&token| (path.clone(), token)));
+        sets.push((set, unknown || arena.flags(set).open));
+        at += 1;
+    }
+    debug_assert!(kept.iter().all(|(text, id)| vocabulary.token_bytes(*id).ends_with(text)));
+    ByteTrie::new(kept.iter().map(|(text, id)| (text.as_slice(), *id)).collect())
+}

@@ -1,0 +1,122 @@
+//! Stack sets: interning and union.
+
+use super::{Arena, Count, Edge, NodeId};
+use crate::automaton::StateId;
+use rustc_hash::FxHasher;
+use std::hash::{Hash, Hasher};
+
+/// How deep a union looks for equal return states. Below it, edges with equal return states stand side by side: still the
+/// same set of stacks, only less shared.
+const UNION_DEPTH: u32 = 16;
+
+pub(super) fn hash_of<T: Hash>(value: T) -> u64 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Arena {
+    /// The edges of a stack set, ascending.
+    #[inline]
+    pub(super) fn edges(&self, node: NodeId) -> &[Edge] {
+        let (from, to) = self.nodes[node.0 as usize];
+        &self.edges[from as usize..to as usize]
+    }
+
+    /// A stack set of one edge.
+    pub(super) fn push_frame(&mut self, edge: Edge) -> NodeId {
+        self.intern_node(&[edge])
+    }
+
+    /// The union of all stacks that begin with one of these edges; empties the list.
+    pub(super) fn node_of(&mut self, edges: &mut Vec<Edge>) -> NodeId {
+        if edges.len() > 1 {
+            self.canonicalise(edges, UNION_DEPTH);
+        }
+        let node = self.intern_node(edges);
+        edges.clear();
+        node
+    }
+
+    /// The stacks with one of these frames on top (state to return to, greatest counter, stacks beneath), and the bottom of
+    /// the root rule if `has_end`.
+    pub(crate) fn node_of_frames(&mut self, frames: &[(StateId, u32, NodeId)], has_end: bool) -> NodeId {
+        let frame =
+            |&(ret, hi, parent): &(StateId, u32, NodeId)| Edge { ret, count: Count { lo: 0, hi }, parent };
+        let mut edges: Vec<Edge> = frames.iter().map(frame).collect();
+        if has_end {
+            edges.extend_from_slice(self.edges(NodeId::END));
+        }
+        self.node_of(&mut edges)
+    }
+
+    /// The union of two stack sets.
+    pub(super) fn union(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.union_to(a, b, UNION_DEPTH)
+    }
+
+    fn union_to(&mut self, a: NodeId, b: NodeId, depth: u32) -> NodeId {
+        if a == b {
+            return a;
+        }
+        let key = (a.min(b), a.max(b));
+        if let Some(&known) = self.unions.get(&key) {
+            return known;
+        }
+        let mut edges = [self.edges(a), self.edges(b)].concat();
+        self.canonicalise(&mut edges, depth);
+        let node = self.intern_node(&edges);
+        self.unions.insert(key, node);
+        node
+    }
+
+    /// Sorts, joins what lies beneath equal return states, and joins neighbouring counters over equal rests.
+    fn canonicalise(&mut self, edges: &mut Vec<Edge>, depth: u32) {
+        edges.sort_unstable();
+        edges.dedup();
+        if depth > 0 {
+            let mut kept = 0;
+            for i in 0..edges.len() {
+                let edge = edges[i];
+                if kept > 0 && (edges[kept - 1].ret, edges[kept - 1].count) == (edge.ret, edge.count) {
+                    edges[kept - 1].parent = self.union_to(edges[kept - 1].parent, edge.parent, depth - 1);
+                } else {
+                    edges[kept] = edge;
+                    kept += 1;
+                }
+            }
+            edges.truncate(kept);
+        }
+        if edges.iter().any(|e| e.count != Count::default()) {
+            edges.sort_unstable_by_key(|e| (e.ret, e.parent, e.count));
+            edges.dedup_by(|next, last| {
+                let joined = if (last.ret, last.parent) == (next.ret, next.parent) {
+                    last.count.join(next.count)
+                } else {
+                    None
+                };
+                joined.inspect(|&count| last.count = count).is_some()
+            });
+            edges.sort_unstable();
+        }
+    }
+
+    fn intern_node(&mut self, edges: &[Edge]) -> NodeId {
+        let hash = hash_of(edges);
+        let (nodes, all) = (&self.nodes, &self.edges);
+        let edges_of = |id: u32| {
+            let (from, to) = nodes[id as usize];
+            &all[from as usize..to as usize]
+        };
+        if let Some(&id) = self.node_table.find(hash, |&id| edges_of(id) == edges) {
+            return NodeId(id);
+        }
+        let id = nodes.len() as u32;
+        self.node_table.insert_unique(hash, id, |&id| hash_of(edges_of(id)));
+        let from = self.edges.len() as u32;
+        self.edges.extend_from_slice(edges);
+        self.nodes.push((from, self.edges.len() as u32));
+        self.stamps.push(0);
+        NodeId(id)
+    }
+}

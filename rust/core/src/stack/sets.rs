@@ -1,0 +1,428 @@
+//! Sets of configurations, and the step from one by a byte or a special token.
+
+use super::history::HistoryEntry;
+use super::nodes::hash_of;
+use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK};
+use crate::automaton::{Pda, StateId};
+use crate::error::{Error, Result};
+use crate::grammar::ByteSet;
+use hashbrown::HashTable;
+use rustc_hash::FxHashMap;
+
+/// A set of configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SetId(pub(crate) u32);
+
+impl SetId {
+    /// The set of a text that no sentence begins with: no configuration, and nothing complete.
+    pub(crate) const DEAD: Self = Self(0);
+}
+
+/// What a set says beside its configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct SetFlags {
+    /// The text so far is a sentence.
+    pub(crate) complete: bool,
+    /// The bottom marked [`NodeId::OPEN`] was popped by the last byte.
+    pub(crate) open: bool,
+}
+
+/// One configuration; it always has an edge to go on by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Config {
+    pub(crate) state: StateId,
+    pub(crate) count: Count,
+    pub(crate) node: NodeId,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SetHead {
+    from: u32,
+    to: u32,
+    flags: SetFlags,
+    /// Steps asked for so far, up to [`HOT`].
+    visits: u8,
+    /// Index into `rows`, or `NO_ROW`.
+    row: u32,
+}
+
+const NO_ROW: u32 = u32::MAX;
+/// In a row: not computed yet.
+const UNKNOWN: SetId = SetId(u32::MAX);
+/// A set whose steps are asked for this often gets a row of 256 entries instead of hash look-ups.
+const HOT: u8 = 24;
+
+/// Persistent stacks, sets of configurations and histories; see the module above.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    pub(super) nodes: Vec<(u32, u32)>,
+    pub(super) edges: Vec<Edge>,
+    pub(super) node_table: HashTable<u32>,
+    pub(super) unions: FxHashMap<(NodeId, NodeId), NodeId>,
+    /// `stamps[node] == round`: popped in this step already.
+    pub(super) stamps: Vec<u32>,
+    round: u32,
+    sets: Vec<SetHead>,
+    configs: Vec<Config>,
+    set_table: HashTable<u32>,
+    steps: FxHashMap<(SetId, u8), SetId>,
+    rows: Vec<[SetId; 256]>,
+    popped: FxHashMap<NodeId, SetId>,
+    pub(super) history: Vec<HistoryEntry>,
+    scratch: Scratch,
+    limit_bytes: usize,
+    over_limit: bool,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    todo: Vec<Config>,
+    out: Vec<Config>,
+    flags: SetFlags,
+    entry_nodes: Vec<Option<NodeId>>,
+    edges: Vec<Edge>,
+}
+
+impl Arena {
+    /// An empty arena; it refuses to grow over `limit_bytes` (approximately).
+    pub(crate) fn new(limit_bytes: usize) -> Self {
+        let mut arena = Self {
+            nodes: Vec::new(),
+            edges: Vec::new(),
+            node_table: HashTable::new(),
+            unions: FxHashMap::default(),
+            stamps: Vec::new(),
+            round: 0,
+            sets: Vec::new(),
+            configs: Vec::new(),
+            set_table: HashTable::new(),
+            steps: FxHashMap::default(),
+            rows: Vec::new(),
+            popped: FxHashMap::default(),
+            history: Vec::new(),
+            scratch: Scratch::default(),
+            limit_bytes,
+            over_limit: false,
+        };
+        for mark in [END_MARK, OPEN_MARK] {
+            arena.push_frame(Edge { ret: mark, count: Count::default(), parent: NodeId::END });
+        }
+        arena.finish_set(); // the dead set
+        arena
+    }
+
+    /// The set before the first byte.
+    pub(crate) fn start(&mut self, pda: &Pda) -> SetId {
+        let start = pda.rules()[Pda::ROOT as usize].start;
+        let flags = SetFlags { complete: pda.root_nullable(), open: false };
+        self.set_of(pda, Config { state: start, count: Count::default(), node: NodeId::END }, flags)
+    }
+
+    /// The set of one configuration (none, if nothing can follow its state).
+    pub(crate) fn set_of(&mut self, pda: &Pda, config: Config, flags: SetFlags) -> SetId {
+        if pda.has_edges(config.state) {
+            self.scratch.out.push(config);
+        }
+        self.scratch.flags = flags;
+        self.finish_set()
+    }
+
+    /// The set of some configurations of others.
+    pub(crate) fn set_of_configs(&mut self, configs: &[Config], flags: SetFlags) -> SetId {
+        self.scratch.out.extend_from_slice(configs);
+        self.scratch.flags = flags;
+        self.finish_set()
+    }
+
+    /// The configurations of a set.
+    #[inline]
+    pub(crate) fn configs(&self, set: SetId) -> &[Config] {
+        let head = &self.sets[set.0 as usize];
+        &self.configs[head.from as usize..head.to as usize]
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self, set: SetId) -> SetFlags {
+        self.sets[set.0 as usize].flags
+    }
+
+    /// Whether any byte or token can follow.
+    #[inline]
+    pub(crate) fn is_alive(&self, set: SetId) -> bool {
+        let head = &self.sets[set.0 as usize];
+        head.from != head.to
+    }
+
+    /// The set after one more byte; [`SetId::DEAD`] when no sentence goes on like this.
+    #[inline]
+    pub(crate) fn step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+        let row = self.sets[set.0 as usize].row;
+        if row != NO_ROW {
+            let next = self.rows[row as usize][usize::from(byte)];
+            if next != UNKNOWN {
+                return next;
+            }
+            let next = self.compute_step(pda, set, byte);
+            if !self.over_limit {
+                self.rows[row as usize][usize::from(byte)] = next;
+            }
+            return next;
+        }
+        self.step_cold(pda, set, byte)
+    }
+
+    fn step_cold(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+        let head = &mut self.sets[set.0 as usize];
+        head.visits += 1;
+        if head.visits == HOT {
+            head.row = self.rows.len() as u32;
+            self.rows.push([UNKNOWN; 256]);
+        }
+        if let Some(&known) = self.steps.get(&(set, byte)) {
+            return known;
+        }
+        let next = self.compute_step(pda, set, byte);
+        if next != SetId::DEAD {
+            self.steps.insert((set, byte), next);
+        }
+        next
+    }
+
+    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+        if self.refuses_growth() {
+            return SetId::DEAD;
+        }
+        let SetHead { from, to, .. } = self.sets[set.0 as usize];
+        for index in from..to {
+            let config = self.configs[index as usize];
+            let expanded = pda.expanded(config.state);
+            let moves = expanded.moves(byte);
+            if moves.iter().any(|m| m.1 > 0) {
+                self.scratch.entry_nodes.clear();
+            }
+            for &(state, entry) in moves {
+                let (node, count) = self.stack_of(pda, config, entry);
+                self.scratch.todo.push(Config { state, count, node });
+            }
+        }
+        self.close(pda)
+    }
+
+    /// The set after one special token.
+    pub(crate) fn step_token(&mut self, pda: &Pda, set: SetId, token: u32) -> SetId {
+        if self.refuses_growth() {
+            return SetId::DEAD;
+        }
+        for config in self.configs(set).to_vec() {
+            self.scratch.entry_nodes.clear();
+            for &(token_set, state, entry) in &pda.expanded(config.state).tokens {
+                if pda.token_set(token_set).binary_search(&token).is_ok() {
+                    let (node, count) = self.stack_of(pda, config, entry);
+                    self.scratch.todo.push(Config { state, count, node });
+                }
+            }
+        }
+        self.close(pda)
+    }
+
+    /// What lies beneath a stack set: the set of configurations after popping it.
+    pub(crate) fn pop(&mut self, pda: &Pda, node: NodeId) -> SetId {
+        if let Some(&known) = self.popped.get(&node) {
+            return known;
+        }
+        self.round += 1;
+        self.pop_into_todo(node);
+        let set = self.close_round(pda);
+        self.popped.insert(node, set);
+        set
+    }
+
+    /// The union of two sets.
+    pub(crate) fn union_sets(&mut self, a: SetId, b: SetId) -> SetId {
+        if a == b || b == SetId::DEAD {
+            return a;
+        }
+        let configs = [self.configs(a), self.configs(b)].concat();
+        let (fa, fb) = (self.flags(a), self.flags(b));
+        self.set_of_configs(
+            &configs,
+            SetFlags { complete: fa.complete || fb.complete, open: fa.open || fb.open },
+        )
+    }
+
+    /// The bytes that can follow.
+    pub(crate) fn first_bytes(&self, pda: &Pda, set: SetId) -> ByteSet {
+        let firsts = self.configs(set).iter().map(|c| &pda.expanded(c.state).first);
+        firsts.fold(ByteSet::EMPTY, |all, first| all.union(first))
+    }
+
+    /// The stack and counter that go with an entry of a configuration's expansion.
+    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, Count) {
+        if entry == 0 {
+            return (config.node, config.count);
+        }
+        let entries = &pda.expanded(config.state).entries;
+        let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
+        nodes.resize(entries.len(), None);
+        nodes[0] = Some(config.node);
+        // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
+        let mut needed = vec![false; entry as usize + 1];
+        needed[entry as usize] = true;
+        for e in (1..=entry as usize).rev().filter(|&e| nodes[e].is_none()) {
+            if needed[e] {
+                entries[e].callers.iter().for_each(|&(_, caller)| needed[caller as usize] = true);
+            }
+        }
+        for e in 1..=entry as usize {
+            if !needed[e] || nodes[e].is_some() {
+                continue;
+            }
+            let mut edges = std::mem::take(&mut self.scratch.edges);
+            for &(ret, caller) in &entries[e].callers {
+                let parent = nodes[caller as usize].unwrap_or(config.node);
+                let count = if caller == 0 { config.count } else { Count::default() };
+                match ret {
+                    Some(ret) => edges.push(Edge { ret, count, parent }),
+                    None => edges.extend_from_slice(self.edges(parent)),
+                }
+            }
+            nodes[e] = Some(self.node_of(&mut edges));
+            self.scratch.edges = edges;
+        }
+        let node = nodes[entry as usize].unwrap_or(config.node);
+        self.scratch.entry_nodes = nodes;
+        (node, Count::default())
+    }
+
+    /// Follows every arrival in `todo` through ended rules and counters, then makes the set.
+    fn close(&mut self, pda: &Pda) -> SetId {
+        self.round += 1;
+        self.close_round(pda)
+    }
+
+    fn close_round(&mut self, pda: &Pda) -> SetId {
+        while let Some(config) = self.scratch.todo.pop() {
+            let state = pda.state(config.state);
+            let counter = pda.rules()[state.rule as usize].counter;
+            if pda.has_edges(config.state) {
+                self.scratch.out.push(config);
+            }
+            if !state.is_final {
+                continue;
+            }
+            let Some(counter) = counter else {
+                self.pop_into_todo(config.node);
+                continue;
+            };
+            let count = config.count.next_round(counter);
+            if let Some(count) = count.may_continue(counter) {
+                let start = pda.rules()[state.rule as usize].start;
+                self.scratch.out.push(Config { state: start, count, ..config });
+            }
+            if count.may_end(counter) {
+                self.pop_into_todo(config.node);
+            }
+        }
+        self.finish_set()
+    }
+
+    /// Every return state beneath a stack set is arrived at, once a step.
+    fn pop_into_todo(&mut self, node: NodeId) {
+        if std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round {
+            return;
+        }
+        let (from, to) = self.nodes[node.0 as usize];
+        for edge in &self.edges[from as usize..to as usize] {
+            match edge.ret {
+                END_MARK => self.scratch.flags.complete = true,
+                OPEN_MARK => self.scratch.flags.open = true,
+                state => self.scratch.todo.push(Config { state, count: edge.count, node: edge.parent }),
+            }
+        }
+    }
+
+    /// Folds the configurations found, and interns the set.
+    fn finish_set(&mut self) -> SetId {
+        let mut out = std::mem::take(&mut self.scratch.out);
+        let flags = std::mem::take(&mut self.scratch.flags);
+        if out.len() > 1 {
+            self.fold(&mut out);
+        }
+        let set = self.intern_set(&out, flags);
+        out.clear();
+        self.scratch.out = out;
+        set
+    }
+
+    /// One stack set a (state, counter), then one interval a (state, stack set) where they touch.
+    fn fold(&mut self, configs: &mut Vec<Config>) {
+        configs.sort_unstable();
+        configs.dedup();
+        let mut kept = 0;
+        for i in 0..configs.len() {
+            let config = configs[i];
+            if kept > 0 && (configs[kept - 1].state, configs[kept - 1].count) == (config.state, config.count)
+            {
+                configs[kept - 1].node = self.union(configs[kept - 1].node, config.node);
+            } else {
+                configs[kept] = config;
+                kept += 1;
+            }
+        }
+        configs.truncate(kept);
+        if configs.iter().any(|c| c.count != Count::default()) {
+            configs.sort_unstable_by_key(|c| (c.state, c.node, c.count));
+            configs.dedup_by(|next, last| {
+                let same = (last.state, last.node) == (next.state, next.node);
+                let joined = if same { last.count.join(next.count) } else { None };
+                joined.inspect(|&count| last.count = count).is_some()
+            });
+            configs.sort_unstable();
+        }
+    }
+
+    fn intern_set(&mut self, configs: &[Config], flags: SetFlags) -> SetId {
+        let hash = hash_of((configs, flags));
+        let (sets, all) = (&self.sets, &self.configs);
+        let content = |id: u32| {
+            let head = &sets[id as usize];
+            (&all[head.from as usize..head.to as usize], head.flags)
+        };
+        if let Some(&id) = self.set_table.find(hash, |&id| content(id) == (configs, flags)) {
+            return SetId(id);
+        }
+        let id = sets.len() as u32;
+        self.set_table.insert_unique(hash, id, |&id| hash_of(content(id)));
+        let from = self.configs.len() as u32;
+        self.configs.extend_from_slice(configs);
+        let to = self.configs.len() as u32;
+        self.sets.push(SetHead { from, to, flags, visits: 0, row: NO_ROW });
+        SetId(id)
+    }
+
+    /// Heap memory in use, bytes, approximately.
+    pub(crate) fn memory_size_bytes(&self) -> usize {
+        self.nodes.len() * 16
+            + self.edges.len() * size_of::<Edge>()
+            + (self.unions.len() + self.steps.len() + self.popped.len()) * 16
+            + self.sets.len() * (size_of::<SetHead>() + 5)
+            + self.configs.len() * size_of::<Config>()
+            + self.rows.len() * 1024
+            + self.history.len() * size_of::<HistoryEntry>()
+    }
+
+    #[inline]
+    fn refuses_growth(&mut self) -> bool {
+        self.over_limit = self.over_limit || self.memory_size_bytes() > self.limit_bytes;
+        self.over_limit
+    }
+
+    /// `Err` when the arena refused to grow since the last call.
+    pub(crate) fn check_limit(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.over_limit) {
+            let message = format!("the matcher's stacks take more than {} bytes", self.limit_bytes);
+            return Err(Error::LimitExceeded { limit: "matcher_memory_limit", message });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! One row of a token bitmask: bit `id % 32` of word `id // 32`, least significant bit first.
+
+/// Number of 32-bit words that hold a bit for each of `vocab_size` tokens.
+pub fn mask_words(vocab_size: usize) -> usize {
+    vocab_size.div_ceil(32)
+}
+
+/// A set of token ids as bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitmask(Box<[u32]>);
+
+impl Bitmask {
+    /// An empty set for a vocabulary of this size.
+    pub fn new(vocab_size: usize) -> Self {
+        Self(vec![0; mask_words(vocab_size)].into())
+    }
+
+    /// Adds an id, which must be below the size.
+    pub fn insert(&mut self, id: u32) {
+        self.0[id as usize / 32] |= 1 << (id % 32);
+    }
+
+    /// Takes an id out, which must be below the size.
+    pub fn remove(&mut self, id: u32) {
+        self.0[id as usize / 32] &= !(1 << (id % 32));
+    }
+
+    /// Whether the id, which must be below the size, is in the set.
+    pub fn contains(&self, id: u32) -> bool {
+        self.0[id as usize / 32] >> (id % 32) & 1 == 1
+    }
+
+    /// The ids in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().enumerate().flat_map(|(i, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(i as u32 * 32 + bit)
+            })
+        })
+    }
+
+    /// The number of ids.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// The words.
+    pub fn as_words(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// The words, to write to.
+    pub fn as_words_mut(&mut self) -> &mut [u32] {
+        &mut self.0
+    }
+}
+
+/// Sets the bit of one id in a row.
+#[inline]
+pub(crate) fn set_bit(row: &mut [u32], id: u32) {
+    row[id as usize / 32] |= 1 << (id % 32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_where_the_contract_says() {
+        let mut mask = Bitmask::new(70);
+        assert_eq!(mask.as_words().len(), 3);
+        for id in [0, 31, 32, 69] {
+            mask.insert(id);
+        }
+        assert_eq!(mask.as_words(), [1 | 1 << 31, 1, 1 << 5]);
+        assert_eq!(mask.iter().collect::<Vec<_>>(), [0, 31, 32, 69]);
+        mask.remove(31);
+        assert_eq!((mask.count(), mask.contains(31), mask.contains(69)), (3, false, true));
+    }
+}
