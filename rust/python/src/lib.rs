@@ -5,13 +5,37 @@
 //! take more than a few microseconds. The module's types are in `_core.pyi`, which a test compares with what is here.
 
 mod array;
+mod batch;
 mod bitmask;
+mod compiler;
+mod draft;
 mod error;
+mod grammar;
+mod interrupt;
+mod matcher;
+mod tokenizer;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::batch::BatchGrammarMatcher;
     #[pymodule_export]
     use super::bitmask::apply_bitmask;
+    #[pymodule_export]
+    use super::compiler::{CompiledGrammar, GrammarCompiler};
+    #[pymodule_export]
+    use super::grammar::Grammar;
+    #[pymodule_export]
+    use super::matcher::{GrammarMatcher, Rejection};
+    #[pymodule_export]
+    use super::tokenizer::TokenizerInfo;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

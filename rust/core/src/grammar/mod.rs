@@ -11,6 +11,7 @@
 mod builder;
 mod byte_set;
 mod print;
+mod saved;
 pub mod utf8;
 
 pub use builder::GrammarBuilder;
