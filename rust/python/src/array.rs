@@ -73,7 +73,8 @@ impl<'py, T> Rows<'py, T> {
     /// The row of this index, to be written, if there is one.
     pub(crate) fn row_mut(&mut self, index: usize) -> Option<&mut [T]> {
         // SAFETY: as for `row`; `&mut self` makes this the only slice of this view.
-        let row = || unsafe { std::slice::from_raw_parts_mut(self.data.add(index * self.stride), self.width) };
+        let row =
+            || unsafe { std::slice::from_raw_parts_mut(self.data.add(index * self.stride), self.width) };
         (index < self.rows).then(row)
     }
 
@@ -82,7 +83,10 @@ impl<'py, T> Rows<'py, T> {
         let mut taken = vec![false; self.rows];
         for &index in indices {
             let Some(taken) = taken.get_mut(index) else {
-                return Err(invalid_argument(format!("row {index} is out of range: there are {}", self.rows)));
+                return Err(invalid_argument(format!(
+                    "row {index} is out of range: there are {}",
+                    self.rows
+                )));
             };
             if std::mem::replace(taken, true) {
                 return Err(invalid_argument(format!("row {index} is named twice")));
@@ -90,7 +94,9 @@ impl<'py, T> Rows<'py, T> {
         }
         // SAFETY: each row lies inside the array and none is taken twice; rows do not overlap (invariant), so the slices
         // are disjoint, and they borrow `self` mutably, so no other slice of this view exists beside them.
-        let row = |&i: &usize| unsafe { std::slice::from_raw_parts_mut(self.data.add(i * self.stride), self.width) };
+        let row = |&i: &usize| unsafe {
+            std::slice::from_raw_parts_mut(self.data.add(i * self.stride), self.width)
+        };
         Ok(indices.iter().map(row).collect())
     }
 }
@@ -151,7 +157,9 @@ impl<'py> Bitmask<'py> {
             return Err(invalid_bitmask(format!("its dtype must be int32, got {}", array.dtype())));
         };
         if !ints.is_c_contiguous() {
-            return Err(invalid_bitmask("it must be C-contiguous; pass a copy made by `numpy.ascontiguousarray`"));
+            return Err(invalid_bitmask(
+                "it must be C-contiguous; pass a copy made by `numpy.ascontiguousarray`",
+            ));
         }
         if write && !is_writeable(array) {
             return Err(invalid_bitmask("it is read-only"));

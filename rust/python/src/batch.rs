@@ -36,12 +36,15 @@ impl BatchGrammarMatcher {
             Some(text) if text.extract::<&str>().is_ok_and(|text| text == "auto") => auto(),
             Some(number) => match number.extract::<usize>() {
                 Ok(number @ 1..) => number,
-                _ => return Err(invalid_argument("max_threads must be \"auto\" or an integer of at least 1")),
+                _ => {
+                    return Err(invalid_argument("max_threads must be \"auto\" or an integer of at least 1"));
+                }
             },
         };
         Ok(Self { max_threads, pool: PyOnceLock::new() })
     }
 
+    /// How many threads a batch may use.
     #[getter]
     fn max_threads(&self) -> usize {
         self.max_threads
@@ -103,7 +106,11 @@ impl BatchGrammarMatcher {
 
     /// `rollback` for each matcher. If any raises, none has moved.
     #[staticmethod]
-    fn batch_rollback(py: Python<'_>, matchers: Vec<Py<GrammarMatcher>>, num_tokens: Vec<usize>) -> PyResult<()> {
+    fn batch_rollback(
+        py: Python<'_>,
+        matchers: Vec<Py<GrammarMatcher>>,
+        num_tokens: Vec<usize>,
+    ) -> PyResult<()> {
         same_length(matchers.len(), num_tokens.len(), "num_tokens")?;
         all_or_none(py, &matchers, &num_tokens, |matcher, &steps| matcher.rollback(steps)).map(drop)
     }
@@ -117,7 +124,9 @@ impl BatchGrammarMatcher {
         }
         let start = || {
             let pool = ThreadPoolBuilder::new().num_threads(self.max_threads).build();
-            pool.map_err(|error| invalid_argument(format!("cannot start {} threads: {error}", self.max_threads)))
+            pool.map_err(|error| {
+                invalid_argument(format!("cannot start {} threads: {error}", self.max_threads))
+            })
         };
         self.pool.get_or_try_init(py, start).map(Some)
     }
@@ -146,7 +155,9 @@ fn all_or_none<A: Sync, T: Send>(
             match result {
                 Ok(result) => results.push(result),
                 Err(error) => {
-                    undo.into_iter().rev().for_each(|(matcher, before)| matcher.with_detached(|m| *m = before));
+                    undo.into_iter()
+                        .rev()
+                        .for_each(|(matcher, before)| matcher.with_detached(|m| *m = before));
                     return Err(error);
                 }
             }

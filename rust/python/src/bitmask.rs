@@ -51,7 +51,9 @@ fn apply<T: Element + Copy>(
     let indices = indices.unwrap_or_else(|| (0..logits.len()).collect());
     let rows = logits.rows_mut(&indices)?;
     let mask_of = |&index: &usize| {
-        bitmask.row(index).ok_or_else(|| invalid_bitmask(format!("it has no row {index}, which `indices` names")))
+        bitmask
+            .row(index)
+            .ok_or_else(|| invalid_bitmask(format!("it has no row {index}, which `indices` names")))
     };
     let masks = indices.iter().map(mask_of).collect::<PyResult<Vec<_>>>()?;
     py.detach(|| {

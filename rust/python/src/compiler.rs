@@ -12,6 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Compiles grammars for one tokenizer, within limits of time and size, and keeps what it has compiled.
+///
+/// Args:
+///     tokenizer_info: the tokenizer; its vocabulary is shared by all grammars.
+///     max_threads: accepted for compatibility; compiling takes one thread, masks are computed when first needed.
+///     cache_enabled: whether compiled grammars are kept, by their whole content.
+///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 128 MiB. The least recently used
+///         goes first.
+///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
+///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
+///
+/// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
 #[pyclass(frozen, module = "bytewright")]
 pub(crate) struct GrammarCompiler {
     compiler: Compiler,
@@ -28,9 +39,13 @@ enum Source {
 #[pymethods]
 impl GrammarCompiler {
     #[new]
-    #[pyo3(signature = (
-        tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None
-    ))]
+    #[pyo3(
+        signature = (
+            tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None
+        ),
+        text_signature = "(tokenizer_info, *, max_threads=1, cache_enabled=True, cache_limit_bytes=-1, \
+                          time_limit=None, state_limit=None)"
+    )]
     fn new(
         tokenizer_info: Py<TokenizerInfo>,
         max_threads: usize,
@@ -44,8 +59,9 @@ impl GrammarCompiler {
         }
         let cache_limit_bytes = match cache_limit_bytes {
             -1 => DEFAULT_CACHE_LIMIT_BYTES,
-            bytes => usize::try_from(bytes)
-                .map_err(|_| invalid_argument(format!("cache_limit_bytes must be -1 or more, got {bytes}")))?,
+            bytes => usize::try_from(bytes).map_err(|_| {
+                invalid_argument(format!("cache_limit_bytes must be -1 or more, got {bytes}"))
+            })?,
         };
         let seconds = |limit: f64| {
             Duration::try_from_secs_f64(limit)
@@ -62,6 +78,7 @@ impl GrammarCompiler {
         Ok(Self { compiler, tokenizer_info })
     }
 
+    /// The tokenizer.
     #[getter]
     fn tokenizer_info(&self, py: Python<'_>) -> Py<TokenizerInfo> {
         self.tokenizer_info.clone_ref(py)
@@ -69,7 +86,12 @@ impl GrammarCompiler {
 
     /// Compiles a `Grammar`, or EBNF text with the root rule named.
     #[pyo3(signature = (grammar, *, root_rule_name="root"))]
-    fn compile_grammar(&self, py: Python<'_>, grammar: Source, root_rule_name: &str) -> PyResult<CompiledGrammar> {
+    fn compile_grammar(
+        &self,
+        py: Python<'_>,
+        grammar: Source,
+        root_rule_name: &str,
+    ) -> PyResult<CompiledGrammar> {
         match grammar {
             Source::Grammar(grammar) => self.compile(py, grammar.get()),
             Source::Ebnf(text) => {
@@ -106,7 +128,8 @@ impl GrammarCompiler {
 
 impl GrammarCompiler {
     fn compile(&self, py: Python<'_>, grammar: &Grammar) -> PyResult<CompiledGrammar> {
-        let compiled = interruptible(py, || self.compiler.cancel(), || self.compiler.compile(&grammar.grammar))?;
+        let compiled =
+            interruptible(py, || self.compiler.cancel(), || self.compiler.compile(&grammar.grammar))?;
         Ok(CompiledGrammar { compiled, tokenizer_info: self.tokenizer_info.clone_ref(py) })
     }
 }
@@ -130,21 +153,25 @@ impl CompiledGrammar {
 
 #[pymethods]
 impl CompiledGrammar {
+    /// The grammar that was compiled.
     #[getter]
     fn grammar(&self) -> Grammar {
         Grammar { grammar: self.compiled.grammar().clone() }
     }
 
+    /// The tokenizer.
     #[getter]
     fn tokenizer_info(&self, py: Python<'_>) -> Py<TokenizerInfo> {
         self.tokenizer_info.clone_ref(py)
     }
 
+    /// Heap memory, bytes, approximately.
     #[getter]
     fn memory_size_bytes(&self, py: Python<'_>) -> usize {
         py.detach(|| self.compiled.memory_size_bytes())
     }
 
+    /// What a user should know about the grammar, as `(kind, message)`.
     #[getter]
     fn annotations(&self) -> Vec<(String, String)> {
         crate::grammar::annotations(self.compiled.grammar())
@@ -188,7 +215,8 @@ impl CompiledGrammar {
     #[staticmethod]
     fn deserialize_json(py: Python<'_>, json: &str, tokenizer_info: Py<TokenizerInfo>) -> PyResult<Self> {
         let vocabulary = Arc::clone(&tokenizer_info.get().vocabulary);
-        let compiled = py.detach(|| bytewright::CompiledGrammar::deserialize_json(json, vocabulary)).raise()?;
+        let compiled =
+            py.detach(|| bytewright::CompiledGrammar::deserialize_json(json, vocabulary)).raise()?;
         Ok(Self { compiled, tokenizer_info })
     }
 

@@ -22,7 +22,8 @@ impl DraftTree {
         next_sibling: &Bound<'_, PyAny>,
         tokens: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let (children, siblings, tokens) = (integers(first_child)?, integers(next_sibling)?, integers(tokens)?);
+        let (children, siblings, tokens) =
+            (integers(first_child)?, integers(next_sibling)?, integers(tokens)?);
         let nodes = tokens.len();
         if nodes == 0 || children.len() != nodes || siblings.len() != nodes {
             let message = "the three arrays of a draft tree must have one length, at least 1";
@@ -37,7 +38,8 @@ impl DraftTree {
             while child != -1 {
                 let node = usize::try_from(child).ok().filter(|&node| node < nodes && !seen[node]);
                 let Some(node) = node else {
-                    let message = format!("draft tree: node {child} does not exist or has two places in the tree");
+                    let message =
+                        format!("draft tree: node {child} does not exist or has two places in the tree");
                     return Err(invalid_argument(message));
                 };
                 seen[node] = true;
@@ -55,7 +57,12 @@ impl DraftTree {
     }
 
     /// Fills the row of every node that is allowed and not terminated. `false` if the time was over first.
-    pub(crate) fn fill(&self, root: Matcher, mut rows: Vec<&mut [u32]>, limit: Option<Duration>) -> Result<bool> {
+    pub(crate) fn fill(
+        &self,
+        root: Matcher,
+        mut rows: Vec<&mut [u32]>,
+        limit: Option<Duration>,
+    ) -> Result<bool> {
         let start = Instant::now();
         let mut matchers: Vec<Option<Matcher>> = Vec::with_capacity(self.order.len());
         let mut root = Some(root);
@@ -65,7 +72,11 @@ impl DraftTree {
             }
             let mut matcher = match root.take() {
                 Some(root) => Some(root),
-                None => matchers[parent].as_ref().map(|parent| child(parent, self.tokens[node])).transpose()?.flatten(),
+                None => matchers[parent]
+                    .as_ref()
+                    .map(|parent| child(parent, self.tokens[node]))
+                    .transpose()?
+                    .flatten(),
             };
             if let Some(matcher) = matcher.as_mut().filter(|matcher| !matcher.is_terminated()) {
                 matcher.fill_next_token_bitmask(rows[node])?;
@@ -91,5 +102,6 @@ fn integers(array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
         Some(tolist) => tolist.call0()?,
         None => array.clone(),
     };
-    list.extract().map_err(|_| invalid_argument("a draft tree is given by one-dimensional arrays of integers"))
+    list.extract()
+        .map_err(|_| invalid_argument("a draft tree is given by one-dimensional arrays of integers"))
 }

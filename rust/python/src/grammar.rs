@@ -35,7 +35,9 @@ impl<'py> FromPyObject<'_, 'py> for UnreachableRules {
             "ignore" => Ok(Self::Ignore),
             _ => {
                 let got = object.repr()?;
-                Err(invalid_argument(format!("unreachable_rules must be 'warn', 'error' or 'ignore', got {got}")))
+                Err(invalid_argument(format!(
+                    "unreachable_rules must be 'warn', 'error' or 'ignore', got {got}"
+                )))
             }
         }
     }
@@ -49,7 +51,10 @@ impl Grammar {
     /// line and column. Rules that the root does not use are warned of (`UnreachableRuleWarning`), refused
     /// (`UnreachableRuleError`) or ignored, as `unreachable_rules` says.
     #[staticmethod]
-    #[pyo3(signature = (text, *, root_rule_name="root", unreachable_rules=UnreachableRules::Warn))]
+    #[pyo3(
+        signature = (text, *, root_rule_name="root", unreachable_rules=UnreachableRules::Warn),
+        text_signature = "(text, *, root_rule_name='root', unreachable_rules='warn')"
+    )]
     pub(crate) fn from_ebnf(
         py: Python<'_>,
         text: &str,
@@ -90,6 +95,7 @@ impl Grammar {
         Ok(Self { grammar: bytewright::Grammar::concat(&all).raise()? })
     }
 
+    /// What a user should know about the grammar, as `(kind, message)`, e.g. of rules that are never used.
     #[getter]
     fn annotations(&self) -> Vec<(String, String)> {
         annotations(&self.grammar)

@@ -30,7 +30,8 @@ pub(crate) fn interruptible<T: Send>(
         let (done, mut result) = sync_channel(1);
         let helper = move || drop(done.send(work()));
         let spawned = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, helper);
-        spawned.map_err(|error| to_py_err(Error::InvalidArgument(format!("cannot start a thread: {error}"))))?;
+        spawned
+            .map_err(|error| to_py_err(Error::InvalidArgument(format!("cannot start a thread: {error}"))))?;
         let mut interrupted = None;
         loop {
             let received;

@@ -15,6 +15,15 @@ use pyo3::types::PyBytes;
 use std::time::Duration;
 
 /// Follows one sequence through a compiled grammar: which tokens may come next, taking them, and taking them back.
+///
+/// Args:
+///     compiled_grammar: the grammar.
+///     override_stop_tokens: the id or ids that end the text, instead of the tokenizer's own.
+///     terminate_without_stop_token: terminate by itself as soon as the text is complete and nothing can follow.
+///
+/// Stop tokens are allowed exactly when `is_completed()`. After one is accepted the matcher `is_terminated()`: filling
+/// and accepting raise `MatcherTerminatedError`, while `rollback` and `reset` work. A refused token changes nothing.
+/// Fork and rollback take the same time at any length. Safe to use from any thread, one call at a time.
 #[pyclass(frozen, module = "bytewright")]
 pub(crate) struct GrammarMatcher {
     matcher: Mutex<Matcher>,
@@ -73,23 +82,27 @@ impl GrammarMatcher {
         terminate_without_stop_token: bool,
     ) -> PyResult<Self> {
         let compiled = compiled_grammar.get();
-        let check = |ids: TokenIds| ids.into_vec().into_iter().map(|id| id.of(compiled.vocabulary())).collect();
+        let check =
+            |ids: TokenIds| ids.into_vec().into_iter().map(|id| id.of(compiled.vocabulary())).collect();
         let stop_token_ids = override_stop_tokens.map(check).transpose().raise()?;
         let options = MatcherOptions { stop_token_ids, terminate_without_stop_token };
         let matcher = Matcher::new(compiled.compiled(), options).raise()?;
         Ok(Self { matcher: Mutex::new(matcher), compiled: compiled_grammar })
     }
 
+    /// The grammar that is matched.
     #[getter]
     fn compiled_grammar(&self, py: Python<'_>) -> Py<CompiledGrammar> {
         self.compiled.clone_ref(py)
     }
 
+    /// The ids that end the text.
     #[getter]
     fn stop_token_ids(&self, py: Python<'_>) -> Vec<u32> {
         self.with(py, |m| m.stop_token_ids().to_vec())
     }
 
+    /// How many tokens and texts were accepted: how far `rollback` can go.
     #[getter]
     fn num_accepted(&self, py: Python<'_>) -> usize {
         self.with(py, |m| m.num_accepted())
@@ -191,7 +204,11 @@ impl GrammarMatcher {
     /// `retrieve_next_sibling[i]` its next sibling, -1 if none; all three arguments are integers of shape `(nodes,)`.
     /// Rows of refused or terminated nodes, and of what lies below them, are left as they are. Returns False if
     /// `time_threshold` (seconds; none if not positive) passed first.
-    #[pyo3(signature = (retrieve_next_token, retrieve_next_sibling, draft_tokens, bitmask, time_threshold=-1.0))]
+    #[pyo3(
+        signature = (retrieve_next_token, retrieve_next_sibling, draft_tokens, bitmask, time_threshold=-1.0),
+        text_signature = "($self, retrieve_next_token, retrieve_next_sibling, draft_tokens, bitmask, \
+                          time_threshold=-1.0)"
+    )]
     fn traverse_draft_tree(
         &self,
         retrieve_next_token: &Bound<'_, PyAny>,
@@ -224,36 +241,43 @@ pub(crate) struct Rejection {
 
 #[pymethods]
 impl Rejection {
+    /// How many bytes of the token or text still fitted.
     #[getter]
     fn byte_offset(&self) -> usize {
         self.why.byte_offset
     }
 
+    /// The first byte that did not fit; None when the token is refused as a whole.
     #[getter]
     fn byte(&self) -> Option<u8> {
         self.why.byte
     }
 
+    /// The token that was asked about; None for text.
     #[getter]
     fn token_id(&self) -> Option<u32> {
         self.token_id
     }
 
+    /// The bytes that would have been allowed there, as inclusive ranges.
     #[getter]
     fn expected(&self) -> Vec<(u8, u8)> {
         self.why.expected.clone()
     }
 
+    /// Whether the text was complete there, so that a stop token would have been allowed.
     #[getter]
     fn is_completed(&self) -> bool {
         self.why.complete
     }
 
+    /// Where in the grammar that was: rules, with line and column where known.
     #[getter]
     fn rules(&self) -> Vec<String> {
         self.why.rules.clone()
     }
 
+    /// All of it in a sentence.
     #[getter]
     fn message(&self) -> &str {
         &self.why.message

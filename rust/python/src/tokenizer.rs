@@ -82,7 +82,8 @@ impl TokenizerInfo {
         }
         let tokens: Vec<PyBackedBytes> = encoded_vocab.extract()?;
         let size = vocab_size.unwrap_or(tokens.len());
-        let ids = |ids: Vec<TokenId>| ids.into_iter().map(|id| id.below(size)).collect::<Result<_, _>>().raise();
+        let ids =
+            |ids: Vec<TokenId>| ids.into_iter().map(|id| id.below(size)).collect::<Result<_, _>>().raise();
         let options = VocabularyOptions {
             vocab_size,
             stop_token_ids: ids(stop_token_ids.map_or_else(Vec::new, TokenIds::into_vec))?,
@@ -92,41 +93,49 @@ impl TokenizerInfo {
         Ok(Self { vocabulary: Arc::new(vocabulary) })
     }
 
+    /// Number of token ids, padding ids included.
     #[getter]
     fn vocab_size(&self) -> usize {
         self.vocabulary.vocab_size()
     }
 
+    /// The ids that end a text, ascending.
     #[getter]
     fn stop_token_ids(&self) -> Vec<u32> {
         self.vocabulary.stop_token_ids().to_vec()
     }
 
+    /// The ids that never match as text, ascending.
     #[getter]
     fn special_token_ids(&self) -> Vec<u32> {
         self.vocabulary.special_token_ids().to_vec()
     }
 
+    /// The raw bytes of each token; padding ids left out.
     #[getter]
     fn decoded_vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let ids = 0..self.vocabulary.num_tokens() as u32;
         PyList::new(py, ids.map(|id| PyBytes::new(py, self.vocabulary.token_bytes(id))))
     }
 
+    /// A digest of the whole vocabulary, the same on every machine.
     #[getter]
     fn fingerprint(&self) -> &str {
         self.vocabulary.fingerprint()
     }
 
+    /// The raw bytes of a token; empty for padding ids. Raises `TokenOutOfRangeError`.
     fn token_bytes<'py>(&self, py: Python<'py>, token_id: TokenId) -> PyResult<Bound<'py, PyBytes>> {
         let id = token_id.of(&self.vocabulary).raise()?;
         Ok(PyBytes::new(py, self.vocabulary.token_bytes(id)))
     }
 
+    /// The vocabulary as versioned JSON.
     fn serialize_json(&self, py: Python<'_>) -> String {
         py.detach(|| self.vocabulary.serialize_json())
     }
 
+    /// Loads what `serialize_json` wrote. Raises `DeserializeError` for anything else.
     #[classmethod]
     fn deserialize_json<'py>(cls: &Bound<'py, PyType>, json: &str) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();

@@ -29,7 +29,9 @@ impl Grammar {
         let fail = |reason: String| Error::Deserialize { what: "grammar", reason };
         let header: serde_json::Value = serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
         if header["format"] != FORMAT || header["version"] != VERSION {
-            return Err(fail(format!("expected {FORMAT} version {VERSION}; read the grammar from its source again")));
+            return Err(fail(format!(
+                "expected {FORMAT} version {VERSION}; read the grammar from its source again"
+            )));
         }
         let saved: Saved<Self> = serde_json::from_value(header).map_err(|e| fail(e.to_string()))?;
         saved.grammar.validate().map_err(|e| fail(e.to_string()))?;
