@@ -81,7 +81,7 @@ def test_numpy_logits_are_masked_as_defined(case: Case, data: Any, dtype: str) -
 @settings(max_examples=200, deadline=None)
 def test_torch_logits_are_masked_as_defined(case: Case, data: Any, dtype: str, mask_kind: str) -> None:
     torch = pytest.importorskip("torch")
-    batch, width = case.logits.shape
+    batch = len(case.logits)
     vocab_size = data.draw(st.none() | st.integers(0, 170))
     indices = data.draw(st.none() | st.lists(st.integers(0, batch - 1), unique=True)) if batch else None
     logits = torch.from_numpy(case.logits).to(getattr(torch, dtype))
@@ -111,7 +111,8 @@ import sys, numpy as np, torch
 sys.path.insert(0, {tests!r})
 from test_bitmask import Case
 from bytewright._bitmask_triton import apply_bitmask
-for seed, (batch, width, words) in enumerate([(1, 32, 1), (3, 5000, 157), (2, 4097, 100), (2, 64, 3), (1, 1, 0)]):
+shapes = [(1, 32, 1), (3, 5000, 157), (2, 4097, 100), (2, 64, 3), (1, 1, 0)]
+for seed, (batch, width, words) in enumerate(shapes):
     for indices in (None, [batch - 1]):
         case = Case(seed, batch, width, words)
         logits = torch.from_numpy(case.logits.copy())
@@ -138,7 +139,9 @@ def test_cuda_logits_are_masked_as_defined() -> None:
         case = Case(7, 4, 128_300, 4008)
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
             logits = torch.from_numpy(case.logits).to("cuda", dtype)
-            apply_token_bitmask_inplace(logits, torch.from_numpy(case.mask), vocab_size=128_256, indices=indices)
+            apply_token_bitmask_inplace(
+                logits, torch.from_numpy(case.mask), vocab_size=128_256, indices=indices
+            )
             assert logits.tolist() == case.expected(128_256, indices)
 
 
@@ -151,7 +154,7 @@ def test_one_row_needs_no_batch_axis() -> None:
 
 def test_tensors_that_require_grad_are_masked_too() -> None:
     torch = pytest.importorskip("torch")
-    logits = (torch.zeros(1, 32, requires_grad=True) * 2.0)
+    logits = torch.zeros(1, 32, requires_grad=True) * 2.0
     apply_token_bitmask_inplace(logits, np.array([[1]], dtype=np.int32))
     assert logits.isinf().sum() == 31
 
@@ -236,7 +239,13 @@ def test_logits_that_cannot_be_masked_are_refused(logits: Any, options: Any) -> 
 def test_tensors_that_cannot_be_used_are_refused() -> None:
     torch = pytest.importorskip("torch")
     logits, mask = torch.zeros(2, 64), torch.zeros(2, 2, dtype=torch.int32)
-    bad_masks = [mask.long(), mask.t(), mask.to("meta"), mask.to_sparse(), torch.zeros(3, 2, dtype=torch.int32)]
+    bad_masks = [
+        mask.long(),
+        mask.t(),
+        mask.to("meta"),
+        mask.to_sparse(),
+        torch.zeros(3, 2, dtype=torch.int32),
+    ]
     for bad in bad_masks[:1] + bad_masks[2:]:
         with pytest.raises(InvalidBitmaskError):
             apply_token_bitmask_inplace(logits, bad)

@@ -6,7 +6,18 @@ import statistics
 import subprocess
 import sys
 
-HEAVY = {"numpy", "torch", "transformers", "tokenizers", "triton", "typer", "rich", "gguf", "tiktoken", "sentencepiece"}
+HEAVY = {
+    "numpy",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "triton",
+    "typer",
+    "rich",
+    "gguf",
+    "tiktoken",
+    "sentencepiece",
+}
 
 CODE = """
 import sys, time

@@ -15,13 +15,26 @@ from bytewright import _core
 STUB = ast.parse(Path(bytewright.__file__).with_name("_core.pyi").read_text(encoding="utf-8"))
 
 #: What Python gives every class without being asked.
-IMPLICIT = {"__doc__", "__module__", "__new__", "__repr__", "__str__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
+IMPLICIT = {
+    "__doc__",
+    "__module__",
+    "__new__",
+    "__repr__",
+    "__str__",
+    "__ne__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+}
 
 
 def public(nodes: list[ast.stmt]) -> dict[str, ast.stmt]:
     """The definitions by name, private helpers and imports left out."""
     named = {node.name: node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    named |= {n.target.id: n for n in nodes if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)}  # type: ignore[dict-item]
+    named |= {
+        n.target.id: n for n in nodes if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    }  # type: ignore[dict-item]
     return {name: node for name, node in named.items() if not name.startswith("_") or name.startswith("__")}
 
 
@@ -83,7 +96,11 @@ def test_members_are_of_the_kind_of_their_stubs(class_name: str, name: str, node
     if name == "__new__":
         assert real_parameters(real_class) == stub_parameters(node)
         return
-    kinds = {"getset_descriptor": "property", "staticmethod": "staticmethod", "classmethod_descriptor": "classmethod"}
+    kinds = {
+        "getset_descriptor": "property",
+        "staticmethod": "staticmethod",
+        "classmethod_descriptor": "classmethod",
+    }
     kind = kinds.get(type(vars(real_class)[name]).__name__)
     assert decorators(node) == ({kind} if kind else set())
     if kind != "property" and not name.startswith("__"):

@@ -1,7 +1,7 @@
 """Applying bitmasks on a CUDA device, in one pass, by a Triton kernel.
 
-One program masks one block of one row. Refused logits are stored and allowed ones are not even read, so a mask that
-allows little writes as much as it must, and one that allows everything writes nothing.
+One program masks one block of one row. Refused logits are stored and allowed ones are not even read, so a
+mask that allows little writes as much as it must, and one that allows everything writes nothing.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ def _kernel(  # type: ignore[no-untyped-def]
 
 
 def apply_bitmask(logits: torch.Tensor, mask: torch.Tensor, covered: int, rows: Sequence[int] | None) -> None:
-    """Masks `logits` (rows, width) by `mask` (rows, words): the columns from `covered` on, and those whose bit is 0.
+    """Overwrites the columns from `covered` on, and those whose bit is 0, with -inf.
 
-    Both are on one device with a contiguous last axis; `rows` are in range (the caller has checked).
+    `logits` (rows, width) and `mask` (rows, words) are on one device with a contiguous last axis; `rows` are in range (the caller has checked).
     """
     count = logits.shape[0] if rows is None else len(rows)
     if count == 0 or logits.shape[1] == 0:
         return
     chosen: Any = mask if rows is None else torch.tensor(rows, dtype=torch.int64, device=logits.device)
     grid = (count, triton.cdiv(logits.shape[1], _BLOCK))
-    with torch.cuda.device_of(logits):  # Triton launches on the current device
+    # Triton launches on the current device.
+    with torch.cuda.device_of(logits):  # type: ignore[no-untyped-call]
         _kernel[grid](
             logits,
             mask,

@@ -1,12 +1,12 @@
 """Token bitmasks: allocating them, resetting them, and applying them to logits.
 
-A bitmask is an int32 array of shape `(batch, ceil(vocab_size / 32))`; bit `id % 32` of word `id // 32` says whether token
-`id` is allowed. It lives in a NumPy array or in a torch tensor on the CPU, where
+A bitmask is an int32 array of shape `(batch, ceil(vocab_size / 32))`; bit `id % 32` of word `id // 32` says
+whether token `id` is allowed. It lives in a NumPy array or in a torch tensor on the CPU, where
 :meth:`bytewright.GrammarMatcher.fill_next_token_bitmask` writes it.
 
-Logits on the CPU are masked by a compiled kernel; on other devices by a Triton kernel where Triton is installed and the
-tensor is on a CUDA device, and by plain torch operations elsewhere. Torch is never imported here: whoever passes a
-tensor has imported it.
+Logits on the CPU are masked by a compiled kernel; on other devices by a Triton kernel where Triton is
+installed and the tensor is on a CUDA device, and by plain torch operations elsewhere. Torch is never
+imported here: whoever passes a tensor has imported it.
 
 >>> import numpy as np
 >>> bitmask = allocate_token_bitmask(1, 40, backend="numpy")
@@ -20,7 +20,7 @@ tensor has imported it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import _core
 from .errors import InvalidArgumentError, InvalidBitmaskError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    Bitmask: TypeAlias = Union[npt.NDArray[np.int32], torch.Tensor]
-    Logits: TypeAlias = Union[npt.NDArray[np.floating[Any]], torch.Tensor]
+    Bitmask: TypeAlias = npt.NDArray[np.int32] | torch.Tensor
+    Logits: TypeAlias = npt.NDArray[np.floating[Any]] | torch.Tensor
 
 __all__ = [
     "allocate_token_bitmask",
@@ -61,7 +61,9 @@ def get_bitmask_shape(batch_size: int, vocab_size: int) -> tuple[int, int]:
     (2, 4008)
     """
     if batch_size < 0 or vocab_size < 0:
-        raise InvalidArgumentError(f"sizes cannot be negative: batch_size={batch_size}, vocab_size={vocab_size}")
+        raise InvalidArgumentError(
+            f"sizes cannot be negative: batch_size={batch_size}, vocab_size={vocab_size}"
+        )
     return batch_size, (vocab_size + 31) // 32
 
 
@@ -76,8 +78,9 @@ def allocate_token_bitmask(
         backend: what to allocate. None takes torch if the program has imported it, NumPy otherwise.
 
     Returns:
-        `numpy.ndarray` or CPU `torch.Tensor` of int32, shape `(batch_size, ceil(vocab_size / 32))`, all ones. A tensor is
-        pinned where CUDA is available, so that its copy to the device can overlap with other work.
+        `numpy.ndarray` or CPU `torch.Tensor` of int32, shape `(batch_size, ceil(vocab_size / 32))`, all
+        ones. A tensor is pinned where CUDA is available, so that its copy to the device can overlap with
+        other work.
     """
     shape = get_bitmask_shape(batch_size, vocab_size)
     if backend is None:
@@ -113,21 +116,22 @@ def apply_token_bitmask_inplace(
     """Overwrites the logits of refused tokens with -inf, in place.
 
     Columns that the bitmask does not cover are refused too: those from `32 * bitmask.shape[-1]` on and, if
-    `vocab_size` is given, those from `vocab_size` on. (Models often pad their logits; a padding id is no token.)
+    `vocab_size` is given, those from `vocab_size` on. (Models often pad their logits; a padding id is no
+    token.)
 
     Args:
-        logits: `(batch, width)` or `(width,)`. NumPy float16, float32 or float64, or a torch tensor of any floating
-            type on any device.
-        bitmask: int32, `(batch, words)` or `(words,)`, NumPy or torch on any device. Any allowed id past the logits'
-            width is ignored.
+        logits: `(batch, width)` or `(width,)`. NumPy float16, float32 or float64, or a torch tensor of any
+            floating type on any device.
+        bitmask: int32, `(batch, words)` or `(words,)`, NumPy or torch on any device. Any allowed id past
+            the logits' width is ignored.
         vocab_size: number of token ids; None means all that the bitmask covers.
-        indices: the rows to change, each once; row `i` of the logits is masked by row `i` of the bitmask. None means
-            all, and then both must have the same number of rows.
+        indices: the rows to change, each once; row `i` of the logits is masked by row `i` of the bitmask.
+            None means all, and then both must have the same number of rows.
 
     Raises:
         InvalidBitmaskError: the bitmask has the wrong type, dtype, layout or number of rows.
-        InvalidArgumentError: the logits have the wrong type, dtype, layout or shape, or a row is out of range or named
-            twice.
+        InvalidArgumentError: the logits have the wrong type, dtype, layout or shape, or a row is out of
+            range or named twice.
     """
     if vocab_size is not None and vocab_size < 0:
         raise InvalidArgumentError(f"vocab_size cannot be negative, got {vocab_size}")
@@ -149,7 +153,9 @@ def _apply_numpy(logits: Any, bitmask: Bitmask, vocab_size: int | None, rows: li
     import numpy
 
     if not isinstance(logits, numpy.ndarray):
-        raise InvalidArgumentError(f"logits must be a NumPy array or a torch tensor, got {type(logits).__name__}")
+        raise InvalidArgumentError(
+            f"logits must be a NumPy array or a torch tensor, got {type(logits).__name__}"
+        )
     pattern, view = _pattern(logits.dtype.name)
     if not logits.dtype.isnative or not logits.flags.writeable:
         raise InvalidArgumentError("logits must be writable and in the machine's byte order")
@@ -212,7 +218,9 @@ def _check_torch(logits: torch.Tensor, mask: torch.Tensor, rows: list[int] | Non
     if mask.dtype != torch.int32:
         raise InvalidBitmaskError(f"invalid bitmask: its dtype must be int32, got {mask.dtype}")
     if logits.ndim not in (1, 2):
-        raise InvalidArgumentError(f"logits: the shape must be (batch, width) or (width,), got {list(logits.shape)}")
+        raise InvalidArgumentError(
+            f"logits: the shape must be (batch, width) or (width,), got {list(logits.shape)}"
+        )
     if mask.ndim not in (1, 2):
         raise InvalidBitmaskError(
             f"invalid bitmask: the shape must be (batch, width) or (width,), got {list(mask.shape)}"

@@ -1,12 +1,13 @@
-"""What bytewright raises: one class per kind of failure, all below :class:`BytewrightError`.
+r"""What bytewright raises: one class per kind of failure, all below :class:`BytewrightError`.
 
-Each class also derives from the built-in exception it is a case of (`ValueError`, `IndexError`, `RuntimeError`), so code
-that catches those keeps working. The details that a program may want are attributes; nobody has to parse a message.
+Each class also derives from the built-in exception it is a case of (`ValueError`, `IndexError`,
+`RuntimeError`), so code that catches those keeps working. The details that a program may want are
+attributes; nobody has to parse a message.
 
 >>> from bytewright import Grammar
 >>> from bytewright.errors import GrammarError
 >>> try:
-...     Grammar.from_ebnf('root ::= greeting\\n')
+...     Grammar.from_ebnf('root ::= greeting\n')
 ... except GrammarError as error:
 ...     print(type(error).__name__, error.line, error.column)
 UndefinedRuleError 1 10
@@ -77,7 +78,7 @@ class UndefinedRuleError(GrammarError):
 
 
 class UnreachableRuleError(GrammarError):
-    """A rule is never used from the root, and the caller asked for that to be an error. `rule` is its name."""
+    """A rule is never used from the root, and the caller wants that to be an error. `rule` is its name."""
 
     rule: str = ""
 

@@ -20,10 +20,12 @@ __all__ = ["TokenizerInfo"]
 class TokenizerInfo(_core.TokenizerInfo):
     """A tokenizer's vocabulary: the raw bytes of each token, and which ids are not text.
 
-    Immutable; equal when all of it is equal. Grammars are compiled for one `TokenizerInfo`, so make it once and share it.
+    Immutable; equal when all of it is equal. Grammars are compiled for one `TokenizerInfo`, so make it once
+    and share it.
 
     Args:
-        encoded_vocab: `encoded_vocab[i]` is the raw bytes of token `i`. Duplicates are fine; `b""` never matches.
+        encoded_vocab: `encoded_vocab[i]` is the raw bytes of token `i`. Duplicates are fine; `b""` never
+            matches.
         vocab_size: number of token ids, when the model's logits are wider than the tokenizer. Ids from
             `len(encoded_vocab)` on are padding, and never allowed.
         stop_token_ids: the id or ids that end a text. They are allowed exactly when the text is complete.
@@ -48,11 +50,12 @@ class TokenizerInfo(_core.TokenizerInfo):
         vocab_size: int | None = None,
         stop_token_ids: Sequence[int] | int | None = None,
     ) -> Self:
-        """From a tokenizer of `transformers` or `tokenizers`; see :func:`bytewright.tokenizers.load_huggingface`.
+        """From a tokenizer of `transformers` or `tokenizers`; see `bytewright.tokenizers.load_huggingface`.
 
         Args:
             tokenizer: the tokenizer object.
-            vocab_size: width of the model's logits (`model.config.vocab_size`), when larger than the tokenizer.
+            vocab_size: width of the model's logits (`model.config.vocab_size`), when larger than the
+                tokenizer.
             stop_token_ids: ids that end a text; None takes the tokenizer's own.
         """
         from .tokenizers import load_huggingface
@@ -68,7 +71,7 @@ class TokenizerInfo(_core.TokenizerInfo):
         vocab_size: int | None = None,
         stop_token_ids: Sequence[int] | int | None = None,
     ) -> Self:
-        """From a `tiktoken.Encoding` or a file of ranks; see :func:`bytewright.tokenizers.load_tiktoken`."""
+        """From a `tiktoken.Encoding` or a file of ranks; see `bytewright.tokenizers.load_tiktoken`."""
         from .tokenizers import load_tiktoken
 
         spec = load_tiktoken(
@@ -85,7 +88,7 @@ class TokenizerInfo(_core.TokenizerInfo):
         stop_token_ids: Sequence[int] | int | None = None,
         special_token_ids: Sequence[int] = (),
     ) -> Self:
-        """From a SentencePiece processor or model file; see :func:`bytewright.tokenizers.load_sentencepiece`."""
+        """From a SentencePiece processor or model file; see `bytewright.tokenizers.load_sentencepiece`."""
         from .tokenizers import load_sentencepiece
 
         spec = load_sentencepiece(
@@ -104,7 +107,7 @@ class TokenizerInfo(_core.TokenizerInfo):
         vocab_size: int | None = None,
         stop_token_ids: Sequence[int] | int | None = None,
     ) -> Self:
-        """From a tokenizer or tokenizer file of mistral-common; see :func:`bytewright.tokenizers.load_mistral_common`."""
+        """From a mistral-common tokenizer or its file; see `bytewright.tokenizers.load_mistral_common`."""
         from .tokenizers import load_mistral_common
 
         return cls._of(load_mistral_common(source, vocab_size=vocab_size, stop_token_ids=stop_token_ids))
@@ -117,7 +120,7 @@ class TokenizerInfo(_core.TokenizerInfo):
         vocab_size: int | None = None,
         stop_token_ids: Sequence[int] | int | None = None,
     ) -> Self:
-        """From the tokenizer in a GGUF model file; see :func:`bytewright.tokenizers.load_gguf`."""
+        """From the tokenizer in a GGUF model file; see `bytewright.tokenizers.load_gguf`."""
         from .tokenizers import load_gguf
 
         return cls._of(load_gguf(path, vocab_size=vocab_size, stop_token_ids=stop_token_ids))
