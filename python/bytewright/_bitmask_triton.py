@@ -42,7 +42,8 @@ def _kernel(  # type: ignore[no-untyped-def]
 def apply_bitmask(logits: torch.Tensor, mask: torch.Tensor, covered: int, rows: Sequence[int] | None) -> None:
     """Overwrites the columns from `covered` on, and those whose bit is 0, with -inf.
 
-    `logits` (rows, width) and `mask` (rows, words) are on one device with a contiguous last axis; `rows` are in range (the caller has checked).
+    `logits` (rows, width) and `mask` (rows, words) are on one device with a contiguous last axis; `rows` are
+    in range (the caller has checked).
     """
     count = logits.shape[0] if rows is None else len(rows)
     if count == 0 or logits.shape[1] == 0:
