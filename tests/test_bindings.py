@@ -33,7 +33,7 @@ def allowed(matcher: bw.GrammarMatcher, row: int = 0, mask: Any = None) -> list[
     return [token for token in range(40) if mask[row][token // 32] >> (token % 32) & 1]
 
 
-# --- tokenizers ------------------------------------------------------------------------------------------
+# --- tokenizers --------------------------------------------------------------------------------------
 
 
 def test_tokenizer_info_gives_back_what_it_was_given() -> None:
@@ -82,7 +82,7 @@ def test_a_vocabulary_that_contradicts_itself_is_refused(arguments: Any, options
         bw.TokenizerInfo(*arguments, **options)
 
 
-# --- grammars and errors -----------------------------------------------------------------------------------
+# --- grammars and errors -------------------------------------------------------------------------------
 
 
 def test_errors_say_where() -> None:
@@ -154,7 +154,7 @@ def test_every_error_class_derives_from_the_base() -> None:
         assert getattr(bw, name) is cls
 
 
-# --- compiling -----------------------------------------------------------------------------------------------
+# --- compiling -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_compiled_grammars_say_what_they_are_and_load_again() -> None:
         bw.CompiledGrammar.deserialize_json(AB.serialize_json(), bw.TokenizerInfo([b"a"]))
 
 
-# --- matching ------------------------------------------------------------------------------------------------
+# --- matching --------------------------------------------------------------------------------------------
 
 
 def test_a_matcher_from_start_to_end() -> None:
@@ -399,7 +399,7 @@ def test_torch_masks_are_filled_in_place() -> None:
             matcher.fill_next_token_bitmask(mask, index)
 
 
-# --- batches and trees ---------------------------------------------------------------------------------------
+# --- batches and trees -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threads", ["auto", 1, 3])

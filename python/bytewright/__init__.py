@@ -12,7 +12,7 @@ True
 >>> matcher.accept_token(4), matcher.accept_token(0)
 (True, False)
 >>> print(matcher.explain_rejection(0))
-byte 0 ('y') does not fit; expected 'o' in rule `root` (line 1, column 18, near "\"no\"")
+byte 0 ('y') does not fit; expected 'o' in rule `root`...
 
 The names are those of XGrammar, so that a generation loop written for it runs after changing the import.
 Importing this package imports neither NumPy nor torch; both are used when the caller's arrays are theirs.
