@@ -26,3 +26,6 @@ pub use error::{Error, Location, Result};
 pub use grammar::Grammar;
 pub use matcher::{Matcher, MatcherOptions, Rejection};
 pub use vocab::{Vocabulary, VocabularyOptions};
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 
 mod builder;
 mod byte_set;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod print;
 mod saved;
 pub mod utf8;

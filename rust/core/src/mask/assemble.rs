@@ -83,6 +83,11 @@ impl GrammarMasks {
         Self { heavy, local: RwLock::default(), call_sites: OnceLock::new() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn treat_all_states_as_heavy(&self) {
+        self.heavy.iter().for_each(|h| h.store(true, Ordering::Relaxed));
+    }
+
     /// Heap memory, bytes.
     pub(crate) fn memory_size_bytes(&self) -> usize {
         let local = self.local.read();
@@ -110,10 +115,10 @@ impl MaskContext<'_> {
             return Ok(Arc::clone(known));
         }
         let same = self.representative(arena, set);
-        if same != set {
-            if let Some(known) = finished.by_set.get(&same) {
-                return Ok(Arc::clone(known));
-            }
+        if same != set
+            && let Some(known) = finished.by_set.get(&same)
+        {
+            return Ok(Arc::clone(known));
         }
         let mask = Arc::new(self.compute(arena, finished, same)?);
         let bytes = mask.tokens.memory_size_bytes() + 64;

@@ -5,9 +5,9 @@ use crate::automaton::StateId;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
 
-/// How deep a union looks for equal return states. Below it, edges with equal return states stand side by side: still the
-/// same set of stacks, only less shared.
-const UNION_DEPTH: u32 = 16;
+/// How many unions one union may set off beneath itself. Past that, edges with equal return states stand side by side: still
+/// the same set of stacks, only less shared. Without a bound, unions of highly ambiguous stacks grow exponentially.
+const UNION_FUEL: u32 = 32;
 
 pub(super) fn hash_of<T: Hash>(value: T) -> u64 {
     let mut hasher = FxHasher::default();
@@ -31,7 +31,7 @@ impl Arena {
     /// The union of all stacks that begin with one of these edges; empties the list.
     pub(super) fn node_of(&mut self, edges: &mut Vec<Edge>) -> NodeId {
         if edges.len() > 1 {
-            self.canonicalise(edges, UNION_DEPTH);
+            self.canonicalise(edges, &mut { UNION_FUEL });
         }
         let node = self.intern_node(edges);
         edges.clear();
@@ -52,10 +52,10 @@ impl Arena {
 
     /// The union of two stack sets.
     pub(super) fn union(&mut self, a: NodeId, b: NodeId) -> NodeId {
-        self.union_to(a, b, UNION_DEPTH)
+        self.union_with(a, b, &mut { UNION_FUEL })
     }
 
-    fn union_to(&mut self, a: NodeId, b: NodeId, depth: u32) -> NodeId {
+    fn union_with(&mut self, a: NodeId, b: NodeId, fuel: &mut u32) -> NodeId {
         if a == b {
             return a;
         }
@@ -64,29 +64,29 @@ impl Arena {
             return known;
         }
         let mut edges = [self.edges(a), self.edges(b)].concat();
-        self.canonicalise(&mut edges, depth);
+        self.canonicalise(&mut edges, fuel);
         let node = self.intern_node(&edges);
         self.unions.insert(key, node);
         node
     }
 
     /// Sorts, joins what lies beneath equal return states, and joins neighbouring counters over equal rests.
-    fn canonicalise(&mut self, edges: &mut Vec<Edge>, depth: u32) {
+    fn canonicalise(&mut self, edges: &mut Vec<Edge>, fuel: &mut u32) {
         edges.sort_unstable();
         edges.dedup();
-        if depth > 0 {
-            let mut kept = 0;
-            for i in 0..edges.len() {
-                let edge = edges[i];
-                if kept > 0 && (edges[kept - 1].ret, edges[kept - 1].count) == (edge.ret, edge.count) {
-                    edges[kept - 1].parent = self.union_to(edges[kept - 1].parent, edge.parent, depth - 1);
-                } else {
-                    edges[kept] = edge;
-                    kept += 1;
-                }
+        let mut kept = 0;
+        for i in 0..edges.len() {
+            let edge = edges[i];
+            let is_equal = kept > 0 && (edges[kept - 1].ret, edges[kept - 1].count) == (edge.ret, edge.count);
+            if is_equal && *fuel > 0 {
+                *fuel -= 1;
+                edges[kept - 1].parent = self.union_with(edges[kept - 1].parent, edge.parent, fuel);
+            } else {
+                edges[kept] = edge;
+                kept += 1;
             }
-            edges.truncate(kept);
         }
+        edges.truncate(kept);
         if edges.iter().any(|e| e.count != Count::default()) {
             edges.sort_unstable_by_key(|e| (e.ret, e.parent, e.count));
             edges.dedup_by(|next, last| {
@@ -97,8 +97,9 @@ impl Arena {
                 };
                 joined.inspect(|&count| last.count = count).is_some()
             });
-            edges.sort_unstable();
         }
+        edges.sort_unstable();
+        edges.dedup();
     }
 
     fn intern_node(&mut self, edges: &[Edge]) -> NodeId {

@@ -1,0 +1,181 @@
+//! The engine against the oracle: random grammars, vocabularies and walks.
+
+use crate::grammar::oracle::Oracle;
+use crate::grammar::{ByteSet, ExprId, GrammarBuilder, RuleId};
+use crate::{
+    Compiler, CompilerOptions, Error, Grammar, Matcher, MatcherOptions, Vocabulary, VocabularyOptions,
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// A grammar expression before it has an arena.
+#[derive(Clone, Debug)]
+pub(crate) enum Tree {
+    Empty,
+    Nothing,
+    Text(&'static str),
+    AnyOf(&'static [u8]),
+    Rule(usize),
+    Concat(Vec<Tree>),
+    Choice(Vec<Tree>),
+    Repeat(Box<Tree>, u32, Option<u32>),
+}
+
+const RULES: usize = 4;
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        1 => Just(Tree::Empty),
+        1 => Just(Tree::Nothing),
+        6 => prop::sample::select(vec!["a", "b", "c", "ab", "é", "aab"]).prop_map(Tree::Text),
+        2 => prop::sample::select(vec![&b"ab"[..], b"abc", b"\xc3\xa9"]).prop_map(Tree::AnyOf),
+        6 => (0..RULES).prop_map(Tree::Rule),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let bounds = prop_oneof![
+            Just((0, None)),
+            Just((1, None)),
+            Just((0, Some(1))),
+            Just((2, None)),
+            (0u32..3, 0u32..3).prop_map(|(min, more)| (min, Some(min + more))),
+            Just((0, Some(40))),
+            Just((33, Some(34))),
+            Just((0, Some(2000))),
+        ];
+        prop_oneof![
+            4 => prop::collection::vec(inner.clone(), 1..4).prop_map(Tree::Concat),
+            3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Tree::Choice),
+            2 => (inner, bounds).prop_map(|(body, (min, max))| Tree::Repeat(Box::new(body), min, max)),
+        ]
+    })
+}
+
+fn add(builder: &mut GrammarBuilder, rules: &[RuleId], tree: &Tree) -> ExprId {
+    let all =
+        |builder: &mut GrammarBuilder, trees: &[Tree]| trees.iter().map(|t| add(builder, rules, t)).collect();
+    match tree {
+        Tree::Empty => builder.empty(),
+        Tree::Nothing => builder.class(ByteSet::EMPTY),
+        Tree::Text(text) => builder.literal(text),
+        Tree::AnyOf(bytes) => builder.class(bytes.iter().copied().collect()),
+        Tree::Rule(rule) => builder.rule_ref(rules[*rule]),
+        Tree::Concat(parts) => {
+            let parts = all(builder, parts);
+            builder.concat(parts)
+        }
+        Tree::Choice(options) => {
+            let options = all(builder, options);
+            builder.choice(options)
+        }
+        Tree::Repeat(body, min, max) => {
+            let body = add(builder, rules, body);
+            builder.repeat(body, *min, *max)
+        }
+    }
+}
+
+pub(crate) fn grammar_of(trees: &[Tree]) -> Grammar {
+    let mut builder = GrammarBuilder::new("");
+    let rules: Vec<RuleId> = (0..trees.len()).map(|i| builder.declare(&format!("r{i}"))).collect();
+    for (&rule, tree) in rules.iter().zip(trees) {
+        let body = add(&mut builder, &rules, tree);
+        builder.define(rule, body, None).unwrap();
+    }
+    builder.build(rules[0]).unwrap()
+}
+
+fn vocabulary(mut tokens: Vec<Vec<u8>>) -> Arc<Vocabulary> {
+    tokens.extend([b"a".to_vec(), b"b".to_vec(), vec![], b"</s>".to_vec()]);
+    let stop_token_ids = vec![tokens.len() as u32 - 1];
+    let options =
+        VocabularyOptions { stop_token_ids, vocab_size: Some(tokens.len() + 3), ..Default::default() };
+    Arc::new(Vocabulary::new(&tokens, options).unwrap())
+}
+
+fn token() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(prop::sample::select(b"abc\xc3\xa9".to_vec()), 1..5),
+        prop::sample::select(vec!["ab", "é", "aaaa", "bab", "aé"]).prop_map(|t| t.as_bytes().to_vec()),
+    ]
+}
+
+fn mask(matcher: &mut Matcher) -> Vec<u32> {
+    let mut row = vec![u32::MAX; matcher.compiled_grammar().vocabulary().mask_words()];
+    matcher.fill_next_token_bitmask(&mut row).unwrap();
+    (0..row.len() as u32 * 32).filter(|id| row[*id as usize / 32] >> (id % 32) & 1 == 1).collect()
+}
+
+/// What the oracle allows after `text`.
+fn expected(grammar: &Grammar, vocabulary: &Vocabulary, text: &[u8]) -> Vec<u32> {
+    let stop = vocabulary.stop_token_ids()[0];
+    (0..vocabulary.vocab_size() as u32)
+        .filter(|&id| match vocabulary.token_bytes(id) {
+            _ if id == stop => Oracle::new(grammar, text).is_sentence(),
+            [] => false,
+            bytes => Oracle::new(grammar, &[text, bytes].concat()).is_viable_prefix(),
+        })
+        .collect()
+}
+
+fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -> Result<(), TestCaseError> {
+    let grammar = grammar_of(trees);
+    let vocabulary = vocabulary(tokens);
+    let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+    let compiled = match compiler.compile(&grammar) {
+        Ok(compiled) => compiled,
+        Err(Error::EmptyLanguage { .. }) => {
+            prop_assert!(!Oracle::new(&grammar, b"").is_viable_prefix());
+            return Ok(());
+        }
+        Err(other) => panic!("{other}"),
+    };
+    prop_assert!(Oracle::new(&grammar, b"").is_viable_prefix());
+    if heavy {
+        compiled.treat_all_states_as_heavy();
+    }
+    let mut matcher = Matcher::new(compiled, MatcherOptions::default()).unwrap();
+    let mut text = Vec::new();
+    for &choice in choices {
+        let allowed = mask(&mut matcher);
+        prop_assert_eq!(
+            &allowed,
+            &expected(&grammar, &vocabulary, &text),
+            "after {:?}",
+            text.escape_ascii().to_string()
+        );
+        prop_assert_eq!(matcher.is_completed(), Oracle::new(&grammar, &text).is_sentence());
+        for id in 0..vocabulary.vocab_size() as u32 {
+            let mut fork = matcher.fork();
+            prop_assert_eq!(fork.accept_token(id).unwrap(), allowed.contains(&id), "token {}", id);
+            if vocabulary.is_text(id) {
+                let fits = matcher.fork().accept_bytes(vocabulary.token_bytes(id)).unwrap();
+                prop_assert_eq!(fits, allowed.contains(&id));
+            }
+            prop_assert_eq!(matcher.explain_token(id).unwrap().is_none(), allowed.contains(&id));
+        }
+        let texts: Vec<u32> = allowed.iter().copied().filter(|&id| vocabulary.is_text(id)).collect();
+        if texts.is_empty() || text.len() > 40 {
+            break;
+        }
+        let token = texts[choice % texts.len()];
+        prop_assert!(matcher.accept_token(token).unwrap());
+        matcher.rollback(1).unwrap();
+        prop_assert_eq!(&mask(&mut matcher), &allowed);
+        prop_assert!(matcher.accept_token(token).unwrap());
+        text.extend_from_slice(vocabulary.token_bytes(token));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #[test]
+    fn masks_are_the_language(
+        trees in prop::collection::vec(tree(), RULES),
+        tokens in prop::collection::vec(token(), 1..12),
+        choices in prop::collection::vec(0usize..100, 1..8),
+        heavy: bool,
+    ) {
+        check(&trees, tokens, &choices, heavy)?;
+    }
+}
