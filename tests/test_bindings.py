@@ -71,7 +71,7 @@ def test_tokenizer_info_is_saved_copied_and_compared_whole() -> None:
         (([b"a"],), {"stop_token_ids": 1}, errors.TokenOutOfRangeError),
         (([b"a"],), {"stop_token_ids": [-1]}, errors.TokenOutOfRangeError),
         (([b"a"],), {"special_token_ids": [2**70]}, errors.TokenOutOfRangeError),
-        (([b"a"],), {"vocab_size": -1}, OverflowError),
+        (([b"a"],), {"vocab_size": -1}, errors.InvalidArgumentError),
         ((["a"],), {}, TypeError),
         ((b"abc",), {}, TypeError),
         ((None,), {}, TypeError),
@@ -161,6 +161,8 @@ def test_every_error_class_derives_from_the_base() -> None:
     "options",
     [
         {"max_threads": 0},
+        {"max_threads": -1},
+        {"state_limit": -1},
         {"cache_limit_bytes": -2},
         {"time_limit": -1.0},
         {"time_limit": float("nan")},
@@ -266,6 +268,8 @@ def test_a_matcher_from_start_to_end() -> None:
     assert allowed(matcher) == [0, 1, 2, 4]
     with pytest.raises(errors.RollbackError):
         matcher.rollback(3)
+    with pytest.raises(errors.InvalidArgumentError):
+        matcher.rollback(-1)
     assert matcher.num_accepted == 2
     matcher.reset()
     assert matcher.num_accepted == 0
@@ -362,6 +366,11 @@ def test_masks_that_cannot_be_filled_are_refused(mask: Any, index: int) -> None:
         bw.GrammarMatcher(AB).fill_next_token_bitmask(mask, index)
 
 
+def test_rows_count_from_0() -> None:
+    with pytest.raises(errors.InvalidArgumentError):
+        bw.GrammarMatcher(AB).fill_next_token_bitmask(np.zeros((2, 2), np.int32), -1)
+
+
 def test_only_the_row_that_was_asked_for_is_written() -> None:
     mask = np.full((5, 2), 7, np.int32)
     assert allowed(bw.GrammarMatcher(AB), 2, mask) == [0, 1, 2, 4]
@@ -423,7 +432,7 @@ def test_batches_fill_what_single_calls_fill(threads: Any) -> None:
 def test_batches_check_their_arguments() -> None:
     batch, mask = bw.BatchGrammarMatcher(2), np.zeros((2, 2), np.int32)
     two = [bw.GrammarMatcher(AB), bw.GrammarMatcher(AB)]
-    for indices in ([0], [0, 0], [0, 2]):
+    for indices in ([0], [0, 0], [0, 2], [0, -1]):
         with pytest.raises(errors.InvalidArgumentError):
             batch.batch_fill_next_token_bitmask(two, mask, indices)
     with pytest.raises(errors.InvalidArgumentError):

@@ -3,6 +3,7 @@
 //! Masks of different rows are independent, so they are filled on several threads, with the interpreter lock released.
 
 use crate::array::Bitmask;
+use crate::convert::{counts, optional_counts};
 use crate::error::{Raise, invalid_argument};
 use crate::matcher::{GrammarMatcher, Text};
 use crate::tokenizer::TokenId;
@@ -59,7 +60,7 @@ impl BatchGrammarMatcher {
         &self,
         matchers: Vec<Py<GrammarMatcher>>,
         bitmask: &Bound<'_, PyAny>,
-        indices: Option<Vec<usize>>,
+        #[pyo3(from_py_with = optional_counts)] indices: Option<Vec<usize>>,
     ) -> PyResult<()> {
         let py = bitmask.py();
         let indices = indices.unwrap_or_else(|| (0..matchers.len()).collect());
@@ -109,7 +110,7 @@ impl BatchGrammarMatcher {
     fn batch_rollback(
         py: Python<'_>,
         matchers: Vec<Py<GrammarMatcher>>,
-        num_tokens: Vec<usize>,
+        #[pyo3(from_py_with = counts)] num_tokens: Vec<usize>,
     ) -> PyResult<()> {
         same_length(matchers.len(), num_tokens.len(), "num_tokens")?;
         all_or_none(py, &matchers, &num_tokens, |matcher, &steps| matcher.rollback(steps)).map(drop)

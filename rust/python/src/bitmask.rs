@@ -4,6 +4,7 @@
 //! serves every float type of the same width.
 
 use crate::array::{Bitmask, Rows};
+use crate::convert::{optional_count, optional_counts};
 use crate::error::{invalid_argument, invalid_bitmask};
 use numpy::prelude::*;
 use numpy::{Element, PyArrayDyn, PyUntypedArray};
@@ -18,8 +19,8 @@ pub(crate) fn apply_bitmask(
     logits: &Bound<'_, PyUntypedArray>,
     bitmask: &Bound<'_, PyAny>,
     minus_inf: u64,
-    vocab_size: Option<usize>,
-    indices: Option<Vec<usize>>,
+    #[pyo3(from_py_with = optional_count)] vocab_size: Option<usize>,
+    #[pyo3(from_py_with = optional_counts)] indices: Option<Vec<usize>>,
 ) -> PyResult<()> {
     let bitmask = Bitmask::readonly(bitmask)?;
     let vocab_size = vocab_size.unwrap_or(usize::MAX);

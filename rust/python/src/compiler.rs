@@ -1,5 +1,6 @@
 //! `GrammarCompiler` and `CompiledGrammar`.
 
+use crate::convert::{count, optional_count};
 use crate::error::{Raise, invalid_argument};
 use crate::grammar::{Grammar, UnreachableRules};
 use crate::interrupt::interruptible;
@@ -48,11 +49,11 @@ impl GrammarCompiler {
     )]
     fn new(
         tokenizer_info: Py<TokenizerInfo>,
-        max_threads: usize,
+        #[pyo3(from_py_with = count)] max_threads: usize,
         cache_enabled: bool,
         cache_limit_bytes: i64,
         time_limit: Option<f64>,
-        state_limit: Option<usize>,
+        #[pyo3(from_py_with = optional_count)] state_limit: Option<usize>,
     ) -> PyResult<Self> {
         if max_threads == 0 {
             return Err(invalid_argument("max_threads must be at least 1"));

@@ -8,6 +8,7 @@ mod array;
 mod batch;
 mod bitmask;
 mod compiler;
+mod convert;
 mod draft;
 mod error;
 mod grammar;

@@ -5,6 +5,7 @@
 
 use crate::array::Bitmask;
 use crate::compiler::CompiledGrammar;
+use crate::convert::count;
 use crate::draft::DraftTree;
 use crate::error::{Raise, to_py_err};
 use crate::tokenizer::{TokenId, TokenIds};
@@ -113,7 +114,11 @@ impl GrammarMatcher {
     /// Returns False only when every token is allowed, so that applying the mask can be left out. Raises
     /// `InvalidBitmaskError` for a wrong array and `MatcherTerminatedError` after termination.
     #[pyo3(signature = (bitmask, index=0))]
-    fn fill_next_token_bitmask(&self, bitmask: &Bound<'_, PyAny>, index: usize) -> PyResult<bool> {
+    fn fill_next_token_bitmask(
+        &self,
+        bitmask: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = count)] index: usize,
+    ) -> PyResult<bool> {
         let mut bitmask_rows = Bitmask::writable(bitmask)?;
         let row = bitmask_rows.try_row_mut(index)?;
         self.with(bitmask.py(), |m| m.fill_next_token_bitmask(row)).raise()
@@ -135,7 +140,7 @@ impl GrammarMatcher {
 
     /// Goes back by `num_tokens` accepted tokens or texts. Raises `RollbackError` past the start, changing nothing.
     #[pyo3(signature = (num_tokens=1))]
-    fn rollback(&self, py: Python<'_>, num_tokens: usize) -> PyResult<()> {
+    fn rollback(&self, py: Python<'_>, #[pyo3(from_py_with = count)] num_tokens: usize) -> PyResult<()> {
         self.with(py, |m| m.rollback(num_tokens)).raise()
     }
 

@@ -1,5 +1,6 @@
 //! `TokenizerInfo`: a vocabulary, as Python holds it.
 
+use crate::convert::optional_count;
 use crate::error::{Raise, to_py_err};
 use bytewright::{Error, Vocabulary, VocabularyOptions};
 use pyo3::exceptions::PyOverflowError;
@@ -72,7 +73,7 @@ impl TokenizerInfo {
     fn new(
         py: Python<'_>,
         encoded_vocab: &Bound<'_, PyAny>,
-        vocab_size: Option<usize>,
+        #[pyo3(from_py_with = optional_count)] vocab_size: Option<usize>,
         stop_token_ids: Option<TokenIds>,
         special_token_ids: Option<Vec<TokenId>>,
     ) -> PyResult<Self> {
