@@ -13,6 +13,7 @@ mod byte_set;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod print;
+mod saved;
 pub mod utf8;
 
 pub use builder::GrammarBuilder;

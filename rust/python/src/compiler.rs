@@ -1,0 +1,234 @@
+//! `GrammarCompiler` and `CompiledGrammar`.
+
+use crate::convert::{count, optional_count};
+use crate::error::{Raise, invalid_argument};
+use crate::grammar::{Grammar, UnreachableRules};
+use crate::interrupt::interruptible;
+use crate::tokenizer::TokenizerInfo;
+use bytewright::compile::{DEFAULT_CACHE_LIMIT_BYTES, DEFAULT_STATE_LIMIT};
+use bytewright::{Compiler, CompilerOptions, Vocabulary};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Compiles grammars for one tokenizer, within limits of time and size, and keeps what it has compiled.
+///
+/// Args:
+///     tokenizer_info: the tokenizer; its vocabulary is shared by all grammars.
+///     max_threads: accepted for compatibility; compiling takes one thread, masks are computed when first needed.
+///     cache_enabled: whether compiled grammars are kept, by their whole content.
+///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 128 MiB. The least recently used
+///         goes first.
+///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
+///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
+///
+/// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
+#[pyclass(frozen, module = "bytewright")]
+pub(crate) struct GrammarCompiler {
+    compiler: Compiler,
+    tokenizer_info: Py<TokenizerInfo>,
+}
+
+/// A grammar, or EBNF text.
+#[derive(FromPyObject)]
+enum Source {
+    Grammar(Py<Grammar>),
+    Ebnf(String),
+}
+
+#[pymethods]
+impl GrammarCompiler {
+    #[new]
+    #[pyo3(
+        signature = (
+            tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None
+        ),
+        text_signature = "(tokenizer_info, *, max_threads=1, cache_enabled=True, cache_limit_bytes=-1, \
+                          time_limit=None, state_limit=None)"
+    )]
+    fn new(
+        tokenizer_info: Py<TokenizerInfo>,
+        #[pyo3(from_py_with = count)] max_threads: usize,
+        cache_enabled: bool,
+        cache_limit_bytes: i64,
+        time_limit: Option<f64>,
+        #[pyo3(from_py_with = optional_count)] state_limit: Option<usize>,
+    ) -> PyResult<Self> {
+        if max_threads == 0 {
+            return Err(invalid_argument("max_threads must be at least 1"));
+        }
+        let cache_limit_bytes = match cache_limit_bytes {
+            -1 => DEFAULT_CACHE_LIMIT_BYTES,
+            bytes => usize::try_from(bytes).map_err(|_| {
+                invalid_argument(format!("cache_limit_bytes must be -1 or more, got {bytes}"))
+            })?,
+        };
+        let seconds = |limit: f64| {
+            Duration::try_from_secs_f64(limit)
+                .map_err(|_| invalid_argument(format!("time_limit must be a number of seconds, got {limit}")))
+        };
+        let options = CompilerOptions {
+            time_limit: time_limit.map(seconds).transpose()?,
+            state_limit: state_limit.unwrap_or(DEFAULT_STATE_LIMIT),
+            cache_enabled,
+            cache_limit_bytes,
+            ..CompilerOptions::default()
+        };
+        let compiler = Compiler::new(Arc::clone(&tokenizer_info.get().vocabulary), options);
+        Ok(Self { compiler, tokenizer_info })
+    }
+
+    /// The tokenizer.
+    #[getter]
+    fn tokenizer_info(&self, py: Python<'_>) -> Py<TokenizerInfo> {
+        self.tokenizer_info.clone_ref(py)
+    }
+
+    /// Compiles a `Grammar`, or EBNF text with the root rule named.
+    #[pyo3(signature = (grammar, *, root_rule_name="root"))]
+    fn compile_grammar(
+        &self,
+        py: Python<'_>,
+        grammar: Source,
+        root_rule_name: &str,
+    ) -> PyResult<CompiledGrammar> {
+        match grammar {
+            Source::Grammar(grammar) => self.compile(py, grammar.get()),
+            Source::Ebnf(text) => {
+                self.compile(py, &Grammar::from_ebnf(py, &text, root_rule_name, UnreachableRules::Warn)?)
+            }
+        }
+    }
+
+    /// Compiles a regular expression, which the whole text must match.
+    fn compile_regex(&self, py: Python<'_>, pattern: &str) -> PyResult<CompiledGrammar> {
+        self.compile(py, &Grammar::from_regex(py, pattern)?)
+    }
+
+    /// Compiles the grammar of all JSON texts.
+    fn compile_builtin_json_grammar(&self, py: Python<'_>) -> PyResult<CompiledGrammar> {
+        self.compile(py, &Grammar::builtin_json_grammar()?)
+    }
+
+    /// Stops the compilations that are running now, in whatever threads: they raise `CompileCancelledError`.
+    fn cancel(&self) {
+        self.compiler.cancel();
+    }
+
+    /// Forgets what was compiled; grammars in use stay usable.
+    fn clear_cache(&self, py: Python<'_>) {
+        py.detach(|| self.compiler.clear_cache());
+    }
+
+    /// Memory held by the cache, bytes, approximately.
+    fn get_cache_size_bytes(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.compiler.cache_size_bytes())
+    }
+}
+
+impl GrammarCompiler {
+    fn compile(&self, py: Python<'_>, grammar: &Grammar) -> PyResult<CompiledGrammar> {
+        let compiled =
+            interruptible(py, || self.compiler.cancel(), || self.compiler.compile(&grammar.grammar))?;
+        Ok(CompiledGrammar { compiled, tokenizer_info: self.tokenizer_info.clone_ref(py) })
+    }
+}
+
+/// A grammar ready for matching with one tokenizer. Immutable, and shared freely among threads and matchers.
+#[pyclass(frozen, module = "bytewright")]
+pub(crate) struct CompiledGrammar {
+    compiled: Arc<bytewright::CompiledGrammar>,
+    tokenizer_info: Py<TokenizerInfo>,
+}
+
+impl CompiledGrammar {
+    pub(crate) fn compiled(&self) -> Arc<bytewright::CompiledGrammar> {
+        Arc::clone(&self.compiled)
+    }
+
+    pub(crate) fn vocabulary(&self) -> &Vocabulary {
+        self.compiled.vocabulary()
+    }
+}
+
+#[pymethods]
+impl CompiledGrammar {
+    /// The grammar that was compiled.
+    #[getter]
+    fn grammar(&self) -> Grammar {
+        Grammar { grammar: self.compiled.grammar().clone() }
+    }
+
+    /// The tokenizer.
+    #[getter]
+    fn tokenizer_info(&self, py: Python<'_>) -> Py<TokenizerInfo> {
+        self.tokenizer_info.clone_ref(py)
+    }
+
+    /// Heap memory, bytes, approximately.
+    #[getter]
+    fn memory_size_bytes(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.compiled.memory_size_bytes())
+    }
+
+    /// What a user should know about the grammar, as `(kind, message)`.
+    #[getter]
+    fn annotations(&self) -> Vec<(String, String)> {
+        crate::grammar::annotations(self.compiled.grammar())
+    }
+
+    /// The size of the automaton: `rules`, `states` and `bytes`.
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let statistics = py.detach(|| self.compiled.statistics());
+        let dict = PyDict::new(py);
+        dict.set_item("rules", statistics.rules)?;
+        dict.set_item("states", statistics.states)?;
+        dict.set_item("bytes", statistics.bytes)?;
+        Ok(dict)
+    }
+
+    /// Prechecks every state and says how the vocabulary splits there; far more work than matching needs.
+    ///
+    /// Each item has `rule`, `state`, `accepted` (tokens allowed whatever surrounds the rule), `dependent` and
+    /// `dependent_after_expansion` (context-dependent tokens before and after context expansion) and `bytes`.
+    fn state_statistics<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let all = py.detach(|| self.compiled.state_statistics()).raise()?;
+        let item = |state: bytewright::mask::StateStatistics| {
+            let dict = PyDict::new(py);
+            dict.set_item("rule", state.rule)?;
+            dict.set_item("state", state.state)?;
+            dict.set_item("accepted", state.accepted)?;
+            dict.set_item("dependent", state.dependent)?;
+            dict.set_item("dependent_after_expansion", state.dependent_after_expansion)?;
+            dict.set_item("bytes", state.bytes)?;
+            Ok(dict)
+        };
+        all.into_iter().map(item).collect()
+    }
+
+    /// The grammar and the vocabulary's fingerprint, as versioned JSON.
+    fn serialize_json(&self, py: Python<'_>) -> String {
+        py.detach(|| self.compiled.serialize_json())
+    }
+
+    /// Loads what `serialize_json` wrote, for the same tokenizer. Raises `DeserializeError` for anything else.
+    #[staticmethod]
+    fn deserialize_json(py: Python<'_>, json: &str, tokenizer_info: Py<TokenizerInfo>) -> PyResult<Self> {
+        let vocabulary = Arc::clone(&tokenizer_info.get().vocabulary);
+        let compiled =
+            py.detach(|| bytewright::CompiledGrammar::deserialize_json(json, vocabulary)).raise()?;
+        Ok(Self { compiled, tokenizer_info })
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let load = slf.get_type().getattr("deserialize_json")?;
+        let this = slf.get();
+        (load, (this.serialize_json(slf.py()), this.tokenizer_info(slf.py()))).into_pyobject(slf.py())
+    }
+
+    fn __repr__(&self) -> String {
+        let statistics = self.compiled.statistics();
+        format!("CompiledGrammar(rules={}, states={})", statistics.rules, statistics.states)
+    }
+}

@@ -1,0 +1,159 @@
+//! `Grammar`: reading, joining and printing grammars.
+
+use crate::error::{Raise, class, invalid_argument, to_py_err};
+use bytewright::{Error, Location, frontend};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::ffi::CString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A context-free grammar over bytes, before it meets a tokenizer. Immutable.
+#[pyclass(frozen, eq, module = "bytewright")]
+#[derive(PartialEq)]
+pub(crate) struct Grammar {
+    pub(crate) grammar: bytewright::Grammar,
+}
+
+/// What to do about rules that the root does not use.
+#[derive(Clone, Copy)]
+pub(crate) enum UnreachableRules {
+    /// An `UnreachableRuleWarning` for each.
+    Warn,
+    /// An `UnreachableRuleError` for the first.
+    Error,
+    /// Nothing; they are among the annotations all the same.
+    Ignore,
+}
+
+impl<'py> FromPyObject<'_, 'py> for UnreachableRules {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.extract::<&str>().unwrap_or_default() {
+            "warn" => Ok(Self::Warn),
+            "error" => Ok(Self::Error),
+            "ignore" => Ok(Self::Ignore),
+            _ => {
+                let got = object.repr()?;
+                Err(invalid_argument(format!(
+                    "unreachable_rules must be 'warn', 'error' or 'ignore', got {got}"
+                )))
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Grammar {
+    /// Reads EBNF: GBNF as llama.cpp has it, and XGrammar's dialect.
+    ///
+    /// Raises `GrammarSyntaxError`, `UndefinedRuleError`, `UnsupportedFeatureError` or `LimitExceededError`, each with the
+    /// line and column. Rules that the root does not use are warned of (`UnreachableRuleWarning`), refused
+    /// (`UnreachableRuleError`) or ignored, as `unreachable_rules` says.
+    #[staticmethod]
+    #[pyo3(
+        signature = (text, *, root_rule_name="root", unreachable_rules=UnreachableRules::Warn),
+        text_signature = "(text, *, root_rule_name='root', unreachable_rules='warn')"
+    )]
+    pub(crate) fn from_ebnf(
+        py: Python<'_>,
+        text: &str,
+        root_rule_name: &str,
+        unreachable_rules: UnreachableRules,
+    ) -> PyResult<Self> {
+        let grammar = py.detach(|| frontend::ebnf::parse(text, root_rule_name)).raise()?;
+        report_unreachable(py, &grammar, unreachable_rules)?;
+        Ok(Self { grammar })
+    }
+
+    /// Reads a regular expression, which the whole text must match.
+    #[staticmethod]
+    pub(crate) fn from_regex(py: Python<'_>, pattern: &str) -> PyResult<Self> {
+        let grammar = py.detach(|| frontend::regex::parse(pattern)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The grammar of all JSON texts (RFC 8259).
+    #[staticmethod]
+    pub(crate) fn builtin_json_grammar() -> PyResult<Self> {
+        Ok(Self { grammar: bytewright::Grammar::builtin_json() })
+    }
+
+    /// The grammar of the texts that any of these grammars has.
+    #[staticmethod]
+    #[pyo3(signature = (*grammars))]
+    fn union(grammars: Vec<Py<Self>>) -> PyResult<Self> {
+        let all: Vec<&bytewright::Grammar> = grammars.iter().map(|g| &g.get().grammar).collect();
+        Ok(Self { grammar: bytewright::Grammar::union(&all).raise()? })
+    }
+
+    /// The grammar of a text of the first grammar, followed by one of the second, and so on.
+    #[staticmethod]
+    #[pyo3(signature = (*grammars))]
+    fn concat(grammars: Vec<Py<Self>>) -> PyResult<Self> {
+        let all: Vec<&bytewright::Grammar> = grammars.iter().map(|g| &g.get().grammar).collect();
+        Ok(Self { grammar: bytewright::Grammar::concat(&all).raise()? })
+    }
+
+    /// What a user should know about the grammar, as `(kind, message)`, e.g. of rules that are never used.
+    #[getter]
+    fn annotations(&self) -> Vec<(String, String)> {
+        annotations(&self.grammar)
+    }
+
+    /// The grammar as versioned JSON.
+    fn serialize_json(&self, py: Python<'_>) -> String {
+        py.detach(|| self.grammar.serialize_json())
+    }
+
+    /// Loads what `serialize_json` wrote. Raises `DeserializeError` for anything else.
+    #[staticmethod]
+    fn deserialize_json(py: Python<'_>, json: &str) -> PyResult<Self> {
+        let grammar = py.detach(|| bytewright::Grammar::deserialize_json(json)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.grammar.source().hash(&mut hasher);
+        self.grammar.rules().iter().for_each(|rule| rule.name.hash(&mut hasher));
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let load = slf.get_type().getattr("deserialize_json")?;
+        (load, (slf.get().serialize_json(slf.py()),)).into_pyobject(slf.py())
+    }
+
+    fn __str__(&self) -> String {
+        self.grammar.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        let root = &self.grammar.rule(self.grammar.root()).name;
+        format!("Grammar(root={root:?}, rules={})", self.grammar.rules().len())
+    }
+}
+
+/// A grammar's annotations as `(kind, message)`.
+pub(crate) fn annotations(grammar: &bytewright::Grammar) -> Vec<(String, String)> {
+    grammar.annotations().iter().map(|a| (a.kind.clone(), a.message.clone())).collect()
+}
+
+fn report_unreachable(py: Python<'_>, grammar: &bytewright::Grammar, how: UnreachableRules) -> PyResult<()> {
+    for rule in grammar.unreachable_rules() {
+        let rule = grammar.rule(rule);
+        let at = rule.span.map_or(0, |span| span.start as usize);
+        let error =
+            Error::UnreachableRule { name: rule.name.clone(), location: Location::new(grammar.source(), at) };
+        match how {
+            UnreachableRules::Ignore => {}
+            UnreachableRules::Error => return Err(to_py_err(error)),
+            UnreachableRules::Warn => {
+                let message = CString::new(error.to_string().replace('\0', "\\0"))?;
+                PyErr::warn(py, &class(py, "UnreachableRuleWarning")?, &message, 1)?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `bytewright._core`: the engine, for Python.
+//!
+//! Nothing is decided here: each class holds one object of the `bytewright` crate, checks and converts what Python
+//! passes, and turns errors into the classes of `bytewright.errors`. The interpreter lock is released for whatever can
+//! take more than a few microseconds. The module's types are in `_core.pyi`, which a test compares with what is here.
+
+mod array;
+mod batch;
+mod bitmask;
+mod compiler;
+mod convert;
+mod draft;
+mod error;
+mod grammar;
+mod interrupt;
+mod matcher;
+mod tokenizer;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::batch::BatchGrammarMatcher;
+    #[pymodule_export]
+    use super::bitmask::apply_bitmask;
+    #[pymodule_export]
+    use super::compiler::{CompiledGrammar, GrammarCompiler};
+    #[pymodule_export]
+    use super::grammar::Grammar;
+    #[pymodule_export]
+    use super::matcher::{GrammarMatcher, Rejection};
+    #[pymodule_export]
+    use super::tokenizer::TokenizerInfo;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
