@@ -61,7 +61,15 @@ impl Grammar {
         root_rule_name: &str,
         unreachable_rules: UnreachableRules,
     ) -> PyResult<Self> {
-        let grammar = py.detach(|| frontend::ebnf::parse(text, root_rule_name)).raise()?;
+        let grammar = py
+            .detach(|| {
+                let root_rule_name = root_rule_name.to_owned();
+                frontend::ebnf::parse(
+                    text,
+                    &frontend::ebnf::EbnfOptions { root_rule_name, ..Default::default() },
+                )
+            })
+            .raise()?;
         report_unreachable(py, &grammar, unreachable_rules)?;
         Ok(Self { grammar })
     }

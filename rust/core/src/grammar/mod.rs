@@ -10,9 +10,12 @@
 
 mod builder;
 mod byte_set;
+mod compose;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod print;
+#[doc(hidden)]
+pub mod reference;
 mod saved;
 pub mod utf8;
 
