@@ -37,14 +37,14 @@ impl<'a> Oracle<'a> {
     }
 
     pub(crate) fn is_sentence(&self) -> bool {
-        self.from_root() >> self.text.len() & 1 == 1
+        self.root_ends() >> self.text.len() & 1 == 1
     }
 
     pub(crate) fn is_viable_prefix(&self) -> bool {
-        self.from_root() >> self.text.len() != 0
+        self.root_ends() >> self.text.len() != 0
     }
 
-    fn from_root(&self) -> Positions {
+    fn root_ends(&self) -> Positions {
         self.ends[self.grammar.root().index()][0]
     }
 
