@@ -11,6 +11,8 @@
 mod builder;
 mod byte_set;
 mod print;
+#[doc(hidden)]
+pub mod reference;
 pub mod utf8;
 
 pub use builder::GrammarBuilder;
