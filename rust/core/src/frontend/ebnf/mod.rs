@@ -36,6 +36,8 @@ mod cursor;
 mod macros;
 mod parser;
 mod terminals;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, Location, Result};
 use crate::grammar::Grammar;

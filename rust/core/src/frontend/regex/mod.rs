@@ -12,6 +12,8 @@
 
 mod anchors;
 mod lower;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, Location, Result};
 use crate::grammar::{ExprId, Grammar, GrammarBuilder, Span};
