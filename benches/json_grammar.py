@@ -24,7 +24,7 @@ from typing import Any
 
 WORDS = (
     "alpha state naïve größe value 東京 café line token λ-term Zürich order data quick brown null report emoji 🙂 "
-    "path/to/file user@example.org 2024-05-17T08:30:00Z C:\\temp tab\there new\nline quote\"d"
+    'path/to/file user@example.org 2024-05-17T08:30:00Z C:\\temp tab\there new\nline quote"d'
 ).split(" ")
 
 
@@ -43,7 +43,7 @@ def documents(count: int) -> list[str]:
             case "int":
                 return rng.randint(-(10**6), 10**9)
             case "float":
-                return rng.choice([rng.random() * 10**rng.randint(-9, 9), rng.random()])
+                return rng.choice([rng.random() * 10 ** rng.randint(-9, 9), rng.random()])
             case "constant":
                 return rng.choice([True, False, None])
             case "object":
@@ -127,7 +127,9 @@ class XGrammar(Bytewright):
 
         self.package = xgrammar
         hidden = set(special)
-        info = xgrammar.TokenizerInfo([b"" if i in hidden else t for i, t in enumerate(vocabulary)], stop_token_ids=[end])
+        info = xgrammar.TokenizerInfo(
+            [b"" if i in hidden else t for i, t in enumerate(vocabulary)], stop_token_ids=[end]
+        )
         self.compiler = xgrammar.GrammarCompiler(info, max_threads=1)
         self.tensor = xgrammar.allocate_token_bitmask(1, len(vocabulary))
         self.mask = self.tensor.numpy()
@@ -148,7 +150,9 @@ class LLGuidance(Bytewright):
         import llguidance.tiktoken
 
         self.package = llguidance
-        self.tokenizer = llguidance.tiktoken.lltokenizer_from_encoding(encoder, n_vocab=len(vocabulary), eos_token=end)
+        self.tokenizer = llguidance.tiktoken.lltokenizer_from_encoding(
+            encoder, n_vocab=len(vocabulary), eos_token=end
+        )
         self.mask = llguidance.numpy.allocate_token_bitmask(1, len(vocabulary))
 
     def compile(self) -> None:
@@ -251,7 +255,9 @@ def worker(name: str, count: int) -> dict[str, object]:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
@@ -273,7 +279,11 @@ def main() -> None:
     print("| | " + " | ".join(results) + " |\n|---|" + "---:|" * len(results))
     for row in rows:
         cells = [result.get(row, "") for result in results.values()]
-        print(f"| {row} | " + " | ".join(f"{c:,.1f}" if isinstance(c, float) else f"{c:,}" if c != "" else "" for c in cells) + " |")
+        print(
+            f"| {row} | "
+            + " | ".join(f"{c:,.1f}" if isinstance(c, float) else f"{c:,}" if c != "" else "" for c in cells)
+            + " |"
+        )
 
 
 if __name__ == "__main__":
