@@ -39,6 +39,31 @@ impl fmt::Display for Location {
     }
 }
 
+/// The line breaks of a text, for many [`Location`]s of one text: each costs no more than its own line.
+#[derive(Clone, Debug)]
+pub struct LineIndex<'a> {
+    source: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> LineIndex<'a> {
+    /// Finds the lines of `source`.
+    pub fn new(source: &'a str) -> Self {
+        let breaks = source.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(i, _)| i + 1);
+        Self { source, starts: std::iter::once(0).chain(breaks).collect() }
+    }
+
+    /// The same as [`Location::new`].
+    pub fn locate(&self, offset: usize) -> Location {
+        let offset = offset.min(self.source.len());
+        let line = self.starts.partition_point(|&start| start <= offset).saturating_sub(1);
+        let start = self.starts[line];
+        let mut location = Location::new(&self.source[start..], offset - start);
+        location.line = line as u32 + 1;
+        location
+    }
+}
+
 /// Everything that can go wrong in this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -156,5 +181,15 @@ mod tests {
         let at = Location::new(text, text.len());
         assert_eq!((at.line, at.column, at.snippet.as_str()), (2, 4, "y"));
         assert_eq!(Location::new("", 5).line, 1);
+    }
+
+    #[test]
+    fn line_index_agrees_with_location() {
+        for text in ["", "\n", "root ::= \"é\" x\n  y", "a\r\nb\n\nc\n"] {
+            let lines = LineIndex::new(text);
+            for offset in 0..=text.len() + 2 {
+                assert_eq!(lines.locate(offset), Location::new(text, offset), "{text:?} {offset}");
+            }
+        }
     }
 }

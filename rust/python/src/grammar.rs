@@ -28,7 +28,9 @@ impl<'py> FromPyObject<'_, 'py> for UnreachableRules {
             "ignore" => Ok(Self(Unreachable::Ignore)),
             _ => {
                 let got = object.repr()?;
-                Err(invalid_argument(format!("unreachable_rules must be 'warn', 'error' or 'ignore', got {got}")))
+                Err(invalid_argument(format!(
+                    "unreachable_rules must be 'warn', 'error' or 'ignore', got {got}"
+                )))
             }
         }
     }
@@ -53,7 +55,8 @@ impl Grammar {
         unreachable_rules: UnreachableRules,
     ) -> PyResult<Self> {
         let UnreachableRules(unreachable) = unreachable_rules;
-        let options = EbnfOptions { root_rule_name: root_rule_name.into(), unreachable, ..EbnfOptions::default() };
+        let options =
+            EbnfOptions { root_rule_name: root_rule_name.into(), unreachable, ..EbnfOptions::default() };
         let grammar = py.detach(|| ebnf::parse(text, &options)).raise()?;
         if unreachable == Unreachable::Warn {
             warn_of_unreachable_rules(py, &grammar)?;

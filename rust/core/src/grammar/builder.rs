@@ -1,7 +1,7 @@
 //! Building a [`Grammar`] expression by expression; the only way to make one.
 
 use super::{Annotation, ByteSet, Expr, ExprId, Grammar, Rule, RuleId, Span, TokenSet};
-use crate::error::{Error, Location, Result};
+use crate::error::{Error, LineIndex, Location, Result};
 use rustc_hash::FxHashMap;
 use std::hash::{Hash, Hasher};
 
@@ -28,6 +28,8 @@ pub struct GrammarBuilder {
     by_name: FxHashMap<String, RuleId>,
     annotations: Vec<Annotation>,
     source: String,
+    /// The number in the last name that [`Self::declare_fresh`] made from a hint.
+    fresh: FxHashMap<String, u32>,
 }
 
 #[derive(Debug)]
@@ -120,9 +122,9 @@ impl GrammarBuilder {
     /// A new rule with a name that nothing else has, made from `hint`.
     pub fn declare_fresh(&mut self, hint: &str) -> RuleId {
         let mut name = hint.to_owned();
-        let mut n = 1;
         while self.by_name.contains_key(&name) {
-            n += 1;
+            let n = self.fresh.entry(hint.to_owned()).or_insert(1);
+            *n += 1;
             name = format!("{hint}_{n}");
         }
         self.declare(&name)
@@ -149,9 +151,9 @@ impl GrammarBuilder {
 
     /// Gives a rule its body. Defining a rule twice is an error.
     pub fn define(&mut self, rule: RuleId, body: ExprId, span: Option<Span>) -> Result<()> {
-        let location = Location::new(&self.source, span.map_or(0, |s| s.start as usize));
         let pending = &mut self.rules[rule.index()];
         if pending.body.is_some() {
+            let location = Location::new(&self.source, span.map_or(0, |s| s.start as usize));
             return Err(Error::Syntax {
                 message: format!("rule `{}` is defined twice", pending.name),
                 location,
@@ -189,15 +191,16 @@ impl GrammarBuilder {
             source: self.source,
         };
         grammar.validate()?;
+        let lines = LineIndex::new(&grammar.source);
         let unreachable: Vec<Annotation> = grammar
             .unreachable_rules()
             .into_iter()
             .map(|rule| {
                 let at = grammar.rule(rule).span.map_or(0, |s| s.start as usize);
-                let location = Location::new(&grammar.source, at);
                 let message = format!(
-                    "rule `{}` is never used from the root rule ({location})",
-                    grammar.rule(rule).name
+                    "rule `{}` is never used from the root rule ({})",
+                    grammar.rule(rule).name,
+                    lines.locate(at)
                 );
                 Annotation { kind: "unreachable-rule".into(), message }
             })

@@ -13,6 +13,8 @@ mod byte_set;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod print;
+#[doc(hidden)]
+pub mod reference;
 mod saved;
 pub mod utf8;
 
