@@ -10,6 +10,7 @@
 
 mod builder;
 mod byte_set;
+mod join;
 #[cfg(test)]
 pub(crate) mod oracle;
 mod print;
