@@ -6,6 +6,7 @@ What the masks hold is tested elsewhere; here the question is whether everything
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import signal
 import sys
@@ -437,9 +438,24 @@ def test_batches_check_their_arguments() -> None:
             batch.batch_fill_next_token_bitmask(two, mask, indices)
     with pytest.raises(errors.InvalidArgumentError):
         batch.batch_fill_next_token_bitmask([*two, two[0]], mask)
-    for bad in (0, -1, "many", None.__class__):
+    for bad in (0, -1, 10**9, "many", None.__class__):
         with pytest.raises(errors.InvalidArgumentError):
             bw.BatchGrammarMatcher(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    batch, matchers = bw.BatchGrammarMatcher(2), [bw.GrammarMatcher(AB) for _ in range(16)]
+    mask = np.zeros((16, 2), np.int32)
+    batch.batch_fill_next_token_bitmask(matchers, mask)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends the child if it hangs
+        mask[:] = 0
+        batch.batch_fill_next_token_bitmask(matchers, mask)
+        os._exit(0 if (mask[:, 0] == 0b10111).all() else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_batch_steps_are_all_or_none() -> None:

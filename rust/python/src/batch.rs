@@ -8,21 +8,29 @@ use crate::error::{Raise, invalid_argument};
 use crate::matcher::{GrammarMatcher, Text};
 use crate::tokenizer::TokenId;
 use bytewright::Matcher;
+use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 /// A thread is given at least this many rows: waking one costs about as much as filling a few ready masks.
 const MIN_ROWS_PER_THREAD: usize = 4;
+/// More threads than any machine can use for this.
+const MAX_THREADS: usize = 1024;
 
 /// Fills the masks of a batch on several threads.
 #[pyclass(frozen, module = "bytewright")]
 pub(crate) struct BatchGrammarMatcher {
     max_threads: usize,
     /// Started by the first batch that can use it.
-    pool: PyOnceLock<ThreadPool>,
+    pool: Mutex<Option<Pool>>,
+}
+
+struct Pool {
+    threads: Arc<ThreadPool>,
+    process: u32,
 }
 
 #[pymethods]
@@ -36,13 +44,15 @@ impl BatchGrammarMatcher {
             None => auto(),
             Some(text) if text.extract::<&str>().is_ok_and(|text| text == "auto") => auto(),
             Some(number) => match number.extract::<usize>() {
-                Ok(number @ 1..) => number,
+                Ok(number @ 1..=MAX_THREADS) => number,
                 _ => {
-                    return Err(invalid_argument("max_threads must be \"auto\" or an integer of at least 1"));
+                    return Err(invalid_argument(format!(
+                        "max_threads must be \"auto\" or 1 to {MAX_THREADS}"
+                    )));
                 }
             },
         };
-        Ok(Self { max_threads, pool: PyOnceLock::new() })
+        Ok(Self { max_threads, pool: Mutex::new(None) })
     }
 
     /// How many threads a batch may use.
@@ -71,7 +81,7 @@ impl BatchGrammarMatcher {
         let fill = |(matcher, row): (&GrammarMatcher, &mut [u32])| {
             matcher.with_detached(|m| m.fill_next_token_bitmask(row)).map(drop)
         };
-        let results: Vec<bytewright::Result<()>> = match self.pool(py, jobs.len())? {
+        let results: Vec<bytewright::Result<()>> = match self.threads(jobs.len())? {
             None => py.detach(|| jobs.into_iter().map(fill).collect()),
             Some(pool) => py.detach(|| {
                 pool.install(|| jobs.into_par_iter().with_min_len(MIN_ROWS_PER_THREAD).map(fill).collect())
@@ -119,17 +129,24 @@ impl BatchGrammarMatcher {
 
 impl BatchGrammarMatcher {
     /// The threads for a batch, unless one thread will do.
-    fn pool(&self, py: Python<'_>, rows: usize) -> PyResult<Option<&ThreadPool>> {
+    fn threads(&self, rows: usize) -> PyResult<Option<Arc<ThreadPool>>> {
         if self.max_threads == 1 || rows <= MIN_ROWS_PER_THREAD {
             return Ok(None);
         }
-        let start = || {
-            let pool = ThreadPoolBuilder::new().num_threads(self.max_threads).build();
-            pool.map_err(|error| {
-                invalid_argument(format!("cannot start {} threads: {error}", self.max_threads))
-            })
-        };
-        self.pool.get_or_try_init(py, start).map(Some)
+        let mut slot = self.pool.lock();
+        if let Some(pool) = slot.take_if(|pool| pool.process != std::process::id()) {
+            // A forked process has the parent's pool but none of its threads: to wait for them would be to hang.
+            std::mem::forget(pool);
+        }
+        if let Some(pool) = &*slot {
+            return Ok(Some(Arc::clone(&pool.threads)));
+        }
+        let threads = ThreadPoolBuilder::new().num_threads(self.max_threads).build();
+        let threads = Arc::new(threads.map_err(|error| {
+            invalid_argument(format!("cannot start {} threads: {error}", self.max_threads))
+        })?);
+        *slot = Some(Pool { threads: Arc::clone(&threads), process: std::process::id() });
+        Ok(Some(threads))
     }
 }
 

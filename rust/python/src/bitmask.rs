@@ -70,16 +70,24 @@ fn apply_row<T: Copy>(logits: &mut [T], mask: &[u32], minus_inf: T, vocab_size: 
     let covered = logits.len().min(vocab_size).min(mask.len().saturating_mul(32));
     let (logits, beyond) = logits.split_at_mut(covered);
     beyond.fill(minus_inf);
-    for (chunk, &word) in logits.chunks_mut(32).zip(mask) {
+    let (whole, rest) = logits.as_chunks_mut::<32>();
+    for (chunk, &word) in whole.iter_mut().zip(mask) {
         match word {
             u32::MAX => {}
             0 => chunk.fill(minus_inf),
-            // No branch in the loop: the compiler turns it into blends.
-            _ => {
-                for (bit, logit) in chunk.iter_mut().enumerate() {
-                    *logit = if word >> bit & 1 == 1 { *logit } else { minus_inf };
-                }
-            }
+            _ => apply_word(chunk, word, minus_inf),
         }
+    }
+    let word = mask.get(whole.len()).copied().unwrap_or(0);
+    rest.iter_mut()
+        .enumerate()
+        .filter(|(bit, _)| word >> bit & 1 == 0)
+        .for_each(|(_, logit)| *logit = minus_inf);
+}
+
+/// Masks 32 logits. The loop has a constant length and no branch, so that the compiler makes vector blends of it.
+fn apply_word<T: Copy>(logits: &mut [T; 32], word: u32, minus_inf: T) {
+    for (bit, logit) in logits.iter_mut().enumerate() {
+        *logit = if word & (1 << bit) == 0 { minus_inf } else { *logit };
     }
 }

@@ -6,6 +6,7 @@ use crate::grammar::{Grammar, UnreachableRules};
 use crate::interrupt::interruptible;
 use crate::tokenizer::TokenizerInfo;
 use bytewright::compile::{DEFAULT_CACHE_LIMIT_BYTES, DEFAULT_STATE_LIMIT};
+use bytewright::frontend::ebnf::Unreachable;
 use bytewright::{Compiler, CompilerOptions, Vocabulary};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -95,9 +96,10 @@ impl GrammarCompiler {
     ) -> PyResult<CompiledGrammar> {
         match grammar {
             Source::Grammar(grammar) => self.compile(py, grammar.get()),
-            Source::Ebnf(text) => {
-                self.compile(py, &Grammar::from_ebnf(py, &text, root_rule_name, UnreachableRules::Warn)?)
-            }
+            Source::Ebnf(text) => self.compile(
+                py,
+                &Grammar::from_ebnf(py, &text, root_rule_name, UnreachableRules(Unreachable::Warn))?,
+            ),
         }
     }
 

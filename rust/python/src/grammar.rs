@@ -1,7 +1,8 @@
 //! `Grammar`: reading, joining and printing grammars.
 
-use crate::error::{Raise, class, invalid_argument, to_py_err};
-use bytewright::{Error, Location, frontend};
+use crate::error::{Raise, class, invalid_argument};
+use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
+use bytewright::frontend::regex;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::ffi::CString;
@@ -14,25 +15,17 @@ pub(crate) struct Grammar {
     pub(crate) grammar: bytewright::Grammar,
 }
 
-/// What to do about rules that the root does not use.
-#[derive(Clone, Copy)]
-pub(crate) enum UnreachableRules {
-    /// An `UnreachableRuleWarning` for each.
-    Warn,
-    /// An `UnreachableRuleError` for the first.
-    Error,
-    /// Nothing; they are among the annotations all the same.
-    Ignore,
-}
+/// `unreachable_rules=`: what to do about rules that the root does not use.
+pub(crate) struct UnreachableRules(pub(crate) Unreachable);
 
 impl<'py> FromPyObject<'_, 'py> for UnreachableRules {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         match object.extract::<&str>().unwrap_or_default() {
-            "warn" => Ok(Self::Warn),
-            "error" => Ok(Self::Error),
-            "ignore" => Ok(Self::Ignore),
+            "warn" => Ok(Self(Unreachable::Warn)),
+            "error" => Ok(Self(Unreachable::Error)),
+            "ignore" => Ok(Self(Unreachable::Ignore)),
             _ => {
                 let got = object.repr()?;
                 Err(invalid_argument(format!(
@@ -52,7 +45,7 @@ impl Grammar {
     /// (`UnreachableRuleError`) or ignored, as `unreachable_rules` says.
     #[staticmethod]
     #[pyo3(
-        signature = (text, *, root_rule_name="root", unreachable_rules=UnreachableRules::Warn),
+        signature = (text, *, root_rule_name="root", unreachable_rules=UnreachableRules(Unreachable::Warn)),
         text_signature = "(text, *, root_rule_name='root', unreachable_rules='warn')"
     )]
     pub(crate) fn from_ebnf(
@@ -61,23 +54,20 @@ impl Grammar {
         root_rule_name: &str,
         unreachable_rules: UnreachableRules,
     ) -> PyResult<Self> {
-        let grammar = py
-            .detach(|| {
-                let root_rule_name = root_rule_name.to_owned();
-                frontend::ebnf::parse(
-                    text,
-                    &frontend::ebnf::EbnfOptions { root_rule_name, ..Default::default() },
-                )
-            })
-            .raise()?;
-        report_unreachable(py, &grammar, unreachable_rules)?;
+        let UnreachableRules(unreachable) = unreachable_rules;
+        let options =
+            EbnfOptions { root_rule_name: root_rule_name.into(), unreachable, ..EbnfOptions::default() };
+        let grammar = py.detach(|| ebnf::parse(text, &options)).raise()?;
+        if unreachable == Unreachable::Warn {
+            warn_of_unreachable_rules(py, &grammar)?;
+        }
         Ok(Self { grammar })
     }
 
     /// Reads a regular expression, which the whole text must match.
     #[staticmethod]
     pub(crate) fn from_regex(py: Python<'_>, pattern: &str) -> PyResult<Self> {
-        let grammar = py.detach(|| frontend::regex::parse(pattern)).raise()?;
+        let grammar = py.detach(|| regex::parse(pattern)).raise()?;
         Ok(Self { grammar })
     }
 
@@ -148,20 +138,10 @@ pub(crate) fn annotations(grammar: &bytewright::Grammar) -> Vec<(String, String)
     grammar.annotations().iter().map(|a| (a.kind.clone(), a.message.clone())).collect()
 }
 
-fn report_unreachable(py: Python<'_>, grammar: &bytewright::Grammar, how: UnreachableRules) -> PyResult<()> {
-    for rule in grammar.unreachable_rules() {
-        let rule = grammar.rule(rule);
-        let at = rule.span.map_or(0, |span| span.start as usize);
-        let error =
-            Error::UnreachableRule { name: rule.name.clone(), location: Location::new(grammar.source(), at) };
-        match how {
-            UnreachableRules::Ignore => {}
-            UnreachableRules::Error => return Err(to_py_err(error)),
-            UnreachableRules::Warn => {
-                let message = CString::new(error.to_string().replace('\0', "\\0"))?;
-                PyErr::warn(py, &class(py, "UnreachableRuleWarning")?, &message, 1)?;
-            }
-        }
+fn warn_of_unreachable_rules(py: Python<'_>, grammar: &bytewright::Grammar) -> PyResult<()> {
+    for annotation in grammar.annotations().iter().filter(|a| a.kind == "unreachable-rule") {
+        let message = CString::new(annotation.message.replace('\0', "\\0"))?;
+        PyErr::warn(py, &class(py, "UnreachableRuleWarning")?, &message, 1)?;
     }
     Ok(())
 }
