@@ -10,6 +10,7 @@
 
 mod builder;
 mod byte_set;
+mod compose;
 mod print;
 #[doc(hidden)]
 pub mod reference;
