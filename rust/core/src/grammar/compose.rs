@@ -1,101 +1,122 @@
-//! Grammars made of grammars: union and concatenation.
+//! New grammars from whole ones.
+//!
+//! The parts are copied side by side: rule names that clash are renamed, sources are joined so that every span still
+//! points at its text, annotations are carried over.
 
-use super::{Expr, ExprId, Grammar, GrammarBuilder, RuleId};
+use super::{Expr, ExprId, Grammar, GrammarBuilder, RuleId, Span};
 use crate::error::{Error, Result};
+use std::borrow::Borrow;
 
 impl Grammar {
-    /// The grammar of every text that any of `grammars` has. Rules are renamed where names clash.
+    /// Every sentence of any of the grammars.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an empty list.
-    pub fn union(grammars: &[&Self]) -> Result<Self> {
-        compose(grammars, GrammarBuilder::choice)
+    /// [`Error::InvalidArgument`] if there are none; [`Error::LimitExceeded`] if they are too large together.
+    pub fn union(grammars: &[impl Borrow<Self>]) -> Result<Self> {
+        let grammars: Vec<&Self> = grammars.iter().map(Borrow::borrow).collect();
+        compose(&grammars, "union", GrammarBuilder::choice)
     }
 
-    /// The grammar of a text of the first of `grammars`, followed by one of the second, and so on.
+    /// A sentence of each of the grammars, one after the other.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`] for an empty list.
-    pub fn concat(grammars: &[&Self]) -> Result<Self> {
-        compose(grammars, GrammarBuilder::concat)
+    /// As [`Self::union`].
+    pub fn concat(grammars: &[impl Borrow<Self>]) -> Result<Self> {
+        let grammars: Vec<&Self> = grammars.iter().map(Borrow::borrow).collect();
+        compose(&grammars, "concat", GrammarBuilder::concat)
     }
 }
 
-fn compose(grammars: &[&Grammar], join: fn(&mut GrammarBuilder, Vec<ExprId>) -> ExprId) -> Result<Grammar> {
+fn compose(
+    grammars: &[&Grammar],
+    what: &str,
+    join: fn(&mut GrammarBuilder, Vec<ExprId>) -> ExprId,
+) -> Result<Grammar> {
     if grammars.is_empty() {
-        return Err(Error::InvalidArgument("joining grammars needs at least one".into()));
+        return Err(Error::InvalidArgument(format!("{what} needs at least one grammar")));
     }
-    let mut builder = GrammarBuilder::new("");
+    let exprs: usize = grammars.iter().map(|g| g.exprs.len() + g.rules.len() + 2).sum();
+    let text: usize = grammars.iter().map(|g| g.source.len() + 1).sum();
+    if exprs > u32::MAX as usize || text > u32::MAX as usize {
+        let message = format!("{what} of {exprs} expressions and {text} bytes of text");
+        return Err(Error::LimitExceeded { limit: "grammar_size", message });
+    }
+    let source: String = grammars.iter().flat_map(|grammar| [grammar.source.as_str(), "\n"]).collect();
+    let mut builder = GrammarBuilder::new(source);
     let root = builder.declare("root");
     let mut parts = Vec::with_capacity(grammars.len());
-    for grammar in grammars {
-        let rule = embed(&mut builder, grammar)?;
-        parts.push(builder.rule_ref(rule));
+    let mut offset = 0;
+    for &grammar in grammars {
+        let start = copy(&mut builder, grammar, offset)?;
+        parts.push(builder.rule_ref(start));
+        offset += grammar.source.len() as u32 + 1;
     }
     let body = join(&mut builder, parts);
     builder.define(root, body, None)?;
-    builder.build(root)
+    let mut joined = builder.build(root)?;
+    // Which rules are unreachable was decided, and perhaps kept quiet, when each part was built.
+    joined.annotations = grammars.iter().flat_map(|grammar| grammar.annotations.iter().cloned()).collect();
+    Ok(joined)
 }
 
-/// Copies all rules of a grammar under names of their own; gives its root. Spans point into a text that the new grammar does
-/// not have, so they are left behind.
-fn embed(builder: &mut GrammarBuilder, grammar: &Grammar) -> Result<RuleId> {
-    let rules: Vec<RuleId> = grammar.rules().iter().map(|rule| builder.declare_fresh(&rule.name)).collect();
+/// Copies a grammar into the builder, its spans moved by `offset`; gives its root.
+fn copy(builder: &mut GrammarBuilder, grammar: &Grammar, offset: u32) -> Result<RuleId> {
+    let moved = |span: Span| Span { start: span.start + offset, end: span.end + offset };
+    let rules: Vec<RuleId> = grammar.rules.iter().map(|rule| builder.declare_fresh(&rule.name)).collect();
     let mut exprs: Vec<ExprId> = Vec::with_capacity(grammar.exprs.len());
-    for expr in &grammar.exprs {
-        let moved = |ids: &[ExprId]| ids.iter().map(|id| exprs[id.index()]).collect();
-        let copy = match expr {
-            Expr::Concat(parts) => Expr::Concat(moved(parts)),
-            Expr::Choice(options) => Expr::Choice(moved(options)),
+    for (expr, span) in grammar.exprs.iter().zip(&grammar.spans) {
+        let list = |ids: &[ExprId]| ids.iter().map(|id| exprs[id.index()]).collect();
+        let copied = match expr {
+            Expr::Empty | Expr::Class(_) | Expr::Literal(_) | Expr::Token(_) => expr.clone(),
+            Expr::Rule(rule) => Expr::Rule(rules[rule.index()]),
+            Expr::Concat(parts) => Expr::Concat(list(parts)),
+            Expr::Choice(options) => Expr::Choice(list(options)),
             Expr::Repeat { body, min, max } => {
                 Expr::Repeat { body: exprs[body.index()], min: *min, max: *max }
             }
-            Expr::Rule(rule) => Expr::Rule(rules[rule.index()]),
-            other => other.clone(),
         };
-        exprs.push(builder.add(copy));
+        let id = builder.add(copied);
+        if let Some(span) = span {
+            builder.set_span(id, moved(*span));
+        }
+        exprs.push(id);
     }
-    for (rule, &id) in grammar.rules().iter().zip(&rules) {
-        builder.define(id, exprs[rule.body.index()], None)?;
+    for (rule, &id) in grammar.rules.iter().zip(&rules) {
+        builder.define(id, exprs[rule.body.index()], rule.span.map(moved))?;
     }
-    for note in grammar.annotations().iter().filter(|note| note.kind != "unreachable-rule") {
-        builder.annotate(&note.kind, note.message.clone());
-    }
-    Ok(rules[grammar.root().index()])
+    Ok(rules[grammar.root.index()])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::oracle::Oracle;
+    use super::super::reference::matches;
     use super::*;
+    use crate::frontend::{ebnf, regex};
 
-    fn grammar_of(text: &str) -> Grammar {
-        let mut b = GrammarBuilder::new("");
-        let (root, x) = (b.declare("root"), b.declare("x"));
-        let literal = b.literal(text);
-        b.define(x, literal, None).unwrap();
-        let body = b.rule_ref(x);
-        let body = b.repeat(body, 1, Some(2));
-        b.define(root, body, None).unwrap();
-        b.build(root).unwrap()
+    fn read(text: &str) -> Grammar {
+        ebnf::parse(text, &ebnf::EbnfOptions::default()).unwrap()
     }
 
     #[test]
-    fn names_do_not_clash() {
-        let (a, b) = (grammar_of("a"), grammar_of("b"));
-        let union = Grammar::union(&[&a, &b]).unwrap();
-        let concat = Grammar::concat(&[&a, &b, &a]).unwrap();
-        assert_eq!((union.rules().len(), concat.rules().len()), (5, 7));
-        for (text, in_union, in_concat) in [
-            ("a", true, false),
-            ("bb", true, false),
-            ("ab", false, false),
-            ("abba", false, true),
-            ("aabaa", false, true),
-        ] {
-            assert_eq!(Oracle::new(&union, text.as_bytes()).is_sentence(), in_union, "{text}");
-            assert_eq!(Oracle::new(&concat, text.as_bytes()).is_sentence(), in_concat, "{text}");
+    fn names_do_not_clash_and_spans_follow() {
+        let one = read("root ::= \"a\" x\nx ::= \"b\" root?\nunused ::= \"\"");
+        let two = read("# é\nroot ::= x x\nx ::= [0-9]");
+        let either = Grammar::union(&[one.clone(), two.clone()]).unwrap();
+        for (text, fits) in [("ab", true), ("abab", true), ("12", true), ("1", false), ("ab12", false)] {
+            assert_eq!(matches(&either, text.as_bytes()), fits, "{text}");
         }
-        assert!(matches!(Grammar::union(&[]), Err(Error::InvalidArgument(_))));
+        let names: Vec<&str> = either.rules().iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names, ["root", "root_2", "x", "unused", "root_3", "x_2"]);
+        let span = either.rules()[5].span.unwrap();
+        assert_eq!(&either.source()[span.start as usize..span.end as usize], "x ::= [0-9]");
+        assert_eq!(either.annotations(), one.annotations());
+        assert_eq!(either.annotations().len(), 1);
+
+        let both = Grammar::concat(&[one, two, regex::parse("z*").unwrap()]).unwrap();
+        for (text, fits) in [("ab12", true), ("abab12zz", true), ("ab", false), ("12", false)] {
+            assert_eq!(matches(&both, text.as_bytes()), fits, "{text}");
+        }
+        let none: [Grammar; 0] = [];
+        assert!(Grammar::union(&none).is_err() && Grammar::concat(&none).is_err());
     }
 }

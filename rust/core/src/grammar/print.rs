@@ -1,158 +1,340 @@
-//! Printing a grammar as EBNF that the EBNF front end reads back.
+//! Printing a grammar as EBNF that [`crate::frontend::ebnf`] reads back, with its default options, to the same language.
+//!
+//! Names are printed as they are if the language has such names, else with their odd characters replaced. The first rule
+//! printed is called `root`. An expression that stands in several places is printed once, as a rule of its own, so the text
+//! is never longer than the grammar. Nothing here recurses, so depth is no danger.
 
-use super::{ByteSet, Expr, ExprId, Grammar};
-use std::fmt::{self, Display, Formatter};
+use super::{ByteSet, Expr, ExprId, Grammar, TokenSet, utf8};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::fmt::{self, Display, Formatter, Write as _};
+
+/// A shared class of more ranges than this gets a rule.
+const LONG_CLASS: usize = 16;
 
 impl Display for Grammar {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let root = self.root.index();
-        let order = std::iter::once(root).chain((0..self.rules.len()).filter(|&i| i != root));
+        Printer::new(self).print(f)
+    }
+}
+
+/// What is still to be written, last first.
+enum Task {
+    Expr(ExprId, Place),
+    Text(&'static str),
+    Repeat(u32, Option<u32>),
+}
+
+/// Where an expression stands, which decides on parentheses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Rule,
+    Option,
+    Part,
+    Repeated,
+}
+
+struct Printer<'g> {
+    grammar: &'g Grammar,
+    names: Vec<String>,
+    /// Expressions with a rule of their own, in the order of their ids.
+    shared: Vec<(ExprId, String)>,
+    shared_name: FxHashMap<ExprId, usize>,
+    classes: FxHashMap<ExprId, Vec<(u32, u32)>>,
+}
+
+impl<'g> Printer<'g> {
+    fn new(grammar: &'g Grammar) -> Self {
+        let mut used = FxHashSet::default();
+        let root = grammar.root.index();
+        // `root` is kept for the root, whatever its own name.
+        used.insert("root".to_owned());
+        let names = grammar
+            .rules
+            .iter()
+            .enumerate()
+            .map(|(i, rule)| {
+                if i == root && rule.name == "root" {
+                    rule.name.clone()
+                } else {
+                    unique(&rule.name, &mut used)
+                }
+            })
+            .collect();
+        let mut printer = Self {
+            grammar,
+            names,
+            shared: Vec::new(),
+            shared_name: FxHashMap::default(),
+            classes: FxHashMap::default(),
+        };
+        printer.find_shared(&mut used);
+        printer
+    }
+
+    /// Finds the character classes, and what is worth a rule of its own.
+    fn find_shared(&mut self, used: &mut FxHashSet<String>) {
+        let mut uses = vec![0u32; self.grammar.exprs.len()];
+        let mut todo: Vec<ExprId> = self.grammar.rules.iter().map(|rule| rule.body).collect();
+        while let Some(id) = todo.pop() {
+            uses[id.index()] += 1;
+            if uses[id.index()] > 1 {
+                continue;
+            }
+            if let Some(ranges) = utf8::decode(self.grammar, id) {
+                self.classes.insert(id, ranges);
+                continue;
+            }
+            match self.grammar.expr(id) {
+                Expr::Concat(parts) | Expr::Choice(parts) => todo.extend(parts),
+                Expr::Repeat { body, .. } => todo.push(*body),
+                _ => {}
+            }
+        }
+        for (i, _) in uses.iter().enumerate().filter(|&(_, &uses)| uses > 1) {
+            let id = ExprId(i as u32);
+            let is_large = match (self.grammar.expr(id), self.classes.get(&id)) {
+                (_, Some(ranges)) => ranges.len() > LONG_CLASS,
+                (Expr::Concat(parts) | Expr::Choice(parts), None) => !parts.is_empty(),
+                (Expr::Repeat { .. }, None) => true,
+                (Expr::Literal(bytes), None) => bytes.len() > 64,
+                (Expr::Token(set), None) => set.ids.len() + set.names.len() > LONG_CLASS,
+                _ => false,
+            };
+            if is_large {
+                self.shared_name.insert(id, self.shared.len());
+                self.shared.push((id, unique("shared", used)));
+            }
+        }
+    }
+
+    fn print(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let root = self.grammar.root.index();
+        if self.names[root] != "root" {
+            writeln!(f, "root ::= {}", self.names[root])?;
+        }
+        let order = std::iter::once(root).chain((0..self.names.len()).filter(|&i| i != root));
         for index in order {
-            let rule = &self.rules[index];
-            write!(f, "{} ::= ", rule.name)?;
-            self.write(f, rule.body, false)?;
+            write!(f, "{} ::= ", self.names[index])?;
+            self.write(f, self.grammar.rules[index].body)?;
+            writeln!(f)?;
+        }
+        for (id, name) in &self.shared {
+            write!(f, "{name} ::= ")?;
+            self.write_inside(f, *id)?;
             writeln!(f)?;
         }
         Ok(())
     }
-}
 
-impl Grammar {
-    /// Writes an expression; `tight` puts parentheses around what binds less than a repeat or a concatenation.
-    fn write(&self, f: &mut Formatter<'_>, id: ExprId, tight: bool) -> fmt::Result {
-        match self.expr(id) {
-            Expr::Empty => write!(f, "\"\""),
-            Expr::Literal(bytes) => write_literal(f, bytes),
-            Expr::Class(set) => write_class(f, set),
-            Expr::Rule(rule) => write!(f, "{}", self.rule(*rule).name),
-            Expr::Concat(parts) => self.write_list(f, parts, " ", tight),
-            Expr::Choice(options) if options.is_empty() => write_class(f, &ByteSet::EMPTY),
-            Expr::Choice(options) => self.write_list(f, options, " | ", tight),
-            Expr::Repeat { body, min, max } => {
-                self.write(f, *body, true)?;
-                match (min, max) {
-                    (0, None) => write!(f, "*"),
-                    (1, None) => write!(f, "+"),
-                    (0, Some(1)) => write!(f, "?"),
-                    (min, None) => write!(f, "{{{min},}}"),
-                    (min, Some(max)) => write!(f, "{{{min},{max}}}"),
-                }
-            }
-            Expr::Token(set) => {
-                let ids = set
-                    .ids
-                    .iter()
-                    .map(|(lo, hi)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") });
-                let names = set.names.iter().map(|name| quoted(name.as_bytes()));
-                let all: Vec<String> = ids.chain(names).collect();
-                write!(f, "{}<[{}]>", if set.negated { "!" } else { "" }, all.join(", "))
-            }
+    fn write(&self, f: &mut Formatter<'_>, id: ExprId) -> fmt::Result {
+        match self.shared_name.get(&id) {
+            Some(&shared) => write!(f, "{}", self.shared[shared].1),
+            None => self.write_inside(f, id),
         }
     }
 
-    fn write_list(
-        &self,
-        f: &mut Formatter<'_>,
-        parts: &[ExprId],
-        separator: &str,
-        tight: bool,
-    ) -> fmt::Result {
-        if tight {
-            write!(f, "(")?;
-        }
-        for (i, &part) in parts.iter().enumerate() {
-            if i > 0 {
-                write!(f, "{separator}")?;
+    /// Writes an expression out, even if it has a rule.
+    fn write_inside(&self, f: &mut Formatter<'_>, id: ExprId) -> fmt::Result {
+        let mut todo = Vec::new();
+        self.expand(f, id, Place::Rule, &mut todo)?;
+        while let Some(task) = todo.pop() {
+            match task {
+                Task::Text(text) => write!(f, "{text}")?,
+                Task::Repeat(min, max) => write_counts(f, min, max)?,
+                Task::Expr(id, place) => match self.shared_name.get(&id) {
+                    Some(&shared) => write!(f, "{}", self.shared[shared].1)?,
+                    None => self.expand(f, id, place, &mut todo)?,
+                },
             }
-            // A choice binds least; a concatenation needs parentheses only inside another one.
-            let inner = match self.expr(part) {
-                Expr::Choice(options) => !options.is_empty(),
-                Expr::Concat(_) => separator == " ",
-                _ => false,
-            };
-            self.write(f, part, inner)?;
-        }
-        if tight {
-            write!(f, ")")?;
         }
         Ok(())
     }
+
+    /// Writes a leaf, or puts the parts of anything else on the list.
+    fn expand(&self, f: &mut Formatter<'_>, id: ExprId, place: Place, todo: &mut Vec<Task>) -> fmt::Result {
+        if let Some(ranges) = self.classes.get(&id) {
+            return write_class(f, ranges);
+        }
+        let mut list = |parts: &[ExprId], inner, separator, bare: bool| {
+            if !bare {
+                todo.push(Task::Text(")"));
+            }
+            for (i, &part) in parts.iter().enumerate().rev() {
+                todo.push(Task::Expr(part, inner));
+                if i > 0 {
+                    todo.push(Task::Text(separator));
+                }
+            }
+            if !bare {
+                todo.push(Task::Text("("));
+            }
+        };
+        match self.grammar.expr(id) {
+            Expr::Empty => write!(f, "\"\""),
+            Expr::Concat(parts) if parts.is_empty() => write!(f, "\"\""),
+            Expr::Choice(options) if options.is_empty() => write!(f, "%[]"),
+            Expr::Literal(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => write_string(f, text),
+                Err(_) => write_bytes(f, bytes),
+            },
+            Expr::Class(set) => write_byte_class(f, set),
+            Expr::Rule(rule) => write!(f, "{}", self.names[rule.index()]),
+            Expr::Token(set) => write_token(f, set),
+            Expr::Concat(parts) => {
+                list(parts, Place::Part, " ", matches!(place, Place::Rule | Place::Option));
+                Ok(())
+            }
+            Expr::Choice(options) => {
+                list(options, Place::Option, " | ", place == Place::Rule);
+                Ok(())
+            }
+            Expr::Repeat { body, min, max } => {
+                let nested = place == Place::Repeated;
+                if nested {
+                    todo.push(Task::Text(")"));
+                }
+                todo.push(Task::Repeat(*min, *max));
+                todo.push(Task::Expr(*body, Place::Repeated));
+                if nested {
+                    todo.push(Task::Text("("));
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
-/// Writes a set of bytes: as a class of characters if it is of ASCII alone, as one of bytes otherwise.
-fn write_class(f: &mut Formatter<'_>, set: &ByteSet) -> fmt::Result {
-    if set.is_empty() {
-        return write!(f, "%[^\\x00-\\xff]");
+/// A name of the EBNF language, like `name`, that no other rule has.
+fn unique(name: &str, used: &mut FxHashSet<String>) -> String {
+    let is_name_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let dots =
+        name.contains('.') && name.len() <= 100 && name.starts_with(is_name_char) && !name.ends_with('.');
+    let mut clean: String =
+        name.chars().map(|c| if is_name_char(c) || (dots && c == '.') { c } else { '-' }).collect();
+    if clean.is_empty() {
+        clean.push_str("rule");
     }
-    let is_ascii = set.iter().all(|byte| byte.is_ascii());
-    write!(f, "{}[", if is_ascii { "" } else { "%" })?;
+    let mut found = clean.clone();
+    let mut n = 1;
+    while !used.insert(found.clone()) {
+        n += 1;
+        found = format!("{clean}-{n}");
+    }
+    found
+}
+
+fn write_counts(f: &mut Formatter<'_>, min: u32, max: Option<u32>) -> fmt::Result {
+    match (min, max) {
+        (0, None) => write!(f, "*"),
+        (1, None) => write!(f, "+"),
+        (0, Some(1)) => write!(f, "?"),
+        (min, None) => write!(f, "{{{min},}}"),
+        (min, Some(max)) if min == max => write!(f, "{{{min}}}"),
+        (min, Some(max)) => write!(f, "{{{min},{max}}}"),
+    }
+}
+
+/// One character of a string or class, as an escape if it cannot be seen. (`\u` rather than `\x`, whose length the dialects
+/// do not agree on.)
+fn write_char(f: &mut Formatter<'_>, c: char, special: &str) -> fmt::Result {
+    match c {
+        '\n' => write!(f, "\\n"),
+        '\r' => write!(f, "\\r"),
+        '\t' => write!(f, "\\t"),
+        c if special.contains(c) => write!(f, "\\{c}"),
+        ' '..='~' => f.write_char(c),
+        c if c.escape_debug().count() == 1 => f.write_char(c),
+        c if u32::from(c) <= 0xFFFF => write!(f, "\\u{:04x}", u32::from(c)),
+        c => write!(f, "\\U{:08x}", u32::from(c)),
+    }
+}
+
+fn write_string(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    write!(f, "\"")?;
+    for c in text.chars() {
+        write_char(f, c, "\"\\")?;
+    }
+    write!(f, "\"")
+}
+
+fn write_byte(f: &mut Formatter<'_>, byte: u8) -> fmt::Result {
+    if byte.is_ascii_alphanumeric() { f.write_char(char::from(byte)) } else { write!(f, "\\x{byte:02x}") }
+}
+
+fn write_bytes(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    write!(f, "%\"")?;
+    for &byte in bytes {
+        write_byte(f, byte)?;
+    }
+    write!(f, "\"")
+}
+
+fn write_byte_class(f: &mut Formatter<'_>, set: &ByteSet) -> fmt::Result {
+    write!(f, "%[")?;
     for (lo, hi) in set.ranges() {
-        write_class_byte(f, lo)?;
-        if lo != hi {
+        write_byte(f, lo)?;
+        if hi > lo {
             write!(f, "-")?;
-            write_class_byte(f, hi)?;
+            write_byte(f, hi)?;
         }
     }
     write!(f, "]")
 }
 
-fn write_class_byte(f: &mut Formatter<'_>, byte: u8) -> fmt::Result {
-    if byte.is_ascii_alphanumeric() { write!(f, "{}", char::from(byte)) } else { write!(f, "\\x{byte:02x}") }
-}
-
-/// Writes bytes as a literal: of characters if they are UTF-8, of bytes otherwise.
-fn write_literal(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    write!(f, "{}{}", if std::str::from_utf8(bytes).is_ok() { "" } else { "%" }, quoted(bytes))
-}
-
-fn quoted(bytes: &[u8]) -> String {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return format!("\"{}\"", bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>());
-    };
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 || c == '\x7f' => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
+/// A class of code points; negated where that is what was probably written.
+fn write_class(f: &mut Formatter<'_>, ranges: &[(u32, u32)]) -> fmt::Result {
+    let others = utf8::complement(ranges);
+    if others.is_empty() {
+        return write!(f, ".");
+    }
+    let negated = ranges.last().is_some_and(|&(_, hi)| hi == 0x0010_FFFF);
+    write!(f, "[{}", if negated { "^" } else { "" })?;
+    let shown = if negated { &others[..] } else { ranges };
+    for (i, &(lo, hi)) in shown.iter().enumerate() {
+        if i == 0 && !negated && lo == u32::from(b'^') {
+            write!(f, "\\u005e")?;
+        } else {
+            write_code_point(f, lo)?;
+        }
+        if hi > lo {
+            write!(f, "-")?;
+            write_code_point(f, hi)?;
         }
     }
-    out.push('"');
-    out
+    write!(f, "]")
+}
+
+/// A surrogate can be the end of a range, though no text can have it.
+fn write_code_point(f: &mut Formatter<'_>, value: u32) -> fmt::Result {
+    match char::from_u32(value) {
+        Some(c) => write_char(f, c, "\\[]-"),
+        None => write!(f, "\\u{value:04x}"),
+    }
+}
+
+fn write_token(f: &mut Formatter<'_>, set: &TokenSet) -> fmt::Result {
+    write!(f, "{}", if set.negated { "!" } else { "" })?;
+    if let ([], [name]) = (&set.ids[..], &set.names[..])
+        && name
+            .strip_prefix('<')
+            .and_then(|name| name.strip_suffix('>'))
+            .is_some_and(|name| !name.starts_with('[') && name.chars().all(|c| c != '>' && !c.is_control()))
+    {
+        return write!(f, "{name}");
+    }
+    write!(f, "<[")?;
+    for (i, &(lo, hi)) in set.ids.iter().enumerate() {
+        write!(f, "{}{lo}", if i > 0 { ", " } else { "" })?;
+        if hi > lo {
+            write!(f, "-{hi}")?;
+        }
+    }
+    for (i, name) in set.names.iter().enumerate() {
+        write!(f, "{}", if i + set.ids.len() > 0 { ", " } else { "" })?;
+        write_string(f, name)?;
+    }
+    write!(f, "]>")
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::frontend::ebnf::{EbnfOptions, parse};
-    use crate::grammar::{ByteSet, GrammarBuilder, TokenSet};
-
-    #[test]
-    fn what_is_printed_reads_back_as_it_was() {
-        let mut b = GrammarBuilder::new("");
-        let root = b.declare("root");
-        let leaves = [
-            b.literal(b"a\"\\\n\x01\x7f\xc3\xa9"),
-            b.literal(b"\xff\x00"),
-            b.class(ByteSet::EMPTY),
-            b.class(ByteSet::range(b'-', b'^')),
-            b.class(ByteSet::range(0x70, 0x90)),
-            b.empty(),
-            b.token(TokenSet { ids: vec![(1, 1), (3, 9)], names: vec!["<|a \"b|>".into()], negated: true }),
-        ];
-        let inner = b.concat(vec![leaves[0], leaves[1]]);
-        let either = b.choice(vec![inner, leaves[2], leaves[3]]);
-        let again = b.repeat(either, 2, Some(5));
-        let twice = b.repeat(again, 0, None);
-        let nested = b.choice(vec![leaves[4], either]);
-        let all = b.concat(vec![inner, twice, nested, leaves[5], leaves[6]]);
-        b.define(root, all, None).unwrap();
-        let printed = b.build(root).unwrap().to_string();
-        let again = parse(&printed, &EbnfOptions::default()).unwrap();
-        assert_eq!(again.to_string(), printed);
-        assert!(printed.contains("%\"\\xff\\x00\"") && printed.contains("{2,5}"), "{printed}");
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! boundaries of UTF-8 encodings (`regex_syntax::utf8`). Every sequence produced is well-formed UTF-8 (RFC 3629, section
 //! 4): overlong forms and surrogates never match.
 
-use super::{ByteSet, ExprId, GrammarBuilder};
+use super::{ByteSet, Expr, ExprId, Grammar, GrammarBuilder};
 use regex_syntax::utf8::Utf8Sequences;
 use std::collections::BTreeMap;
 
@@ -41,6 +41,68 @@ fn without_surrogates(lo: u32, hi: u32) -> impl Iterator<Item = (char, char)> {
         .into_iter()
         .filter(|(lo, hi)| lo <= hi)
         .filter_map(|(lo, hi)| Some((char::from_u32(lo)?, char::from_u32(hi)?)))
+}
+
+/// The code points of an expression that matches exactly one character of a set: the inverse of [`GrammarBuilder::chars`].
+///
+/// Gives sorted ranges that do not touch (the surrogates count as no gap), or `None` for any other expression.
+pub(super) fn decode(grammar: &Grammar, id: ExprId) -> Option<Vec<(u32, u32)>> {
+    let mut ranges = Vec::new();
+    match grammar.expr(id) {
+        Expr::Choice(options) if !options.is_empty() => {
+            for &option in options {
+                decode_sequence(grammar, option, &mut ranges)?;
+            }
+        }
+        _ => decode_sequence(grammar, id, &mut ranges)?,
+    }
+    ranges.sort_unstable();
+    let mut merged: Vec<(u32, u32)> = Vec::new();
+    for (lo, hi) in ranges {
+        match merged.last_mut() {
+            Some(last) if lo <= last.1 + 1 || (last.1 == 0xD7FF && lo == 0xE000) => last.1 = last.1.max(hi),
+            _ => merged.push((lo, hi)),
+        }
+    }
+    Some(merged)
+}
+
+/// The code points of one class, or of classes in a row.
+fn decode_sequence(grammar: &Grammar, id: ExprId, ranges: &mut Vec<(u32, u32)>) -> Option<()> {
+    let class = |&id: &ExprId| match grammar.expr(id) {
+        Expr::Class(set) if !set.is_empty() => Some(*set),
+        _ => None,
+    };
+    let sets: Vec<ByteSet> = match grammar.expr(id) {
+        Expr::Class(_) => vec![class(&id)?],
+        Expr::Concat(parts) if (2..=4).contains(&parts.len()) => {
+            parts.iter().map(class).collect::<Option<_>>()?
+        }
+        _ => return None,
+    };
+    let (lead, tail) = sets.split_first()?;
+    let tail: Vec<(u8, u8)> = tail
+        .iter()
+        .map(|set| {
+            let mut all = set.ranges();
+            all.next().filter(|_| all.next().is_none())
+        })
+        .collect::<Option<_>>()?;
+    let size: u32 = tail.iter().map(|&(lo, hi)| u32::from(hi - lo) + 1).product();
+    for byte in lead.iter() {
+        let end = |pick: fn(&(u8, u8)) -> u8| -> Option<u32> {
+            let bytes: Vec<u8> = std::iter::once(byte).chain(tail.iter().map(pick)).collect();
+            let mut chars = std::str::from_utf8(&bytes).ok()?.chars();
+            chars.next().filter(|_| chars.next().is_none()).map(u32::from)
+        };
+        let (lo, hi) = (end(|range| range.0)?, end(|range| range.1)?);
+        // Encoding keeps the order, so as many strings as code points between the ends are exactly those.
+        if hi - lo + 1 != size {
+            return None;
+        }
+        ranges.push((lo, hi));
+    }
+    Some(())
 }
 
 /// The complement of a set of inclusive ranges within all code points.
@@ -92,6 +154,28 @@ mod tests {
                 let inside = ranges.iter().any(|&(lo, hi)| (lo..=hi).contains(&(c as u32)));
                 assert_eq!(matches(&grammar, id, c.to_string().as_bytes()), inside, "{c:?}");
             }
+        }
+    }
+
+    #[test]
+    fn decoding_gives_the_ranges_back() {
+        let sets: [&[(u32, u32)]; 5] = [
+            &[(0, 0x10FFFF)],
+            &[(0x61, 0x7A), (0xE9, 0xE9)],
+            &[(0x7F0, 0x10010)],
+            &[(0xFF, 0xFF)],
+            &[(0, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF)],
+        ];
+        for ranges in sets {
+            let mut b = GrammarBuilder::new("");
+            let root = b.declare("root");
+            let id = b.chars(ranges);
+            let (half, two) = (b.class(ByteSet::range(0x80, 0xFF)), b.class(ByteSet::range(b'0', b'9')));
+            let other = b.concat(vec![two, two]);
+            b.define(root, id, None).unwrap();
+            let grammar = b.build(root).unwrap();
+            assert_eq!(decode(&grammar, id).unwrap(), ranges);
+            assert!(decode(&grammar, half).is_none() && decode(&grammar, other).is_none());
         }
     }
 

@@ -107,6 +107,39 @@ fn tokens_and_bytes() {
     assert!(!matches(&read("root ::= %[] | \"a\""), b""));
 }
 
+#[test]
+fn the_ready_grammars_take_their_samples() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../grammars");
+    let samples = |name: &str, kind: &str| -> Vec<String> {
+        let path = folder.join(format!("samples/{name}.{kind}"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let samples: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(!samples.is_empty(), "{path:?}");
+        samples
+    };
+    let mut found = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "ebnf") {
+            continue;
+        }
+        found += 1;
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let grammar = read(&std::fs::read_to_string(&path).unwrap());
+        assert!(grammar.annotations().is_empty(), "{name}: {:?}", grammar.annotations());
+        let again = read(&grammar.to_string());
+        for grammar in [grammar, again] {
+            for text in samples(name, "accept") {
+                assert!(matches(&grammar, text.as_bytes()), "{name} should match {text:?}");
+            }
+            for text in samples(name, "reject") {
+                assert!(!matches(&grammar, text.as_bytes()), "{name} should not match {text:?}");
+            }
+        }
+    }
+    assert!(found >= 4, "{found} grammars in {folder:?}");
+}
+
 /// The error of a text, as (kind, line, column, start of the snippet).
 fn error(text: &str) -> (&'static str, u32, u32, String) {
     let (kind, at): (_, Location) = match parse(text, &EbnfOptions::default()) {
@@ -151,7 +184,7 @@ fn errors_have_their_place() {
         ("root ::= \"a\"{1", "syntax", 1, 15, "root :"),
         ("root ::= <a", "syntax", 1, 10, "<a"),
         ("root ::= !a", "syntax", 1, 11, "a"),
-        ("root ::= <[1>", "syntax", 1, 12, ">"),
+        ("root ::= <[1>", "syntax", 1, 13, ">"),
         ("root ::= <[3-1]>", "syntax", 1, 12, "3-1]>"),
         ("root ::= Token(x)", "syntax", 1, 16, "x)"),
         ("root ::= Regex(\"(\")", "syntax", 1, 16, "\"(\")"),
