@@ -1,7 +1,8 @@
 """The JSON grammar beside other engines: time to the first mask, time a mask, memory.
 
-Every engine runs in a process of its own, on one thread, over the same documents, tokenized with Llama-3's vocabulary
-(128,256 tokens). For each token the mask is filled and the token accepted; both together are one sample.
+Every engine runs in a process of its own, on one thread, over the same documents, tokenized with Llama-3's
+vocabulary (128,256 tokens). For each token the mask is filled and the token accepted; both together are one
+sample.
 
     python benches/json_grammar.py                     # all engines that are installed, as a Markdown table
     python benches/json_grammar.py --engines bytewright xgrammar --documents 50
@@ -22,10 +23,34 @@ import sys
 import time
 from typing import Any
 
-WORDS = (
-    "alpha state naïve größe value 東京 café line token λ-term Zürich order data quick brown null report emoji 🙂 "
-    'path/to/file user@example.org 2024-05-17T08:30:00Z C:\\temp tab\there new\nline quote"d'
-).split(" ")
+WORDS = [
+    "alpha",
+    "state",
+    "naïve",
+    "größe",
+    "value",
+    "東京",
+    "café",
+    "line",
+    "token",
+    "λ-term",
+    "Zürich",
+    "order",
+    "data",
+    "quick",
+    "brown",
+    "null",
+    "report",
+    "emoji",
+    "🙂",
+    "path/to/file",
+    "user@example.org",
+    "2024-05-17T08:30:00Z",
+    "C:\\temp",
+    "tab\there",
+    "new\nline",
+    'quote"d',
+]
 
 
 def documents(count: int) -> list[str]:

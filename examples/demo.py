@@ -1,9 +1,10 @@
-"""A real language model under four grammars, each text shown as it grows and checked by somebody else afterwards.
+"""A real language model under four grammars; each text is shown as it grows, and checked afterwards.
 
     python examples/demo.py [--seed N]
 
-Loads SmolLM2-135M-Instruct (converted once, then cached) and generates JSON, an arithmetic expression, a chess game and a
-date. It ends by saying what the constraint cost per token next to the model's time per token.
+Loads SmolLM2-135M-Instruct (converted once, then cached) and generates JSON, an arithmetic expression, a
+chess game and a date. It ends by saying what the constraint cost per token next to the model's time per
+token.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 import bytewright as bw
 from bytewright.models import load_smollm2
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 GRAMMARS = pathlib.Path(__file__).resolve().parent.parent / "grammars"
-DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 SAN = re.compile(r"(O-O(-O)?|[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](=[QRBN])?)[+#]?[!?]{0,2}")
 
 
@@ -66,7 +69,7 @@ def check_date(text: str) -> str:
 
 
 def shortest_end(matcher: bw.GrammarMatcher, vocabulary: list[bytes], limit: int = 400) -> list[int]:
-    """Tokens that complete the text soonest, by a breadth-first search over single steps; empty if none is near."""
+    """Tokens that complete the text soonest, by a breadth-first search; empty if no end is near."""
     mask = bw.allocate_token_bitmask(1, len(vocabulary), backend="numpy")
     queue: list[tuple[bw.GrammarMatcher, list[int]]] = [(matcher.fork(), [])]
     for _ in range(limit):
@@ -99,7 +102,9 @@ def generate(
 ) -> tuple[str, bool]:
     """One text, printed as it grows; gives the text and whether it is a sentence of the grammar."""
     chat = [{"role": "user", "content": prompt}]
-    inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    inputs = tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
     ids, cache = inputs["input_ids"], None
     vocabulary = compiled.tokenizer_info.decoded_vocab
     matcher = bw.GrammarMatcher(compiled)
@@ -144,14 +149,17 @@ def percentile(values: list[float], q: float) -> float:
 
 def main() -> int:
     """Runs the demo; exit status 1 if a text does not pass its check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=3)
     args = parser.parse_args()
     model, tokenizer = load_smollm2()
     start = time.perf_counter()
     info = bw.TokenizerInfo.from_huggingface(tokenizer, vocab_size=model.config.vocab_size)
     compiler = bw.GrammarCompiler(info)
-    print(f"\nSmolLM2-135M-Instruct, {info.vocab_size:,} tokens; vocabulary read in {time.perf_counter() - start:.2f} s")
+    seconds = time.perf_counter() - start
+    print(f"\nSmolLM2-135M-Instruct, {info.vocab_size:,} tokens; vocabulary read in {seconds:.2f} s")
 
     ebnf = lambda name: compiler.compile_grammar((GRAMMARS / name).read_text(encoding="utf-8"))  # noqa: E731
     tasks: list[tuple[str, Callable[[], bw.CompiledGrammar], str, int, Callable[[str], str]]] = [
@@ -169,15 +177,28 @@ def main() -> int:
             30,
             check_arithmetic,
         ),
-        ("Chess", lambda: ebnf("chess.ebnf"), "Write the moves of a short chess game in PGN: 1. e4 e5 2.", 70, check_chess),
-        ("Date", lambda: compiler.compile_regex(DATE), "On which date did Apollo 11 land? (YYYY-MM-DD)", 12, check_date),
+        (
+            "Chess",
+            lambda: ebnf("chess.ebnf"),
+            "Write the moves of a short chess game in PGN: 1. e4 e5 2.",
+            70,
+            check_chess,
+        ),
+        (
+            "Date",
+            lambda: compiler.compile_regex(DATE),
+            "On which date did Apollo 11 land? (YYYY-MM-DD)",
+            12,
+            check_date,
+        ),
     ]
     timings, failures = Timings(), 0
     generator = torch.Generator().manual_seed(args.seed)
     for title, compile_grammar, prompt, budget, check in tasks:
         start = time.perf_counter()
         compiled = compile_grammar()
-        print(f"\n── {title} (compiled in {(time.perf_counter() - start) * 1e3:.1f} ms) ── {prompt}")
+        elapsed = (time.perf_counter() - start) * 1e3
+        print(f"\n── {title} (compiled in {elapsed:.1f} ms) ── {prompt}")
         text, complete = generate(model, tokenizer, compiled, prompt, budget, timings, generator)
         try:
             verdict = check(text) if complete else "the text is not complete"

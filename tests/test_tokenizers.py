@@ -15,8 +15,9 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import assets
 import pytest
+
+import assets
 from bytewright.errors import InvalidTokenizerError
 from bytewright.tokenizers import (
     MAX_VOCAB_SIZE,

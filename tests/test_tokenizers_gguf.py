@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-import assets
 import pytest
+
+import assets
 from bytewright.errors import InvalidTokenizerError
 from bytewright.tokenizers import (
     VocabularySpec,

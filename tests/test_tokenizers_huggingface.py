@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import assets
 import pytest
+
+import assets
 from bytewright.errors import InvalidTokenizerError
 from bytewright.tokenizers import (
     VocabularySpec,

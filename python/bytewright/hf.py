@@ -1,22 +1,23 @@
 """A logits processor for ``transformers.generate``.
 
-The processor sees, at each step, the ids so far of every row and the logits of the next token. It keeps one matcher for every
-sequence of generated ids that is still in play, and finds a row's matcher *by that sequence*: so it does not matter that beam
-search reorders, drops and doubles rows between steps. A new sequence is its parent's matcher, forked, plus one token;
+The processor sees, at each step, the ids so far of every row and the logits of the next token. It keeps one
+matcher for every sequence of generated ids that is still in play, and finds a row's matcher *by that
+sequence*: so it does not matter that beam search reorders, drops and doubles rows between steps. A new
+sequence is its parent's matcher, forked, plus one token;
 forking costs nothing.
 
-Rows of a batch are ``[prompt 0, ..., prompt 0, prompt 1, ...]`` with ``num_beams * num_return_sequences``-fold repetition,
-as ``generate`` lays them out. One grammar serves all rows; a list of grammars has one for each prompt.
+Rows of a batch are ``[prompt 0, ..., prompt 0, prompt 1, ...]`` with ``num_beams *
+num_return_sequences``-fold repetition, as ``generate`` lays them out. One grammar serves all rows; a list of
+grammars has one for each prompt.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 try:
-    import torch
+    import torch  # noqa: TC002  # asked for here, to say what is missing
     from transformers import LogitsProcessor as _Base
 except ImportError as error:
     raise ImportError(
@@ -32,6 +33,8 @@ from bytewright import (
 from bytewright.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["LogitsProcessor"]
@@ -40,12 +43,12 @@ __all__ = ["LogitsProcessor"]
 _Key = tuple[int, tuple[int, ...]]
 
 
-class LogitsProcessor(_Base):  # type: ignore[misc]  # transformers has no types
+class LogitsProcessor(_Base):
     """Keeps every row of ``generate`` inside a grammar.
 
-    Give it to ``model.generate(..., logits_processor=[LogitsProcessor(compiled)])``. It works with greedy search, sampling,
-    beams, ``num_return_sequences`` and left-padded batches, and may be used for any number of calls, one after the other: a
-    call whose rows do not go on from the last one begins anew.
+    Give it to ``model.generate(..., logits_processor=[LogitsProcessor(compiled)])``. It works with greedy
+    search, sampling, beams, ``num_return_sequences`` and left-padded batches, and may be used for any number
+    of calls, one after the other: a call whose rows do not go on from the last one begins anew.
 
     Args:
         compiled: One grammar for all rows, or one for each prompt of the batch.
@@ -54,8 +57,10 @@ class LogitsProcessor(_Base):  # type: ignore[misc]  # transformers has no types
         seconds: Time spent filling masks and accepting tokens so far, one entry a row and step.
 
     Raises:
-        InvalidArgumentError: when called with a batch that is no multiple of the number of grammars, with logits
-            narrower than the vocabulary, or with a token that the last mask did not allow (as when another processor or a
+        InvalidArgumentError: when called with a batch that is no multiple of the number of grammars, with
+        logits
+            narrower than the vocabulary, or with a token that the last mask did not allow (as when another
+            processor or a
             forced token overrides the mask).
     """
 
@@ -110,13 +115,14 @@ class LogitsProcessor(_Base):  # type: ignore[misc]  # transformers has no types
     def _check(self, rows: int, scores: torch.Tensor) -> None:
         if rows == 0 or rows % len(self._grammars):
             raise InvalidArgumentError(
-                f"{len(self._grammars)} grammars do not divide a batch of {rows} rows evenly; give one grammar, or one a prompt"
+                f"{len(self._grammars)} grammars do not divide a batch of {rows} rows evenly; "
+                "give one grammar, or one a prompt"
             )
         widest = max(grammar.tokenizer_info.vocab_size for grammar in self._grammars)
         if scores.shape[-1] < widest:
             raise InvalidArgumentError(
-                f"the model has logits for {scores.shape[-1]} tokens, but a grammar was compiled for {widest}: "
-                "the tokenizer and the model do not belong together"
+                f"the model has logits for {scores.shape[-1]} tokens, but a grammar was compiled for "
+                f"{widest}: the tokenizer and the model do not belong together"
             )
 
     def _goes_on(self, rows: list[list[int]]) -> bool:
@@ -154,8 +160,8 @@ class LogitsProcessor(_Base):  # type: ignore[misc]  # transformers has no types
             rejection = matcher.explain_rejection(token)
             reason = rejection.message if rejection is not None else "unknown"
             raise InvalidArgumentError(
-                f"row {index} has token {token}, which its mask did not allow ({reason}); put this processor last, "
-                "and use no option of generate that forces tokens"
+                f"row {index} has token {token}, which its mask did not allow ({reason}); "
+                "put this processor last, and use no option of generate that forces tokens"
             )
         return matcher
 

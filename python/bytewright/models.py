@@ -1,7 +1,7 @@
 """Loading a language model from a GGUF file, once slowly and then quickly.
 
-transformers reads GGUF by dequantising every tensor, which takes the better part of a minute for the smallest models. The
-result is kept in a cache folder in the ordinary format, from which it loads in seconds.
+transformers reads GGUF by dequantising every tensor, which takes the better part of a minute for the smallest
+models. The result is kept in a cache folder in the ordinary format, from which it loads in seconds.
 
 The cache is ``$BYTEWRIGHT_CACHE``, or ``bytewright`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
 """
@@ -15,8 +15,10 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["cache_folder", "find_smollm2", "load_gguf", "load_smollm2"]
 
@@ -57,8 +59,8 @@ def load_gguf(
 
     Args:
         path: The file.
-        split_digits: Make the tokenizer split numbers into digits before byte-level BPE. transformers ignores a
-            GGUF file's pre-tokenizer name, so models that were trained that way (SmolLM2) need to be told.
+        split_digits: Make the tokenizer split numbers into digits before byte-level BPE. transformers
+            ignores a GGUF file's pre-tokenizer name, so models trained that way (SmolLM2) need to be told.
         progress: Say on the terminal what is being done.
 
     Returns:
@@ -87,7 +89,8 @@ def load_gguf(
         with _status(f"loading {source.stem}", progress):
             model = transformers.AutoModelForCausalLM.from_pretrained(cached)
             tokenizer = transformers.AutoTokenizer.from_pretrained(cached)
-    return model.eval(), tokenizer
+    model.train(False)
+    return model, tokenizer
 
 
 def _convert(source: pathlib.Path, target: pathlib.Path, split_digits: bool) -> None:

@@ -1,0 +1,152 @@
+"""The logits processor in transformers.generate: whatever a tiny random model says must be in the grammar."""
+
+import json
+import re
+
+import pytest
+
+import bytewright as bw
+from bytewright.errors import InvalidArgumentError
+
+torch = pytest.importorskip("torch", reason="needs the extra torch")
+transformers = pytest.importorskip("transformers", reason="needs the extra hf")
+
+from bytewright.hf import LogitsProcessor  # noqa: E402  # after the check that it can be imported
+
+WORDS = [
+    b"{",
+    b"}",
+    b'{"',
+    b'":',
+    b'"',
+    b",",
+    b"true",
+    b"[]",
+    b"12",
+    b"-",
+    b" ",
+    b"ab",
+    b"abc",
+    b'"}',
+    b"}}",
+    b"e",
+]
+VOCABULARY = [bytes([b]) for b in range(256)] + WORDS + [b"</s>", b"<pad>"]
+END, PAD = len(VOCABULARY) - 2, len(VOCABULARY) - 1
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(VOCABULARY) + 6,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=None,
+        eos_token_id=END,
+        pad_token_id=PAD,
+    )
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def compiler(model):
+    info = bw.TokenizerInfo(
+        VOCABULARY, vocab_size=model.config.vocab_size, stop_token_ids=[END], special_token_ids=[PAD]
+    )
+    return bw.GrammarCompiler(info)
+
+
+def texts(output, prompt_length):
+    """The generated texts, and whether each has ended."""
+    out = []
+    for row in output[:, prompt_length:].tolist():
+        ended = END in row
+        row = row[: row.index(END)] if ended else row
+        out.append((b"".join(VOCABULARY[i] for i in row), ended))
+    return out
+
+
+PROMPTS = torch.tensor([[PAD, PAD, 65, 66, 67], [70, 71, 72, 73, 74]])
+MASK = (PROMPTS != PAD).long()
+WAYS = {
+    "greedy": {"do_sample": False},
+    "sampling": {"do_sample": True, "num_return_sequences": 4},
+    "beams": {"num_beams": 4, "do_sample": False},
+    "beams, several kept": {"num_beams": 4, "num_return_sequences": 3, "do_sample": False},
+    "beams, sampled": {"num_beams": 3, "do_sample": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_output_is_in_the_grammar(model, compiler, way, seed):
+    torch.manual_seed(seed)
+    processor = LogitsProcessor(compiler.compile_regex(r"[a-c]{2,5}(, [0-9]{1,3}){1,2}!"))
+    output = model.generate(
+        PROMPTS, attention_mask=MASK, max_new_tokens=40, logits_processor=[processor], **WAYS[way]
+    )
+    found = texts(output, PROMPTS.shape[1])
+    assert len(found) == 2 * WAYS[way].get("num_return_sequences", 1)
+    for text, ended in found:
+        assert ended
+        assert re.fullmatch(rb"[a-c]{2,5}(, [0-9]{1,3}){1,2}!", text), text
+    assert processor.seconds
+
+
+def test_json_is_json(model, compiler):
+    processor = LogitsProcessor(compiler.compile_builtin_json_grammar())
+    torch.manual_seed(1)
+    output = model.generate(
+        PROMPTS,
+        attention_mask=MASK,
+        do_sample=True,
+        max_new_tokens=60,
+        num_return_sequences=16,
+        logits_processor=[processor],
+    )
+    ended = [text for text, ended in texts(output, PROMPTS.shape[1]) if ended]
+    assert ended
+    for text in ended:
+        json.loads(text)
+    for text, _ in texts(output, PROMPTS.shape[1]):
+        assert bw.GrammarMatcher(compiler.compile_builtin_json_grammar()).accept_string(text)
+
+
+@pytest.mark.parametrize("way", ["greedy", "sampling", "beams"])
+def test_a_grammar_for_each_prompt(model, compiler, way):
+    processor = LogitsProcessor([compiler.compile_regex("x+y"), compiler.compile_regex("[0-9]{3}")])
+    output = model.generate(
+        PROMPTS, attention_mask=MASK, max_new_tokens=30, logits_processor=[processor], **WAYS[way]
+    )
+    found = texts(output, PROMPTS.shape[1])
+    half = len(found) // 2
+    assert all(re.fullmatch(rb"x+y?", text) for text, _ in found[:half])
+    assert all(re.fullmatch(rb"[0-9]{3}", text) and ended for text, ended in found[half:])
+
+
+def test_equal_prompts_and_repeated_use(model, compiler):
+    processor = LogitsProcessor([compiler.compile_regex("a{4}"), compiler.compile_regex("b{4}")])
+    same = torch.tensor([[65, 66], [65, 66]])
+    for _ in range(3):
+        output = model.generate(same, max_new_tokens=20, do_sample=True, logits_processor=[processor])
+        assert [text for text, _ in texts(output, 2)] == [b"aaaa", b"bbbb"]
+
+
+def test_misuse_is_said(model, compiler):
+    compiled = compiler.compile_regex("a+")
+    scores = torch.zeros(3, model.config.vocab_size)
+    with pytest.raises(InvalidArgumentError, match="at least one"):
+        LogitsProcessor([])
+    with pytest.raises(InvalidArgumentError, match="evenly"):
+        LogitsProcessor([compiled, compiled])(torch.zeros(3, 2, dtype=torch.long), scores)
+    with pytest.raises(InvalidArgumentError, match="do not belong together"):
+        LogitsProcessor(compiled)(torch.zeros(3, 2, dtype=torch.long), scores[:, :10])
+    processor = LogitsProcessor(compiled)
+    processor(torch.tensor([[1, 2]]), scores[:1].clone())
+    with pytest.raises(InvalidArgumentError, match="did not allow"):
+        processor(torch.tensor([[1, 2, ord("b")]]), scores[:1].clone())
