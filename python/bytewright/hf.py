@@ -77,7 +77,7 @@ class LogitsProcessor(_Base):
         self._prompts: list[tuple[int, ...]] = []
         self._prompt_length = 0
         self._length = 0
-        self._matchers: dict[_Key, GrammarMatcher] = {}
+        self._matchers: dict[_Key, GrammarMatcher | None] = {}
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Masks the logits of the tokens that the grammars refuse.
@@ -95,17 +95,22 @@ class LogitsProcessor(_Base):
             self._begin(rows)
         self._length = len(rows[0])
         bitmask = self._rows(len(rows), scores.shape[-1])
-        matchers: dict[_Key, GrammarMatcher] = {}
+        matchers: dict[_Key, GrammarMatcher | None] = {}
+        lost: dict[int, str] = {}
         live: list[int] = []
         for index, row in enumerate(rows):
             start = time.perf_counter()
             key = (self._prompt_of(index, row), tuple(row[self._prompt_length :]))
-            matcher = matchers.get(key) or self._matcher(key, index, len(rows))
-            matchers[key] = matcher
-            if not matcher.is_terminated():
+            if key not in matchers:
+                matchers[key] = self._matcher(key, index, len(rows))
+            matcher = matchers[key]
+            if matcher is None:
+                lost[key[0]] = f"row {index} has token {row[-1]}"
+            elif not matcher.is_terminated():
                 matcher.fill_next_token_bitmask(bitmask, index)
                 live.append(index)
             self.seconds.append(time.perf_counter() - start)
+        self._refuse_lost(lost, matchers)
         self._matchers = matchers
         # Rows that have ended are left alone: generate pads them by itself.
         if live:
@@ -147,23 +152,31 @@ class LogitsProcessor(_Base):
             self._prompts.append(prompt)
         return self._prompts.index(prompt)
 
-    def _matcher(self, key: _Key, index: int, rows: int) -> GrammarMatcher:
+    def _matcher(self, key: _Key, index: int, rows: int) -> GrammarMatcher | None:
+        """The matcher of a sequence; none for one that its mask did not allow."""
         prompt, generated = key
         if not generated:
             return GrammarMatcher(self._grammars[index * len(self._grammars) // rows])
         parent = self._matchers[prompt, generated[:-1]]
-        if parent.is_terminated():
+        if parent is None or parent.is_terminated():
             return parent
         matcher = parent.fork()
-        token = generated[-1]
-        if not matcher.accept_token(token):
-            rejection = matcher.explain_rejection(token)
-            reason = rejection.message if rejection is not None else "unknown"
-            raise InvalidArgumentError(
-                f"row {index} has token {token}, which its mask did not allow ({reason}); "
-                "put this processor last, and use no option of generate that forces tokens"
-            )
-        return matcher
+        return matcher if matcher.accept_token(generated[-1]) else None
+
+    @staticmethod
+    def _refuse_lost(lost: dict[int, str], matchers: dict[_Key, GrammarMatcher | None]) -> None:
+        """Raises if no sequence of some prompt is left.
+
+        Single lost sequences are no misuse: where a grammar allows fewer continuations than there are beams,
+        beam search fills up with impossible ones, whose score of minus infinity they never lose again.
+        """
+        alive = {prompt for (prompt, _), matcher in matchers.items() if matcher is not None}
+        for prompt, what in lost.items():
+            if prompt not in alive:
+                raise InvalidArgumentError(
+                    f"{what}, which its mask did not allow; put this processor last, and use no option of "
+                    "generate that forces tokens"
+                )
 
     def _rows(self, rows: int, width: int) -> NDArray[Any] | torch.Tensor:
         self._row_count = rows

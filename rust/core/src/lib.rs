@@ -10,6 +10,9 @@
 //!                                                                 vocab (byte trie) --^
 //! ```
 
+// Module pages explain the inside of the engine too; with `--document-private-items` their links resolve.
+#![allow(rustdoc::private_intra_doc_links)]
+
 mod automaton;
 pub mod compile;
 pub mod error;
