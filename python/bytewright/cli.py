@@ -1,0 +1,256 @@
+"""The command line: ``bytewright compile | check | mask | generate``.
+
+Exit status: 0 when all is well, 1 when a text is not in the grammar, 2 for wrong usage or a grammar, tokenizer
+or file that cannot be read.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pathlib
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+try:
+    import typer
+except ImportError:  # pragma: no cover - depends on what is installed
+    typer = None  # type: ignore[assignment]
+
+import bytewright as bw
+from bytewright.errors import BytewrightError
+
+__all__ = ["main"]
+
+GRAMMAR_HELP = (
+    "A grammar: a file of EBNF (.ebnf, .gbnf) or of one regular expression (.regex), or the word `json`."
+)
+TOKENIZER_HELP = (
+    "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
+    "or `smollm2`. Without one, every byte is a token."
+)
+
+
+def read_grammar(source: str) -> bw.Grammar:
+    """The grammar behind a command-line argument."""
+    path = pathlib.Path(source)
+    if source == "json" and not path.exists():
+        return bw.Grammar.builtin_json_grammar()
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".regex":
+        return bw.Grammar.from_regex(text.rstrip("\n"))
+    return bw.Grammar.from_ebnf(text)
+
+
+def read_tokenizer(source: str | None) -> bw.TokenizerInfo:
+    """The tokenizer behind a command-line option."""
+    if source is None:
+        return bw.TokenizerInfo([bytes([byte]) for byte in range(256)] + [b"<end>"], stop_token_ids=[256])
+    if source == "smollm2":
+        from bytewright.models import find_smollm2
+
+        return bw.TokenizerInfo.from_gguf(find_smollm2())
+    path = pathlib.Path(source)
+    if not path.is_file():
+        raise FileNotFoundError(f"no tokenizer file at {path}")
+    if path.suffix == ".gguf":
+        return bw.TokenizerInfo.from_gguf(path)
+    if path.suffix == ".json":
+        if importlib.util.find_spec("tokenizers") is None:
+            raise ImportError("reading a tokenizer.json needs: pip install 'bytewright[hf]'")
+        from tokenizers import Tokenizer
+
+        return bw.TokenizerInfo.from_huggingface(Tokenizer.from_file(str(path)))
+    if path.suffix == ".tiktoken":
+        return bw.TokenizerInfo.from_tiktoken(path)
+    return bw.TokenizerInfo.from_sentencepiece(path)
+
+
+def show(data: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    """Prints a result, for machines or for people."""
+    print(json.dumps(data, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def compile_command(
+    grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="Where to write the compiled file.")
+    ] = None,
+    tokenizer: Annotated[str | None, typer.Option("--tokenizer", "-t", help=TOKENIZER_HELP)] = None,
+    top: Annotated[
+        int, typer.Option(help="How many states to show, those with most dependent tokens first.")
+    ] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compile a grammar, and say how the vocabulary splits at its states.
+
+    Example: bytewright compile grammars/chess.ebnf -t smollm2 -o chess.json
+    """
+    info = read_tokenizer(tokenizer)
+    source = read_grammar(grammar)
+    start = time.perf_counter()
+    compiled = bw.GrammarCompiler(info).compile_grammar(source)
+    seconds = time.perf_counter() - start
+    states = sorted(compiled.state_statistics(), key=lambda state: -state["dependent"])
+    text = compiled.serialize_json()
+    if output is not None:
+        pathlib.Path(output).write_text(text, encoding="utf-8")
+    numbers = compiled.statistics()
+    data = {**numbers, "seconds": seconds, "compiled_bytes": len(text.encode()), "per_state": states}
+    lines = [
+        f"{numbers['rules']} rules, {numbers['states']} states, {numbers['bytes']:,} bytes; {seconds * 1e3:.2f} ms",
+        *(f"{kind}: {message}" for kind, message in compiled.annotations),
+        f"{'rule':<24}{'state':>6}{'accepted':>10}{'dependent':>11}{'after expansion':>17}",
+    ]
+    for state in states[:top]:
+        counts = f"{state['state']:>6}{state['accepted']:>10,}{state['dependent']:>11,}"
+        lines.append(f"{state['rule']:<24}{counts}{state['dependent_after_expansion']:>17,}")
+    if output is not None:
+        lines.append(f"written to {output} ({data['compiled_bytes']:,} bytes)")
+    show(data, lines, as_json)
+
+
+def check_command(
+    grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
+    files: Annotated[list[str], typer.Argument(help="Texts to check; `-` is the standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a file.")] = False,
+) -> None:
+    """Check whether texts are sentences of a grammar, and say where one stops being one.
+
+    Example: echo -n '[1, 2,]' | bytewright check json -
+    """
+    compiled = bw.GrammarCompiler(read_tokenizer(None)).compile_grammar(read_grammar(grammar))
+    all_valid = True
+    for name in files:
+        data = sys.stdin.buffer.read() if name == "-" else pathlib.Path(name).read_bytes()
+        matcher = bw.GrammarMatcher(compiled)
+        rejection = matcher.explain_rejection(data)
+        offset = len(data) if rejection is None else rejection.byte_offset
+        valid = rejection is None and matcher.accept_string(data) and matcher.is_completed()
+        message = "valid"
+        if rejection is not None:
+            message = rejection.message
+        elif not valid:
+            message = "the text ends too early"
+        before = data[:offset].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        result = {
+            "file": name,
+            "valid": valid,
+            "byte": offset,
+            "line": line,
+            "column": column,
+            "message": message,
+        }
+        text = f"{name}: valid" if valid else f"{name}:{line}:{column}: byte {offset}: {message}"
+        show(result, [text], as_json)
+        all_valid = all_valid and valid
+    if not all_valid:
+        raise typer.Exit(1)
+
+
+def mask_command(
+    grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
+    prefix: Annotated[str, typer.Option("--prefix", "-p", help="The text so far.")] = "",
+    tokenizer: Annotated[str | None, typer.Option("--tokenizer", "-t", help=TOKENIZER_HELP)] = None,
+    limit: Annotated[int, typer.Option(help="How many tokens to show.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show which tokens may follow a text.
+
+    Example: bytewright mask json -p '{"a": ' -t smollm2
+    """
+    info = read_tokenizer(tokenizer)
+    matcher = bw.GrammarMatcher(bw.GrammarCompiler(info).compile_grammar(read_grammar(grammar)))
+    rejection = matcher.explain_rejection(prefix.encode())
+    if rejection is not None:
+        show({"error": rejection.message}, [f"the prefix does not fit: {rejection.message}"], as_json)
+        raise typer.Exit(1)
+    matcher.accept_string(prefix)
+    mask = bw.allocate_token_bitmask(1, info.vocab_size, backend="numpy")
+    matcher.fill_next_token_bitmask(mask)
+    ids = [i for i in range(info.vocab_size) if int(mask[0, i >> 5]) >> (i & 31) & 1]
+    vocabulary = info.decoded_vocab
+    tokens = [{"id": i, "text": vocabulary[i].decode("utf-8", "backslashreplace")} for i in ids[:limit]]
+    data = {"allowed": len(ids), "of": info.vocab_size, "may_end": matcher.is_completed(), "tokens": tokens}
+    may_end = "the text may end here" if matcher.is_completed() else "the text may not end here"
+    lines = [f"{len(ids):,} of {info.vocab_size:,} tokens are allowed; {may_end}"]
+    lines += [f"{token['id']:>8}  {token['text']!r}" for token in tokens]
+    if len(ids) > limit:
+        lines.append(f"... and {len(ids) - limit:,} more (--limit)")
+    show(data, lines, as_json)
+
+
+def generate_command(
+    grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="What to ask the model.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A .gguf file, or `smollm2`.")] = "smollm2",
+    max_tokens: Annotated[int, typer.Option(help="Most tokens to generate.")] = 200,
+    sample: Annotated[bool, typer.Option(help="Sample instead of taking the likeliest token.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Generate a text inside a grammar with a real model.
+
+    Example: bytewright generate json -p 'Describe Paris as JSON.'
+    """
+    from bytewright import models
+
+    source = read_grammar(grammar)
+    loaded, tokenizer = models.load_smollm2() if model == "smollm2" else models.load_gguf(model)
+    import torch
+    import transformers
+
+    from bytewright.hf import LogitsProcessor
+
+    info = bw.TokenizerInfo.from_huggingface(tokenizer, vocab_size=loaded.config.vocab_size)
+    compiled = bw.GrammarCompiler(info).compile_grammar(source)
+    torch.manual_seed(seed)
+    chat = [{"role": "user", "content": prompt}]
+    inputs = tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    streamer = (
+        None if as_json else transformers.TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    )
+    output = loaded.generate(
+        **inputs,
+        max_new_tokens=max_tokens,
+        do_sample=sample,
+        streamer=streamer,
+        logits_processor=[LogitsProcessor(compiled)],
+    )
+    text = tokenizer.decode(output[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    matcher = bw.GrammarMatcher(compiled)
+    complete = matcher.accept_string(text) and matcher.is_completed()
+    if as_json:
+        print(json.dumps({"text": text, "complete": complete}, ensure_ascii=False))
+    elif not complete:
+        print(f"(not complete after {max_tokens} tokens; raise --max-tokens)", file=sys.stderr)
+
+
+def app() -> typer.Typer:
+    """The command-line application."""
+    program = typer.Typer(help="Exact constrained decoding: grammars, masks, checks.", no_args_is_help=True)
+    commands: dict[str, Callable[..., None]] = {
+        "compile": compile_command,
+        "check": check_command,
+        "mask": mask_command,
+        "generate": generate_command,
+    }
+    for name, command in commands.items():
+        program.command(name)(command)
+    return program
+
+
+def main() -> None:
+    """Runs the command line."""
+    try:
+        app()()
+    except (BytewrightError, OSError, ImportError, UnicodeDecodeError) as error:
+        print(f"bytewright: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,61 @@
+"""The command line, as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("typer", reason="needs the extra cli")
+
+
+def run(*args, text=None):
+    command = [sys.executable, "-c", "from bytewright.cli import main; main()", *args]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_check_says_where_a_text_stops():
+    status, out, _ = run("check", "json", "-", text='{"a": [1,\n 2,]}')
+    assert status == 1
+    assert out.startswith("-:2:4: byte 13:")
+    status, out, _ = run("check", "json", "-", "--json", text="[1")
+    assert status == 1
+    assert json.loads(out)["message"] == "the text ends too early"
+    assert run("check", "json", "-", text="[1]")[0] == 0
+
+
+def test_mask_shows_what_may_follow(tmp_path):
+    grammar = tmp_path / "g.ebnf"
+    grammar.write_text('root ::= "a" [xy]*')
+    status, out, _ = run("mask", str(grammar), "-p", "a", "--json")
+    data = json.loads(out)
+    assert (status, data["allowed"], data["may_end"]) == (0, 3, True)
+    assert [token["text"] for token in data["tokens"]] == ["x", "y", "<end>"]
+    assert run("mask", str(grammar), "-p", "b")[0] == 1
+
+
+def test_compile_writes_what_loads(tmp_path):
+    pattern, compiled = tmp_path / "g.regex", tmp_path / "g.json"
+    pattern.write_text("[a-z]{2,2000}\n")
+    status, out, _ = run("compile", str(pattern), "-o", str(compiled), "--json")
+    assert status == 0
+    assert json.loads(out)["states"] < 10
+    assert json.loads(compiled.read_text())["format"] == "bytewright-compiled-grammar"
+
+
+def test_bad_grammars_are_one_line_and_exit_2(tmp_path):
+    grammar = tmp_path / "g.ebnf"
+    grammar.write_text('root ::= "a')
+    status, out, err = run("check", str(grammar), "-", text="")
+    assert (status, out) == (2, "")
+    assert err.startswith("bytewright:")
+    assert "line 1, column 10" in err
+    assert run("check", str(tmp_path / "none.ebnf"), "-", text="")[0] == 2
+    assert run("nonsense")[0] == 2
+
+
+def test_help_teaches():
+    status, out, _ = run("check", "--help")
+    assert status == 0
+    assert "Example" in out
