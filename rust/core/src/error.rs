@@ -27,9 +27,14 @@ impl Location {
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         let line = before.matches('\n').count() as u32 + 1;
         let column = before[line_start..].chars().count() as u32 + 1;
-        let rest = source[offset..].split('\n').next().unwrap_or("");
-        let snippet = if rest.trim().is_empty() { before[line_start..].trim_start() } else { rest };
-        Self { line, column, snippet: snippet.chars().take(60).collect() }
+        // Only so far: a line may be as long as the text.
+        let rest: String = source[offset..].chars().take_while(|&c| c != '\n').take(60).collect();
+        let snippet = if rest.trim().is_empty() {
+            before[line_start..].trim_start().chars().take(60).collect()
+        } else {
+            rest
+        };
+        Self { line, column, snippet }
     }
 }
 

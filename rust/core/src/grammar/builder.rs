@@ -53,6 +53,11 @@ impl GrammarBuilder {
         ExprId((self.exprs.len() - 1) as u32)
     }
 
+    /// How many expressions there are so far.
+    pub fn expression_count(&self) -> usize {
+        self.exprs.len()
+    }
+
     /// Notes where an expression came from.
     pub fn set_span(&mut self, id: ExprId, span: Span) {
         self.spans[id.index()] = Some(span);

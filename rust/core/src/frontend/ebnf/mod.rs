@@ -65,6 +65,9 @@ pub struct EbnfOptions {
     pub nesting_depth: usize,
     /// How long the text may be, in bytes; 16 MiB by default, and 4 GiB at the very most.
     pub text_bytes: usize,
+    /// How many expressions the grammar may have; 4 million by default (some 100 bytes each). A class of characters beyond
+    /// ASCII counts as several.
+    pub expressions: usize,
 }
 
 impl Default for EbnfOptions {
@@ -74,6 +77,7 @@ impl Default for EbnfOptions {
             unreachable: Unreachable::Warn,
             nesting_depth: 500,
             text_bytes: 16 << 20,
+            expressions: 4_000_000,
         }
     }
 }
@@ -89,7 +93,7 @@ impl Default for EbnfOptions {
 ///
 /// # Errors
 /// [`Error::Syntax`], [`Error::Unsupported`], [`Error::UndefinedRule`] and (as an option) [`Error::UnreachableRule`], all with
-/// their place in `text`; [`Error::LimitExceeded`] for `text_bytes` and `nesting_depth`.
+/// their place in `text`; [`Error::LimitExceeded`] for `text_bytes`, `nesting_depth` and `expressions`.
 pub fn parse(text: &str, options: &EbnfOptions) -> Result<Grammar> {
     if text.len() > options.text_bytes.min(u32::MAX as usize) {
         return Err(Error::LimitExceeded {

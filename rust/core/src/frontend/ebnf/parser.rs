@@ -157,6 +157,7 @@ impl<'a> Parser<'a> {
             self.at.skip_space();
             let start = self.at.pos;
             let depth = frames.len();
+            self.check_size(start)?;
             let Some(c) = self.at.peek() else {
                 return self.finish(frames, name);
             };
@@ -361,6 +362,15 @@ impl<'a> Parser<'a> {
             Some(mut body) => Ok(self.alternatives(&mut body, at)),
             None => Err(self.at.expected("expected an expression")),
         }
+    }
+
+    fn check_size(&self, at: usize) -> Result<()> {
+        if self.builder.expression_count() <= self.options.expressions {
+            return Ok(());
+        }
+        let at = Location::new(self.at.text, at);
+        let message = format!("more than {} expressions ({at})", self.options.expressions);
+        Err(Error::LimitExceeded { limit: "expressions", message })
     }
 
     fn check_depth(&self, depth: usize, at: usize) -> Result<()> {

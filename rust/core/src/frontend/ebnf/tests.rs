@@ -250,6 +250,12 @@ fn limits_are_errors_and_never_overflow() {
     assert_eq!(limit(&nested(501)), "nesting_depth");
     assert_eq!(limit(&nested(1_000_000)), "nesting_depth");
     assert_eq!(limit(&format!("root ::= \"a\"{}", "*".repeat(100_000))), "nesting_depth");
+    let few = EbnfOptions { expressions: 10, ..EbnfOptions::default() };
+    assert!(parse("root ::= [a] [b] [c]", &few).is_ok());
+    assert!(matches!(
+        parse("root ::= [é] [^é] \"a\"", &few),
+        Err(Error::LimitExceeded { limit: "expressions", .. })
+    ));
     let small = EbnfOptions { text_bytes: 10, ..EbnfOptions::default() };
     assert!(matches!(
         parse("root ::= \"abc\"", &small),

@@ -208,6 +208,7 @@ proptest! {
     fn anchors_mean_what_they_say(pattern in pattern()) {
         let hir = super::translate(&pattern, &RegexOptions::default()).unwrap();
         let grammar: Grammar = parse(&pattern).unwrap();
+        prop_assert!(grammar.annotations().is_empty(), "{:?}: {:?}", pattern, grammar.annotations());
         for text in texts() {
             let expected = ends(&hir, &text, 0).contains(&text.len());
             prop_assert_eq!(matches(&grammar, &text), expected, "{:?} on {:?}", pattern, text);
