@@ -1,7 +1,7 @@
 """The command line: ``bytewright compile | check | mask | generate``.
 
-Exit status: 0 when all is well, 1 when a text is not in the grammar, 2 for wrong usage or a grammar, tokenizer
-or file that cannot be read.
+Exit status: 0 when all is well, 1 when a text is not in the grammar, 2 for wrong usage or a grammar,
+tokenizer or file that cannot be read.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def compile_command(
     numbers = compiled.statistics()
     data = {**numbers, "seconds": seconds, "compiled_bytes": len(text.encode()), "per_state": states}
     lines = [
-        f"{numbers['rules']} rules, {numbers['states']} states, {numbers['bytes']:,} bytes; {seconds * 1e3:.2f} ms",
+        f"{numbers['rules']} rules, {numbers['states']} states, {numbers['bytes']:,} bytes; "
+        f"{seconds * 1e3:.2f} ms",
         *(f"{kind}: {message}" for kind, message in compiled.annotations),
         f"{'rule':<24}{'state':>6}{'accepted':>10}{'dependent':>11}{'after expansion':>17}",
     ]
