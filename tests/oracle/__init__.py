@@ -1,0 +1,1 @@
+"""A slow, obvious recogniser that shares no code with the engine."""
