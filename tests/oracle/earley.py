@@ -2,12 +2,12 @@
 
 Earley 1970, with nullable symbols advanced at once (Aycock & Horspool 2002).
 
-Grammars are plain data: a symbol is a rule's name (str) or a set of bytes (frozenset of int); a rule has a list of
-alternatives, each a tuple of symbols. Expressions with choices and counted repeats are turned into that form by
-`Builder`, with every copy of a repeat written out.
+Grammars are plain data: a symbol is a rule's name (str) or a set of bytes (frozenset of int); a rule has
+a list of alternatives, each a tuple of symbols. Expressions with choices and counted repeats are turned
+into that form by `Builder`, with every copy of a repeat written out.
 
-Unproductive alternatives are dropped first, so every item in a chart can be completed; a prefix is viable iff its last
-set of items is not empty.
+Unproductive alternatives are dropped first, so every item in a chart can be completed; a prefix is viable
+iff its last set of items is not empty.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def least(rules: Rules, holds) -> set[str]:
 
 
 class Earley:
-    """Charts over one grammar. A chart is a tuple of sets of items, one a position; `extend` gives a longer one."""
+    """Charts over one grammar.
+
+    A chart is a tuple of sets of items, one a position; `extend` gives a longer one.
+    """
 
     def __init__(self, rules: Rules, root: str) -> None:
         productive = least(
