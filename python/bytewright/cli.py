@@ -23,6 +23,7 @@ except ImportError:  # pragma: no cover - depends on what is installed
 
 import bytewright as bw
 from bytewright.errors import BytewrightError
+from bytewright.tokenizers.named import TOKENIZERS, load_named_tokenizer
 
 __all__ = ["main"]
 
@@ -31,7 +32,7 @@ GRAMMAR_HELP = (
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
-    "or `smollm2`. Without one, every byte is a token."
+    f"or a name: {', '.join(TOKENIZERS)}. Without one, every byte is a token."
 )
 
 
@@ -50,13 +51,13 @@ def read_tokenizer(source: str | None) -> bw.TokenizerInfo:
     """The tokenizer behind a command-line option."""
     if source is None:
         return bw.TokenizerInfo([bytes([byte]) for byte in range(256)] + [b"<end>"], stop_token_ids=[256])
-    if source == "smollm2":
-        from bytewright.models import find_smollm2
-
-        return bw.TokenizerInfo.from_gguf(find_smollm2())
     path = pathlib.Path(source)
+    if source in TOKENIZERS and not path.exists():
+        return load_named_tokenizer(source)
     if not path.is_file():
-        raise FileNotFoundError(f"no tokenizer file at {path}")
+        raise FileNotFoundError(
+            f"no tokenizer file at {path}, and no name like that: {', '.join(TOKENIZERS)}"
+        )
     if path.suffix == ".gguf":
         return bw.TokenizerInfo.from_gguf(path)
     if path.suffix == ".json":
@@ -191,7 +192,9 @@ def generate_command(
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="What to ask the model.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A .gguf file, or `smollm2`.")] = "smollm2",
     max_tokens: Annotated[int, typer.Option(help="Most tokens to generate.")] = 200,
-    sample: Annotated[bool, typer.Option(help="Sample instead of taking the likeliest token.")] = False,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Temperature of the sampling; 0 takes the likeliest token.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -221,7 +224,8 @@ def generate_command(
     output = loaded.generate(
         **inputs,
         max_new_tokens=max_tokens,
-        do_sample=sample,
+        do_sample=temperature > 0,
+        temperature=temperature or None,
         streamer=streamer,
         logits_processor=[LogitsProcessor(compiled)],
     )

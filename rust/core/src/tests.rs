@@ -1,6 +1,6 @@
 //! The engine against the oracle: random grammars, vocabularies and walks.
 
-use crate::grammar::oracle::Oracle;
+use crate::grammar::reference::{is_viable_prefix, matches};
 use crate::grammar::{ByteSet, ExprId, GrammarBuilder, RuleId};
 use crate::{
     Compiler, CompilerOptions, Error, Grammar, Matcher, MatcherOptions, Vocabulary, VocabularyOptions,
@@ -110,9 +110,9 @@ fn expected(grammar: &Grammar, vocabulary: &Vocabulary, text: &[u8]) -> Vec<u32>
     let stop = vocabulary.stop_token_ids()[0];
     (0..vocabulary.vocab_size() as u32)
         .filter(|&id| match vocabulary.token_bytes(id) {
-            _ if id == stop => Oracle::new(grammar, text).is_sentence(),
+            _ if id == stop => matches(grammar, text),
             [] => false,
-            bytes => Oracle::new(grammar, &[text, bytes].concat()).is_viable_prefix(),
+            bytes => is_viable_prefix(grammar, &[text, bytes].concat()),
         })
         .collect()
 }
@@ -124,12 +124,12 @@ fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -
     let compiled = match compiler.compile(&grammar) {
         Ok(compiled) => compiled,
         Err(Error::EmptyLanguage { .. }) => {
-            prop_assert!(!Oracle::new(&grammar, b"").is_viable_prefix());
+            prop_assert!(!is_viable_prefix(&grammar, b""));
             return Ok(());
         }
         Err(other) => panic!("{other}"),
     };
-    prop_assert!(Oracle::new(&grammar, b"").is_viable_prefix());
+    prop_assert!(is_viable_prefix(&grammar, b""));
     if heavy {
         compiled.treat_all_states_as_heavy();
     }
@@ -143,7 +143,7 @@ fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -
             "after {:?}",
             text.escape_ascii().to_string()
         );
-        prop_assert_eq!(matcher.is_completed(), Oracle::new(&grammar, &text).is_sentence());
+        prop_assert_eq!(matcher.is_completed(), matches(&grammar, &text));
         for id in 0..vocabulary.vocab_size() as u32 {
             let mut fork = matcher.fork();
             prop_assert_eq!(fork.accept_token(id).unwrap(), allowed.contains(&id), "token {}", id);

@@ -4,7 +4,7 @@ use super::ebnf::{EbnfOptions, parse};
 use crate::grammar::Grammar;
 
 /// The grammar's source, `grammars/json.ebnf`.
-const SOURCE: &str = include_str!("../../../../grammars/json.ebnf");
+const SOURCE: &str = include_str!("../../grammars/json.ebnf");
 
 impl Grammar {
     /// Every JSON text and nothing else, by RFC 8259: any value at the top, any of the four whitespace characters around

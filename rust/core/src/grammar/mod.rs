@@ -11,8 +11,6 @@
 mod builder;
 mod byte_set;
 mod compose;
-#[cfg(test)]
-pub(crate) mod oracle;
 mod print;
 #[doc(hidden)]
 pub mod reference;
