@@ -5,8 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-import assets
 import pytest
+
+import assets
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
 
