@@ -20,6 +20,7 @@ pub mod frontend;
 pub mod grammar;
 pub mod mask;
 pub mod matcher;
+pub mod regular;
 mod stack;
 pub mod vocab;
 

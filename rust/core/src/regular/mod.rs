@@ -1,0 +1,390 @@
+//! Regular languages over Unicode, closed under intersection and complement.
+//!
+//! A language is a hash-consed *term*: classes, concatenation, union, counted repeats, intersection, complement. Automata
+//! come from Brzozowski's derivatives (1964), in the form of Owens, Reppy and Turon ("Regular-expression derivatives
+//! re-examined", 2009): the state after `c` is the term for what may follow `c`, and terms that the constructors make
+//! equal are one state. So `pattern ∩ not pattern ∩ length` needs no automaton of its parts, only of what is reachable.
+//!
+//! *Anchors.* `^` and `$` are two marker symbols; a pattern is a language over texts with markers, cut down to those whose
+//! markers stand at the ends, and [`Term::Anchored`] forgets the markers. That makes `(^|,)a` as easy as `^a$`.
+//!
+//! Invariants: terms are built by the constructors of [`Regular`] alone, so equal ids mean equal terms; a repeat of
+//! something nullable has `min == 0`; the first part of a concatenation is no concatenation.
+
+mod code_set;
+mod dfa;
+mod from_regex;
+#[cfg(test)]
+mod tests;
+
+pub use code_set::CodeSet;
+pub use dfa::{Dfa, DfaState};
+
+use code_set::refine;
+use rustc_hash::FxHashMap;
+
+/// Stands for the beginning of the text.
+const START: u32 = 0x11_0000;
+/// Stands for the end of the text.
+const END: u32 = 0x11_0001;
+
+/// Index of a language in its [`Regular`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TermId(u32);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Term {
+    /// The empty string.
+    Empty,
+    /// One symbol; the empty class matches nothing.
+    Class(CodeSet),
+    /// One after the other.
+    Concat(TermId, TermId),
+    /// Any of two or more, ascending.
+    Or(Box<[TermId]>),
+    /// All of two or more, ascending.
+    And(Box<[TermId]>),
+    /// Every string but these.
+    Not(TermId),
+    /// A counted repeat.
+    Repeat(TermId, u32, Option<u32>),
+    /// What is left of a language with markers when they are taken out; the beginning's are behind us.
+    Anchored(TermId),
+}
+
+/// An arena of languages.
+#[derive(Debug, Default)]
+pub struct Regular {
+    terms: Vec<Term>,
+    nullable: Vec<bool>,
+    ids: FxHashMap<Term, TermId>,
+    derivatives: FxHashMap<(TermId, u32), TermId>,
+}
+
+impl Regular {
+    /// An arena without languages.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many terms there are; what the caller bounds.
+    pub fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Whether there is no term yet.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    fn term(&self, id: TermId) -> &Term {
+        &self.terms[id.0 as usize]
+    }
+
+    /// Whether the empty string is in a language.
+    pub fn is_nullable(&self, id: TermId) -> bool {
+        self.nullable[id.0 as usize]
+    }
+
+    fn intern(&mut self, term: Term) -> TermId {
+        if let Some(&id) = self.ids.get(&term) {
+            return id;
+        }
+        let nullable = match &term {
+            Term::Empty => true,
+            Term::Class(_) => false,
+            Term::Concat(a, b) => self.is_nullable(*a) && self.is_nullable(*b),
+            Term::Or(parts) => parts.iter().any(|&p| self.is_nullable(p)),
+            Term::And(parts) => parts.iter().all(|&p| self.is_nullable(p)),
+            Term::Not(a) => !self.is_nullable(*a),
+            Term::Repeat(_, min, _) => *min == 0,
+            Term::Anchored(a) => self.marked(*a, END).iter().any(|&t| self.is_nullable(t)),
+        };
+        let id = TermId(self.terms.len() as u32);
+        self.terms.push(term.clone());
+        self.nullable.push(nullable);
+        self.ids.insert(term, id);
+        id
+    }
+
+    /// The empty string alone.
+    pub fn empty(&mut self) -> TermId {
+        self.intern(Term::Empty)
+    }
+
+    /// No string at all.
+    pub fn nothing(&mut self) -> TermId {
+        self.intern(Term::Class(CodeSet::default()))
+    }
+
+    /// Every string.
+    pub fn everything(&mut self) -> TermId {
+        let any = self.class(CodeSet::all());
+        self.repeat(any, 0, None)
+    }
+
+    /// One symbol of a set.
+    pub fn class(&mut self, set: CodeSet) -> TermId {
+        self.intern(Term::Class(set))
+    }
+
+    /// One string.
+    pub fn literal(&mut self, text: &str) -> TermId {
+        let empty = self.empty();
+        text.chars().rev().fold(empty, |rest, c| {
+            let class = self.class(CodeSet::single(u32::from(c)));
+            self.concat(class, rest)
+        })
+    }
+
+    /// One after the other.
+    pub fn concat(&mut self, a: TermId, b: TermId) -> TermId {
+        let (nothing, empty) = (self.nothing(), self.empty());
+        if a == nothing || b == nothing {
+            return nothing;
+        }
+        if a == empty {
+            return b;
+        }
+        if b == empty {
+            return a;
+        }
+        // The spine of `a` is walked, not recursed into: it is as long as the pattern.
+        let (mut parts, mut at) = (Vec::new(), a);
+        while let &Term::Concat(first, rest) = self.term(at) {
+            parts.push(first);
+            at = rest;
+        }
+        parts.push(at);
+        parts.into_iter().rev().fold(b, |rest, part| self.intern(Term::Concat(part, rest)))
+    }
+
+    /// Any of these.
+    pub fn or(&mut self, options: impl IntoIterator<Item = TermId>) -> TermId {
+        let (nothing, everything) = (self.nothing(), self.everything());
+        let mut class = CodeSet::default();
+        let mut parts = Vec::new();
+        let mut todo: Vec<TermId> = options.into_iter().collect();
+        while let Some(id) = todo.pop() {
+            match self.term(id) {
+                Term::Or(inner) => todo.extend_from_slice(inner),
+                Term::Class(set) => class = class.union(set),
+                _ if id == everything => return everything,
+                _ => parts.push(id),
+            }
+        }
+        if !class.is_empty() {
+            parts.push(self.class(class));
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        match parts[..] {
+            [] => nothing,
+            [one] => one,
+            _ => self.intern(Term::Or(parts.into())),
+        }
+    }
+
+    /// All of these at once.
+    pub fn and(&mut self, all: impl IntoIterator<Item = TermId>) -> TermId {
+        let (nothing, everything, empty) = (self.nothing(), self.everything(), self.empty());
+        let mut class: Option<CodeSet> = None;
+        let mut parts = Vec::new();
+        let mut todo: Vec<TermId> = all.into_iter().collect();
+        while let Some(id) = todo.pop() {
+            match self.term(id) {
+                Term::And(inner) => todo.extend_from_slice(inner),
+                Term::Class(set) => class = Some(class.map_or_else(|| set.clone(), |c| c.intersection(set))),
+                _ if id == everything => {}
+                _ => parts.push(id),
+            }
+        }
+        if let Some(class) = class {
+            if class.is_empty() {
+                return nothing;
+            }
+            parts.push(self.class(class));
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        if parts.contains(&empty) {
+            let nullable = parts.iter().all(|&p| self.is_nullable(p));
+            return if nullable { empty } else { nothing };
+        }
+        match parts[..] {
+            [] => everything,
+            [one] => one,
+            _ => self.intern(Term::And(parts.into())),
+        }
+    }
+
+    /// Every string that is not in a language.
+    pub fn not(&mut self, a: TermId) -> TermId {
+        if let &Term::Not(inner) = self.term(a) {
+            return inner;
+        }
+        let (nothing, everything) = (self.nothing(), self.everything());
+        if a == nothing {
+            return everything;
+        }
+        if a == everything {
+            return nothing;
+        }
+        self.intern(Term::Not(a))
+    }
+
+    /// `min` to `max` times (`None`: without end).
+    pub fn repeat(&mut self, body: TermId, min: u32, max: Option<u32>) -> TermId {
+        let (nothing, empty) = (self.nothing(), self.empty());
+        if max.is_some_and(|max| max < min) {
+            return nothing;
+        }
+        if body == nothing {
+            return if min == 0 { empty } else { nothing };
+        }
+        // Empty rounds count, so any smaller number of others will do.
+        let min = if self.is_nullable(body) { 0 } else { min };
+        match (self.term(body), min, max) {
+            (Term::Empty, ..) | (_, _, Some(0)) => empty,
+            (_, 1, Some(1)) => body,
+            (Term::Repeat(_, 0, None), ..) => body,
+            (_, 0, Some(1)) if self.is_nullable(body) => body,
+            _ => self.intern(Term::Repeat(body, min, max)),
+        }
+    }
+
+    /// Takes the markers out of a language, keeping the texts whose markers stand where they say.
+    fn anchored(&mut self, a: TermId) -> TermId {
+        let mut marker = |symbols: &[u32]| {
+            let class = self.class(CodeSet::new(symbols.iter().map(|&s| (s, s))));
+            self.repeat(class, 0, None)
+        };
+        let (starts, ends, both) = (marker(&[START]), marker(&[END]), marker(&[START, END]));
+        let any = self.class(CodeSet::all());
+        let text = self.repeat(any, 1, None);
+        let after = self.concat(text, ends);
+        let placed = self.concat(starts, after);
+        let placed = self.or([placed, both]);
+        let language = self.and([a, placed]);
+        let begun = self.marked(language, START);
+        let begun = self.or(begun);
+        // On the empty text the markers may come in any order; past its first symbol there are only markers of the end.
+        let on_empty = self.closure_is_nullable(language);
+        let rest = self.intern(Term::Anchored(begun));
+        match (on_empty, self.is_nullable(rest)) {
+            (true, false) => {
+                let empty = self.empty();
+                self.or([empty, rest])
+            }
+            _ => rest,
+        }
+    }
+
+    /// Whether some string of markers is in a language.
+    fn closure_is_nullable(&mut self, a: TermId) -> bool {
+        let mut seen = vec![a];
+        let mut next = 0;
+        while next < seen.len() {
+            if self.is_nullable(seen[next]) {
+                return true;
+            }
+            for marker in [START, END] {
+                let after = self.derivative(seen[next], marker);
+                if !seen.contains(&after) {
+                    seen.push(after);
+                }
+            }
+            next += 1;
+        }
+        false
+    }
+
+    /// What is left of a language after any number of one marker.
+    fn marked(&mut self, a: TermId, marker: u32) -> Vec<TermId> {
+        let mut seen = vec![a];
+        loop {
+            let after = self.derivative(seen[seen.len() - 1], marker);
+            if seen.contains(&after) {
+                return seen;
+            }
+            seen.push(after);
+        }
+    }
+
+    /// What may follow `symbol` in a language.
+    pub fn derivative(&mut self, id: TermId, symbol: u32) -> TermId {
+        if let Some(&known) = self.derivatives.get(&(id, symbol)) {
+            return known;
+        }
+        let result = match self.term(id).clone() {
+            Term::Empty => self.nothing(),
+            Term::Class(set) if set.contains(symbol) => self.empty(),
+            Term::Class(_) => self.nothing(),
+            Term::Concat(..) => self.derivative_of_concat(id, symbol),
+            Term::Or(parts) => {
+                let parts: Vec<TermId> = parts.iter().map(|&p| self.derivative(p, symbol)).collect();
+                self.or(parts)
+            }
+            Term::And(parts) => {
+                let parts: Vec<TermId> = parts.iter().map(|&p| self.derivative(p, symbol)).collect();
+                self.and(parts)
+            }
+            Term::Not(a) => {
+                let after = self.derivative(a, symbol);
+                self.not(after)
+            }
+            Term::Repeat(body, min, max) => {
+                let first = self.derivative(body, symbol);
+                let rest = self.repeat(body, min.saturating_sub(1), max.map(|max| max - 1));
+                self.concat(first, rest)
+            }
+            Term::Anchored(a) => {
+                let after = self.derivative(a, symbol);
+                if after == self.nothing() { after } else { self.intern(Term::Anchored(after)) }
+            }
+        };
+        self.derivatives.insert((id, symbol), result);
+        result
+    }
+
+    fn derivative_of_concat(&mut self, id: TermId, symbol: u32) -> TermId {
+        let (mut options, mut at) = (Vec::new(), id);
+        while let &Term::Concat(first, rest) = self.term(at) {
+            let after = self.derivative(first, symbol);
+            options.push(self.concat(after, rest));
+            if !self.is_nullable(first) {
+                return self.or(options);
+            }
+            at = rest;
+        }
+        options.push(self.derivative(at, symbol));
+        self.or(options)
+    }
+
+    /// Splits all scalar values into blocks whose symbols are alike to a language: equal derivatives within each.
+    pub fn blocks(&self, id: TermId) -> Vec<CodeSet> {
+        let mut classes = Vec::new();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut todo = vec![id];
+        while let Some(id) = todo.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.term(id) {
+                Term::Empty => {}
+                Term::Class(set) => classes.push(set),
+                Term::Concat(a, b) => {
+                    todo.push(*a);
+                    if self.is_nullable(*a) {
+                        todo.push(*b);
+                    }
+                }
+                Term::Or(parts) | Term::And(parts) => todo.extend_from_slice(parts),
+                Term::Not(a) | Term::Repeat(a, ..) | Term::Anchored(a) => todo.push(*a),
+            }
+        }
+        let mut blocks = vec![CodeSet::all()];
+        classes.into_iter().for_each(|class| refine(&mut blocks, class));
+        blocks
+    }
+}

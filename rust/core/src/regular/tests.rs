@@ -1,0 +1,173 @@
+//! The automata against a matcher that tries everything.
+
+use super::*;
+use crate::automaton::Budget;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Tree {
+    Text(&'static str),
+    Class(&'static str),
+    Concat(Vec<Tree>),
+    Or(Vec<Tree>),
+    And(Vec<Tree>),
+    Not(Box<Tree>),
+    Repeat(Box<Tree>, u32, Option<u32>),
+}
+
+fn tree() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["", "a", "b", "ab", "é"]).prop_map(Tree::Text),
+        prop::sample::select(vec!["", "ab", "aé", "abé"]).prop_map(Tree::Class),
+    ];
+    leaf.prop_recursive(4, 16, 3, |inner| {
+        let many = prop::collection::vec(inner.clone(), 0..4);
+        prop_oneof![
+            many.clone().prop_map(Tree::Concat),
+            many.clone().prop_map(Tree::Or),
+            many.prop_map(Tree::And),
+            inner.clone().prop_map(|t| Tree::Not(Box::new(t))),
+            (inner, 0u32..3, prop::option::of(0u32..3)).prop_map(|(t, min, more)| Tree::Repeat(
+                Box::new(t),
+                min,
+                more.map(|m| min + m)
+            )),
+        ]
+    })
+}
+
+fn add(arena: &mut Regular, tree: &Tree) -> TermId {
+    match tree {
+        Tree::Text(text) => arena.literal(text),
+        Tree::Class(chars) => arena.class(CodeSet::new(chars.chars().map(|c| (u32::from(c), u32::from(c))))),
+        Tree::Concat(parts) => {
+            let parts: Vec<TermId> = parts.iter().map(|p| add(arena, p)).collect();
+            let empty = arena.empty();
+            parts.into_iter().fold(empty, |all, part| arena.concat(all, part))
+        }
+        Tree::Or(parts) => {
+            let parts: Vec<TermId> = parts.iter().map(|p| add(arena, p)).collect();
+            arena.or(parts)
+        }
+        Tree::And(parts) => {
+            let parts: Vec<TermId> = parts.iter().map(|p| add(arena, p)).collect();
+            arena.and(parts)
+        }
+        Tree::Not(a) => {
+            let a = add(arena, a);
+            arena.not(a)
+        }
+        Tree::Repeat(a, min, max) => {
+            let a = add(arena, a);
+            arena.repeat(a, *min, *max)
+        }
+    }
+}
+
+/// Whether `text` is in the language, by trying every way to cut it.
+fn matches(tree: &Tree, text: &[char]) -> bool {
+    match tree {
+        Tree::Text(want) => want.chars().eq(text.iter().copied()),
+        Tree::Class(chars) => matches!(text, [c] if chars.contains(*c)),
+        Tree::Concat(parts) => match parts.split_first() {
+            None => text.is_empty(),
+            Some((first, rest)) => (0..=text.len())
+                .any(|i| matches(first, &text[..i]) && matches(&Tree::Concat(rest.to_vec()), &text[i..])),
+        },
+        Tree::Or(parts) => parts.iter().any(|p| matches(p, text)),
+        Tree::And(parts) => parts.iter().all(|p| matches(p, text)),
+        Tree::Not(a) => !matches(a, text),
+        Tree::Repeat(a, min, max) => {
+            let (min, max) = (*min as usize, max.map_or(text.len() + *min as usize, |max| max as usize));
+            (min..=max).any(|n| matches(&Tree::Concat(vec![(**a).clone(); n]), text))
+        }
+    }
+}
+
+fn texts() -> Vec<String> {
+    let mut all = vec![String::new()];
+    let mut last = 0;
+    for _ in 0..4 {
+        let end = all.len();
+        for i in last..end {
+            all.extend(['a', 'b', 'é'].map(|c| format!("{}{c}", all[i])));
+        }
+        last = end;
+    }
+    all
+}
+
+fn dfa(arena: &mut Regular, id: TermId) -> Dfa {
+    Dfa::new(arena, id, &mut Budget::unlimited()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn automata_are_the_language(tree in tree()) {
+        let mut arena = Regular::new();
+        let id = add(&mut arena, &tree);
+        let dfa = dfa(&mut arena, id);
+        for text in texts() {
+            let chars: Vec<char> = text.chars().collect();
+            prop_assert_eq!(dfa.matches(&text), matches(&tree, &chars), "{:?}", text);
+        }
+        for state in &dfa.states {
+            for (i, (set, _)) in state.edges.iter().enumerate() {
+                prop_assert!(state.edges[i + 1..].iter().all(|(other, _)| set.intersection(other).is_empty()));
+            }
+        }
+    }
+}
+
+fn pattern(pattern: &str, search: bool) -> Dfa {
+    let mut arena = Regular::new();
+    let hir = regex_syntax::parse(pattern).unwrap();
+    let id = arena.from_hir(&hir, pattern, search).unwrap();
+    dfa(&mut arena, id)
+}
+
+#[test]
+fn anchors_hold_where_they_stand() {
+    for (text, whole) in [("", true), ("b", true), ("ab", false)] {
+        assert_eq!(pattern("b?", false).matches(text), whole);
+    }
+    let found = |p: &str, text: &str| pattern(p, true).matches(text);
+    for (p, yes, no) in [
+        ("a*^b", "ba", "ab"),
+        ("(^|,)a", "b,a", "ba"),
+        ("^a$|^$", "", "aa"),
+        ("$^", "", "a"),
+        ("^$^$", "", "a"),
+        ("a($|,)", "ba", "ab"),
+        ("^(a|b$)+$", "aab", "aba"),
+        ("", "xyz", "\u{0}none"),
+    ] {
+        assert!(found(p, yes), "{p:?} should be found in {yes:?}");
+        assert!(p.is_empty() || !found(p, no), "{p:?} should not be found in {no:?}");
+    }
+    assert!(pattern("a^b", true).is_empty());
+}
+
+#[test]
+fn contradictions_are_seen() {
+    let mut arena = Regular::new();
+    let digits = arena.from_hir(&regex_syntax::parse("^[0-9]+$").unwrap(), "", true).unwrap();
+    let letters = arena.from_hir(&regex_syntax::parse("^[a-z]+$").unwrap(), "", true).unwrap();
+    let both = arena.and([digits, letters]);
+    assert!(dfa(&mut arena, both).is_empty());
+    let neither = arena.or([digits, letters]);
+    let neither = arena.not(neither);
+    let neither = dfa(&mut arena, neither);
+    assert!(neither.matches("a1") && neither.matches("") && !neither.matches("11"));
+}
+
+#[test]
+fn long_patterns_do_not_overflow_the_stack() {
+    let optional = "a?".repeat(3_000);
+    assert!(pattern(&optional[..600], false).matches("aaa"));
+    let mut arena = Regular::new();
+    let id = arena.literal(&"x".repeat(200_000));
+    let id = arena.concat(id, id);
+    assert!(!arena.is_nullable(id));
+}
