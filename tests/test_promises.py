@@ -163,3 +163,23 @@ def test_a_terminated_matcher_says_so():
         bits(matcher)
     matcher.rollback(1)
     assert bits(matcher) == {INFO.vocab_size - 1}
+
+
+@pytest.mark.parametrize(
+    "text", ['root ::=\n  "\ud800"', b'root ::=\n  "\xed\xa0\x80"', b'root ::=\n  "\xff"']
+)
+def test_invalid_utf8_is_a_syntax_error_with_its_place(text: str | bytes) -> None:
+    compiler = bw.GrammarCompiler(bw.TokenizerInfo([b"a"]))
+    for read in (
+        bw.Grammar.from_ebnf,
+        bw.Grammar.from_regex,
+        compiler.compile_grammar,
+        compiler.compile_regex,
+    ):
+        with pytest.raises(bw.GrammarSyntaxError, match="not valid UTF-8") as caught:
+            read(text)
+        assert (caught.value.line, caught.value.column) == (2, 4)
+
+
+def test_bytes_are_text() -> None:
+    assert bw.Grammar.from_regex("é".encode()) == bw.Grammar.from_regex("é")

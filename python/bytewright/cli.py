@@ -41,9 +41,9 @@ def read_grammar(source: str) -> bw.Grammar:
     path = pathlib.Path(source)
     if source == "json" and not path.exists():
         return bw.Grammar.builtin_json_grammar()
-    text = path.read_text(encoding="utf-8")
+    text = path.read_bytes()
     if path.suffix == ".regex":
-        return bw.Grammar.from_regex(text.rstrip("\n"))
+        return bw.Grammar.from_regex(text.rstrip(b"\r\n"))
     return bw.Grammar.from_ebnf(text)
 
 

@@ -69,6 +69,23 @@ impl<'a> LineIndex<'a> {
     }
 }
 
+/// Bytes as text.
+///
+/// # Errors
+/// [`Error::Syntax`] at the first byte that is not UTF-8 (RFC 3629; surrogates are not).
+pub fn utf8_text(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let offset = error.valid_up_to();
+        let byte = bytes.get(offset).copied().unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes);
+        Error::Syntax {
+            message: format!("not valid UTF-8: byte 0x{byte:02x} at offset {offset}"),
+            location: Location::new(&text, offset),
+            hint: "save the text as UTF-8".into(),
+        }
+    })
+}
+
 /// Everything that can go wrong in this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -186,6 +203,16 @@ mod tests {
         let at = Location::new(text, text.len());
         assert_eq!((at.line, at.column, at.snippet.as_str()), (2, 4, "y"));
         assert_eq!(Location::new("", 5).line, 1);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_located() {
+        assert_eq!(utf8_text("é".as_bytes()), Ok("é"));
+        let Err(Error::Syntax { message, location, .. }) = utf8_text(b"root ::=\n \"\xed\xa0\x80\"") else {
+            panic!("a surrogate is no UTF-8")
+        };
+        assert!(message.contains("0xed at offset 11"), "{message}");
+        assert_eq!((location.line, location.column), (2, 3));
     }
 
     #[test]

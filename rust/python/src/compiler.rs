@@ -1,6 +1,6 @@
 //! `GrammarCompiler` and `CompiledGrammar`.
 
-use crate::convert::{count, optional_count};
+use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, invalid_argument};
 use crate::grammar::{Grammar, UnreachableRules};
 use crate::interrupt::interruptible;
@@ -32,10 +32,20 @@ pub(crate) struct GrammarCompiler {
 }
 
 /// A grammar, or EBNF text.
-#[derive(FromPyObject)]
 enum Source {
     Grammar(Py<Grammar>),
-    Ebnf(String),
+    Ebnf(Text),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Source {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<Grammar>() {
+            Ok(grammar) => Ok(Self::Grammar(grammar.to_owned().unbind())),
+            Err(_) => object.extract().map(Self::Ebnf),
+        }
+    }
 }
 
 #[pymethods]
@@ -98,13 +108,13 @@ impl GrammarCompiler {
             Source::Grammar(grammar) => self.compile(py, grammar.get()),
             Source::Ebnf(text) => self.compile(
                 py,
-                &Grammar::from_ebnf(py, &text, root_rule_name, UnreachableRules(Unreachable::Warn))?,
+                &Grammar::from_ebnf(py, text, root_rule_name, UnreachableRules(Unreachable::Warn))?,
             ),
         }
     }
 
     /// Compiles a regular expression, which the whole text must match.
-    fn compile_regex(&self, py: Python<'_>, pattern: &str) -> PyResult<CompiledGrammar> {
+    fn compile_regex(&self, py: Python<'_>, pattern: Text) -> PyResult<CompiledGrammar> {
         self.compile(py, &Grammar::from_regex(py, pattern)?)
     }
 

@@ -1,7 +1,28 @@
-//! Integers as Python gives them, where only some make sense.
+//! Arguments as Python gives them, where only some make sense.
 
-use crate::error::invalid_argument;
+use crate::error::{Raise, invalid_argument};
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+/// Text: a `str`, or `bytes` that hold UTF-8. Anything else that Python lets through (lone surrogates, other bytes) is a
+/// syntax error at its line and column.
+pub(crate) struct Text(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = object.cast::<PyBytes>() {
+            return Ok(Self(bytewright::error::utf8_text(bytes.as_bytes()).raise()?.to_owned()));
+        }
+        let text = object.cast::<PyString>()?;
+        if let Ok(text) = text.to_cow() {
+            return Ok(Self(text.into_owned()));
+        }
+        let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+        Ok(Self(bytewright::error::utf8_text(bytes.cast::<PyBytes>()?.as_bytes()).raise()?.to_owned()))
+    }
+}
 
 /// An integer of at least 0; for `#[pyo3(from_py_with = count)]`.
 pub(crate) fn count(object: &Bound<'_, PyAny>) -> PyResult<usize> {

@@ -1,5 +1,6 @@
 //! `Grammar`: reading, joining and printing grammars.
 
+use crate::convert::Text;
 use crate::error::{Raise, class, invalid_argument};
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
 use bytewright::frontend::regex;
@@ -50,14 +51,14 @@ impl Grammar {
     )]
     pub(crate) fn from_ebnf(
         py: Python<'_>,
-        text: &str,
+        text: Text,
         root_rule_name: &str,
         unreachable_rules: UnreachableRules,
     ) -> PyResult<Self> {
         let UnreachableRules(unreachable) = unreachable_rules;
         let options =
             EbnfOptions { root_rule_name: root_rule_name.into(), unreachable, ..EbnfOptions::default() };
-        let grammar = py.detach(|| ebnf::parse(text, &options)).raise()?;
+        let grammar = py.detach(|| ebnf::parse(&text.0, &options)).raise()?;
         if unreachable == Unreachable::Warn {
             warn_of_unreachable_rules(py, &grammar)?;
         }
@@ -66,8 +67,8 @@ impl Grammar {
 
     /// Reads a regular expression, which the whole text must match.
     #[staticmethod]
-    pub(crate) fn from_regex(py: Python<'_>, pattern: &str) -> PyResult<Self> {
-        let grammar = py.detach(|| regex::parse(pattern)).raise()?;
+    pub(crate) fn from_regex(py: Python<'_>, pattern: Text) -> PyResult<Self> {
+        let grammar = py.detach(|| regex::parse(&pattern.0)).raise()?;
         Ok(Self { grammar })
     }
 
