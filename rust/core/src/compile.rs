@@ -253,7 +253,7 @@ impl CompiledGrammar {
         store: Arc<SplitStore>,
         options: &CompilerOptions,
     ) -> Self {
-        let masks = GrammarMasks::new(&pda);
+        let masks = GrammarMasks::default();
         let matcher_memory_limit = options.matcher_memory_limit;
         let session = RwLock::new(Session::new(matcher_memory_limit));
         Self { grammar, pda, vocabulary, store, masks, session, matcher_memory_limit }
@@ -281,7 +281,7 @@ impl CompiledGrammar {
 
     /// Size of the automaton.
     pub fn statistics(&self) -> Statistics {
-        let (rules, states) = (self.pda.rules().len(), self.pda.num_states());
+        let (rules, states) = (self.pda.num_rules(), self.pda.num_states());
         Statistics { rules, states, bytes: self.memory_size_bytes() }
     }
 

@@ -18,6 +18,7 @@ pub mod compile;
 pub mod error;
 pub mod frontend;
 pub mod grammar;
+pub mod json_schema;
 pub mod mask;
 pub mod matcher;
 pub mod regular;

@@ -141,6 +141,7 @@ impl Matcher {
             next = arena.union_sets(by_text, next);
         }
         arena.check_limit()?;
+        compiled.pda.check_machine()?;
         if next != SetId::DEAD {
             self.at = arena.history_push(self.at, next, false);
         } else if arena.flags(set).complete && self.stop_token_ids.contains(&token) {
@@ -164,6 +165,7 @@ impl Matcher {
         let set = arena.history_set(self.at);
         let next = step_bytes(arena, &self.compiled, set, bytes);
         arena.check_limit()?;
+        self.compiled.pda.check_machine()?;
         if next == SetId::DEAD {
             return Ok(false);
         }

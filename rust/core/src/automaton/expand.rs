@@ -94,7 +94,7 @@ fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
             let count = waiting.entry(rule).or_insert(0);
             *count += 1;
             if *count == 1 {
-                todo.push(pda.rules()[rule as usize].start);
+                todo.push(pda.rule(rule).start);
             }
         }
     }
@@ -107,7 +107,7 @@ fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
             *count -= 1;
             if *count == 0 {
                 let callers = callers.remove(&rule).unwrap_or_default();
-                entries.push(Entry { state: pda.rules()[rule as usize].start, callers });
+                entries.push(Entry { state: pda.rule(rule).start, callers });
             }
         }
         next += 1;
@@ -116,9 +116,9 @@ fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
 }
 
 impl Pda {
-    /// Every call in the automaton: the called rule, the state to return to (`None` for a tail call), the calling rule.
+    /// Every call in the rules of the grammar itself: the called rule, the state to return to (`None` for a tail call), the calling rule.
     pub(crate) fn call_sites(&self) -> impl Iterator<Item = (u32, Option<StateId>, u32)> + '_ {
-        (0..self.num_states() as u32).map(StateId).flat_map(move |state| {
+        (0..self.states.len() as u32).map(StateId).flat_map(move |state| {
             let caller = self.state(state).rule;
             self.calls_of(state).iter().map(move |&(callee, back)| (callee, frame_state(self, back), caller))
         })

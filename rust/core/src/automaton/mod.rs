@@ -21,6 +21,7 @@ mod budget;
 mod determinise;
 mod expand;
 mod graph;
+mod lazy;
 mod left_recursion;
 mod lower;
 mod minimise;
@@ -30,8 +31,10 @@ mod trim;
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
 
+use crate::error::Result;
 use crate::grammar::{ExprId, Span};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Index of a state in a [`Pda`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +62,7 @@ impl Counter {
 }
 
 /// One state; its edges are ranges of the automaton's arrays.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct State {
     pub(crate) rule: u32,
     bytes: (u32, u32),
@@ -76,6 +79,10 @@ pub(crate) struct PdaRule {
     pub(crate) span: Option<Span>,
     pub(crate) start: StateId,
     pub(crate) counter: Option<Counter>,
+    /// See [`MachineRule::follow`]; for the grammar's own rules it is worked out from their callers.
+    pub(crate) follow: Option<StateId>,
+    /// Whether all that is reachable by calls from it is there to look at.
+    pub(crate) is_leaf: bool,
 }
 
 /// The automaton; see the module's invariants.
@@ -90,6 +97,8 @@ pub(crate) struct Pda {
     token_sets: Vec<Vec<u32>>,
     root_nullable: bool,
     expanded: Vec<OnceLock<Box<Expanded>>>,
+    heavy: Vec<AtomicBool>,
+    lazy: lazy::LazyPart,
 }
 
 impl Pda {
@@ -98,25 +107,64 @@ impl Pda {
 
     #[inline]
     pub(crate) fn state(&self, id: StateId) -> &State {
-        &self.states[id.index()]
+        self.states.get(id.index()).unwrap_or_else(|| self.lazy.state(id))
     }
 
+    #[inline]
+    fn is_lazy(&self, id: StateId) -> bool {
+        id.index() >= self.states.len()
+    }
+
+    /// States so far.
     pub(crate) fn num_states(&self) -> usize {
-        self.states.len()
+        self.states.len() + self.lazy.num_states()
     }
 
-    pub(crate) fn rules(&self) -> &[PdaRule] {
+    /// Rules so far.
+    pub(crate) fn num_rules(&self) -> usize {
+        self.rules.len() + self.lazy.num_rules()
+    }
+
+    /// The grammar's own rules, without those that a machine makes.
+    pub(crate) fn own_rules(&self) -> &[PdaRule] {
         &self.rules
     }
 
     #[inline]
+    pub(crate) fn rule(&self, rule: u32) -> &PdaRule {
+        self.rules.get(rule as usize).unwrap_or_else(|| self.lazy.rule(rule))
+    }
+
+    /// The error of the machine, if it could not make a state.
+    pub(crate) fn check_machine(&self) -> Result<()> {
+        self.lazy.check()
+    }
+
+    /// Whether masks at a state are put together from prechecked splits.
+    #[inline]
+    pub(crate) fn is_heavy(&self, id: StateId) -> bool {
+        self.heavy_flag(id).load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_heavy(&self, id: StateId) {
+        self.heavy_flag(id).store(true, Ordering::Relaxed);
+    }
+
+    fn heavy_flag(&self, id: StateId) -> &AtomicBool {
+        self.heavy.get(id.index()).unwrap_or_else(|| self.lazy.heavy_flag(id))
+    }
+
+    #[inline]
     pub(crate) fn rule_of(&self, id: StateId) -> &PdaRule {
-        &self.rules[self.state(id).rule as usize]
+        self.rule(self.state(id).rule)
     }
 
     /// Outgoing byte ranges, ascending and disjoint.
     #[inline]
     pub(crate) fn bytes_of(&self, id: StateId) -> &[(u8, u8, StateId)] {
+        if self.is_lazy(id) {
+            return self.lazy.bytes_of(id);
+        }
         let (from, to) = self.state(id).bytes;
         &self.byte_edges[from as usize..to as usize]
     }
@@ -124,6 +172,9 @@ impl Pda {
     /// Outgoing calls: the rule, and the state to return to.
     #[inline]
     pub(crate) fn calls_of(&self, id: StateId) -> &[(u32, StateId)] {
+        if self.is_lazy(id) {
+            return self.lazy.calls_of(id);
+        }
         let (from, to) = self.state(id).calls;
         &self.call_edges[from as usize..to as usize]
     }
@@ -149,6 +200,9 @@ impl Pda {
     /// Whether a state has any edge at all.
     #[inline]
     pub(crate) fn has_edges(&self, id: StateId) -> bool {
+        if self.is_lazy(id) {
+            return self.lazy.has_edges(id);
+        }
         let s = self.state(id);
         s.bytes.0 != s.bytes.1 || s.calls.0 != s.calls.1 || s.tokens.0 != s.tokens.1
     }
@@ -166,7 +220,10 @@ impl Pda {
     /// What can happen next at a state, calls included; computed when it is first asked for.
     #[inline]
     pub(crate) fn expanded(&self, id: StateId) -> &Expanded {
-        self.expanded[id.index()].get_or_init(|| Box::new(Expanded::new(self, id)))
+        match self.expanded.get(id.index()) {
+            Some(expanded) => expanded.get_or_init(|| Box::new(Expanded::new(self, id))),
+            None => self.lazy.expanded(self, id),
+        }
     }
 
     /// Heap memory, bytes.
@@ -174,6 +231,7 @@ impl Pda {
         let expanded: usize =
             self.expanded.iter().filter_map(OnceLock::get).map(|e| e.memory_size_bytes()).sum();
         expanded
+            + self.lazy.memory_size_bytes()
             + self.states.len() * (size_of::<State>() + size_of::<OnceLock<Box<Expanded>>>())
             + self.byte_edges.len() * size_of::<(u8, u8, StateId)>()
             + (self.call_edges.len() + self.token_edges.len()) * size_of::<(u32, StateId)>()

@@ -1,6 +1,7 @@
 //! The steps from grammar to [`Pda`], in order.
 
-use super::determinise::{Dfa, determinise};
+use super::determinise::{Dfa, DfaState, determinise};
+use super::lazy::{LazyPart, Machine};
 use super::left_recursion::{self, RuleDfa};
 use super::lower::{self, Lowered};
 use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
@@ -8,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::grammar::Grammar;
 use crate::vocab::Vocabulary;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 impl Pda {
     /// Compiles a grammar. The vocabulary is needed only for its special tokens.
@@ -50,6 +52,23 @@ impl Pda {
             minimise::minimise(&mut rule.dfa);
         }
         Ok(assemble(rules, root, root_nullable, token_sets))
+    }
+}
+
+impl Pda {
+    /// The automaton of a machine's first rule.
+    #[cfg_attr(not(test), expect(dead_code, reason = "machines come with JSON Schema"))]
+    pub(crate) fn of_machine(machine: Box<dyn Machine>) -> Self {
+        let call = DfaState { calls: vec![(1, 1)], ..DfaState::default() };
+        let end = DfaState { is_final: true, ..DfaState::default() };
+        let dfa = Dfa { states: vec![call, end] };
+        let nothing = RuleDfa { name: String::new(), span: None, counter: None, dfa: Dfa::default() };
+        let root = RuleDfa { name: "root".into(), dfa, ..nothing.clone() };
+        let mut pda = assemble(vec![root, nothing], 0, false, Vec::new());
+        // The second rule only kept the place of the machine's first.
+        pda.rules.truncate(1);
+        pda.lazy = LazyPart::new(machine, pda.states.len(), pda.rules.len());
+        pda
     }
 }
 
@@ -98,6 +117,8 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         token_sets,
         root_nullable,
         expanded: Vec::new(),
+        heavy: Vec::new(),
+        lazy: LazyPart::default(),
     };
     for &index in &order {
         let rule = &rules[index];
@@ -118,8 +139,10 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
             });
         }
         let (name, span, counter) = (rule.name.clone(), rule.span, rule.counter);
-        pda.rules.push(PdaRule { name, span, start: StateId(base), counter });
+        let start = StateId(base);
+        pda.rules.push(PdaRule { name, span, start, counter, follow: None, is_leaf: true });
     }
     pda.expanded = (0..pda.states.len()).map(|_| OnceLock::new()).collect();
+    pda.heavy = (0..pda.states.len()).map(|_| AtomicBool::new(false)).collect();
     pda
 }

@@ -53,9 +53,10 @@ pub(crate) struct FinishedMask {
 }
 
 /// The masks of one grammar.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct GrammarMasks {
-    heavy: Box<[AtomicBool]>,
+    /// For tests: every state counts as heavy.
+    all_heavy: AtomicBool,
     local: RwLock<FxHashMap<(StateId, Count), Arc<LocalSplit>>>,
     call_sites: OnceLock<CallSites>,
 }
@@ -78,14 +79,9 @@ pub(crate) struct FinishedMasks {
 }
 
 impl GrammarMasks {
-    pub(crate) fn new(pda: &Pda) -> Self {
-        let heavy = (0..pda.num_states()).map(|_| AtomicBool::new(false)).collect();
-        Self { heavy, local: RwLock::default(), call_sites: OnceLock::new() }
-    }
-
     #[cfg(test)]
     pub(crate) fn treat_all_states_as_heavy(&self) {
-        self.heavy.iter().for_each(|h| h.store(true, Ordering::Relaxed));
+        self.all_heavy.store(true, Ordering::Relaxed);
     }
 
     /// Heap memory, bytes.
@@ -93,7 +89,7 @@ impl GrammarMasks {
         let local = self.local.read();
         let splits: usize =
             local.values().map(|l| l.split.memory_size_bytes() + l.remainders.memory_size_bytes()).sum();
-        self.heavy.len() + splits
+        splits
     }
 }
 
@@ -121,6 +117,7 @@ impl MaskContext<'_> {
             return Ok(Arc::clone(known));
         }
         let mask = Arc::new(self.compute(arena, finished, same)?);
+        self.pda.check_machine()?;
         let bytes = mask.tokens.memory_size_bytes() + 64;
         if finished.bytes + bytes > FINISHED_LIMIT_BYTES {
             finished.by_set.clear();
@@ -145,7 +142,8 @@ impl MaskContext<'_> {
 
     fn compute(&self, arena: &mut Arena, finished: &mut FinishedMasks, set: SetId) -> Result<FinishedMask> {
         let configs = arena.configs(set).to_vec();
-        let is_heavy = |c: &Config| self.masks.heavy[c.state.index()].load(Ordering::Relaxed);
+        let all_heavy = self.masks.all_heavy.load(Ordering::Relaxed);
+        let is_heavy = |c: &Config| all_heavy || self.pda.is_heavy(c.state);
         let (mut heavy, light): (Vec<Config>, Vec<Config>) = configs.iter().partition(|c| is_heavy(c));
         let mut allowed = Vec::new();
         if !light.is_empty() {
@@ -156,7 +154,7 @@ impl MaskContext<'_> {
             arena.check_limit()?;
             if !done {
                 allowed.clear();
-                light.iter().for_each(|c| self.masks.heavy[c.state.index()].store(true, Ordering::Relaxed));
+                light.iter().for_each(|c| self.pda.set_heavy(c.state));
                 heavy = configs.clone();
             }
         }

@@ -21,7 +21,7 @@ pub(super) struct CallSites {
 
 impl CallSites {
     pub(super) fn new(pda: &Pda) -> Self {
-        let mut sites = vec![Vec::new(); pda.rules().len()];
+        let mut sites = vec![Vec::new(); pda.own_rules().len()];
         for (callee, ret, caller) in pda.call_sites() {
             sites[callee as usize].push((ret, caller));
         }
@@ -30,6 +30,13 @@ impl CallSites {
 
     /// The set of configurations that may follow once `rule` has ended.
     pub(super) fn follow(&self, pda: &Pda, arena: &mut Arena, rule: u32) -> SetId {
+        if rule as usize >= self.sites.len() {
+            let node = match pda.rule(rule).follow {
+                Some(follow) => arena.node_of_frames(&[(follow, 0, NodeId::OPEN)], true),
+                None => NodeId::OPEN,
+            };
+            return arena.pop(pda, node);
+        }
         let mut known = FxHashMap::default();
         let node = self.stacks_beneath(pda, arena, rule, DEPTH, &mut known);
         arena.pop(pda, node)
@@ -68,7 +75,7 @@ impl CallSites {
         let mut edges = Vec::with_capacity(frames.len());
         for (ret, caller) in frames {
             let parent = self.stacks_beneath(pda, arena, caller, depth - 1, known);
-            let rounds = match pda.rules()[caller as usize].counter {
+            let rounds = match pda.rule(caller).counter {
                 None => 0,
                 Some(Counter { min, max: Counter::UNBOUNDED }) => min,
                 Some(Counter { max, .. }) => max - 1,

@@ -31,6 +31,9 @@ pub(super) fn structural_key(pda: &Pda, state: StateId, count: Count) -> Option<
         let bytes = pda.bytes_of(state);
         let calls = pda.calls_of(state);
         let rule = pda.rule_of(state);
+        if !rule.is_leaf {
+            return None;
+        }
         let is_counted = rule.counter.is_some();
         key.push(
             u32::from(pda.state(state).is_final) | u32::from(is_counted) << 1 | (bytes.len() as u32) << 2,
@@ -43,7 +46,7 @@ pub(super) fn structural_key(pda: &Pda, state: StateId, count: Count) -> Option<
             key.extend([u32::from(lo) << 8 | u32::from(hi), number(target, &mut order)]);
         }
         for &(callee, back) in calls {
-            let start = pda.rules()[callee as usize].start;
+            let start = pda.rule(callee).start;
             key.extend([number(start, &mut order), number(back, &mut order)]);
         }
         next += 1;

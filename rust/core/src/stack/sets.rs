@@ -113,7 +113,7 @@ impl Arena {
 
     /// The set before the first byte.
     pub(crate) fn start(&mut self, pda: &Pda) -> SetId {
-        let start = pda.rules()[Pda::ROOT as usize].start;
+        let start = pda.rule(Pda::ROOT).start;
         let flags = SetFlags { complete: pda.root_nullable(), open: false };
         self.set_of(pda, Config { state: start, count: Count::default(), node: NodeId::END }, flags)
     }
@@ -303,7 +303,7 @@ impl Arena {
     fn close_round(&mut self, pda: &Pda) -> SetId {
         while let Some(config) = self.scratch.todo.pop() {
             let state = pda.state(config.state);
-            let counter = pda.rules()[state.rule as usize].counter;
+            let counter = pda.rule(state.rule).counter;
             if pda.has_edges(config.state) {
                 self.scratch.out.push(config);
             }
@@ -316,7 +316,7 @@ impl Arena {
             };
             let count = config.count.next_round(counter);
             if let Some(count) = count.may_continue(counter) {
-                let start = pda.rules()[state.rule as usize].start;
+                let start = pda.rule(state.rule).start;
                 self.scratch.out.push(Config { state: start, count, ..config });
             }
             if count.may_end(counter) {

@@ -1,0 +1,313 @@
+//! Rules that are made when matching gets to them.
+//!
+//! A [`Machine`] describes an automaton that is too large to write down: a JSON object whose properties come in any order
+//! has a state for each set of properties seen. Its states are numbered as they are made, and made when an edge leads
+//! to them; what no text has led to costs nothing.
+//!
+//! Invariants, which the machine keeps: those of a finished [`Pda`] (no empty calls, no left recursion, productive), and
+//! that the edges of a state never change.
+
+use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
+use crate::error::{Error, Result};
+use parking_lot::Mutex;
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
+/// A state that a machine has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MachineState {
+    /// The machine's rule it belongs to.
+    pub(crate) rule: u32,
+    pub(crate) is_final: bool,
+    pub(crate) has_edges: bool,
+}
+
+/// A rule that a machine has made.
+#[derive(Clone, Debug)]
+pub(crate) struct MachineRule {
+    pub(crate) name: String,
+    pub(crate) start: u32,
+    pub(crate) counter: Option<Counter>,
+    /// A state (of any rule) from which at least all that can follow this rule can follow; `None` when nothing is known.
+    pub(crate) follow: Option<u32>,
+    /// Calls nothing but other such rules, so that its automaton is finite and may be looked at as a whole.
+    pub(crate) is_leaf: bool,
+}
+
+/// The edges of a state, in the machine's numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MachineEdges {
+    /// Ascending and disjoint.
+    pub(crate) bytes: Vec<(u8, u8, u32)>,
+    /// Each rule at most once.
+    pub(crate) calls: Vec<(u32, u32)>,
+}
+
+/// See the module.
+pub(crate) trait Machine: fmt::Debug + Send {
+    /// The states made so far, in order.
+    fn states(&self) -> &[MachineState];
+    /// The rules made so far, in order.
+    fn rules(&self) -> &[MachineRule];
+    /// The edges of a state; makes the states and rules that they lead to.
+    fn edges(&mut self, state: u32) -> Result<MachineEdges>;
+}
+
+#[derive(Debug, Default)]
+struct Edges {
+    bytes: Vec<(u8, u8, StateId)>,
+    calls: Vec<(u32, StateId)>,
+}
+
+/// A state as the automaton keeps it.
+#[derive(Debug)]
+struct LazyState {
+    state: State,
+    has_edges: bool,
+    is_heavy: AtomicBool,
+    edges: OnceLock<Edges>,
+    expanded: OnceLock<Box<Expanded>>,
+}
+
+/// The part of an automaton that a machine makes. Its states and rules are numbered after the others.
+#[derive(Debug, Default)]
+pub(super) struct LazyPart {
+    machine: Option<Mutex<Box<dyn Machine>>>,
+    states: boxcar::Vec<LazyState>,
+    rules: boxcar::Vec<PdaRule>,
+    first_state: u32,
+    first_rule: u32,
+    failure: OnceLock<Error>,
+}
+
+impl LazyPart {
+    pub(super) fn new(machine: Box<dyn Machine>, first_state: usize, first_rule: usize) -> Self {
+        let (first_state, first_rule) = (first_state as u32, first_rule as u32);
+        let part = Self { first_state, first_rule, ..Self::default() };
+        part.adopt(&*machine);
+        Self { machine: Some(Mutex::new(machine)), ..part }
+    }
+
+    /// Takes over what the machine has made since the last time; the caller holds its lock.
+    fn adopt(&self, machine: &dyn Machine) {
+        let at = |state: u32| StateId(self.first_state + state);
+        for rule in &machine.rules()[self.rules.count()..] {
+            self.rules.push(PdaRule {
+                name: rule.name.clone(),
+                span: None,
+                start: at(rule.start),
+                counter: rule.counter,
+                follow: rule.follow.map(at),
+                is_leaf: rule.is_leaf,
+            });
+        }
+        for state in &machine.states()[self.states.count()..] {
+            let (rule, is_final) = (self.first_rule + state.rule, state.is_final);
+            self.states.push(LazyState {
+                state: State { rule, is_final, ..State::default() },
+                has_edges: state.has_edges,
+                is_heavy: AtomicBool::new(false),
+                edges: OnceLock::new(),
+                expanded: OnceLock::new(),
+            });
+        }
+    }
+
+    pub(super) fn num_states(&self) -> usize {
+        self.states.count()
+    }
+
+    pub(super) fn num_rules(&self) -> usize {
+        self.rules.count()
+    }
+
+    fn lazy(&self, id: StateId) -> &LazyState {
+        &self.states[(id.0 - self.first_state) as usize]
+    }
+
+    pub(super) fn state(&self, id: StateId) -> &State {
+        &self.lazy(id).state
+    }
+
+    pub(super) fn rule(&self, rule: u32) -> &PdaRule {
+        &self.rules[(rule - self.first_rule) as usize]
+    }
+
+    pub(super) fn has_edges(&self, id: StateId) -> bool {
+        self.lazy(id).has_edges
+    }
+
+    pub(super) fn heavy_flag(&self, id: StateId) -> &AtomicBool {
+        &self.lazy(id).is_heavy
+    }
+
+    pub(super) fn bytes_of(&self, id: StateId) -> &[(u8, u8, StateId)] {
+        &self.edges_of(id).bytes
+    }
+
+    pub(super) fn calls_of(&self, id: StateId) -> &[(u32, StateId)] {
+        &self.edges_of(id).calls
+    }
+
+    pub(super) fn expanded(&self, pda: &Pda, id: StateId) -> &Expanded {
+        self.lazy(id).expanded.get_or_init(|| Box::new(Expanded::new(pda, id)))
+    }
+
+    fn edges_of(&self, id: StateId) -> &Edges {
+        let lazy = self.lazy(id);
+        lazy.edges.get_or_init(|| {
+            let Some(machine) = self.machine.as_ref().filter(|_| lazy.has_edges) else {
+                return Edges::default();
+            };
+            let mut machine = machine.lock();
+            let made = machine.edges(id.0 - self.first_state);
+            self.adopt(&**machine);
+            let edges = made.unwrap_or_else(|error| {
+                // There is no one to tell here; whoever asked next is told (see `Pda::check_machine`).
+                self.failure.get_or_init(|| error);
+                MachineEdges::default()
+            });
+            let at = |state: u32| StateId(self.first_state + state);
+            Edges {
+                bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
+                calls: edges
+                    .calls
+                    .into_iter()
+                    .map(|(rule, back)| (self.first_rule + rule, at(back)))
+                    .collect(),
+            }
+        })
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        self.failure.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let of = |s: &LazyState| {
+            let edges = s.edges.get().map_or(0, |e| e.bytes.len() * 8 + e.calls.len() * 8);
+            edges + s.expanded.get().map_or(0, |e| e.memory_size_bytes()) + size_of::<LazyState>()
+        };
+        let states: usize = self.states.iter().map(|(_, s)| of(s)).sum();
+        states + self.rules.iter().map(|(_, r)| size_of::<PdaRule>() + r.name.len()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::{Arena, SetId};
+
+    /// Texts like `[b,a]`: each of `a` to `t` at most once, in any order; a state for each set of letters, made when met.
+    #[derive(Debug)]
+    struct Permutations {
+        states: Vec<MachineState>,
+        rules: Vec<MachineRule>,
+        /// What each state has seen, and whether it wants a letter.
+        seen: Vec<(u32, bool)>,
+        limit: usize,
+    }
+
+    impl Permutations {
+        fn new(limit: usize) -> Self {
+            let name = "permutations".to_owned();
+            let rule = MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false };
+            let mut machine = Self { states: Vec::new(), rules: vec![rule], seen: Vec::new(), limit };
+            machine.state(0, true, false);
+            machine
+        }
+
+        fn state(&mut self, seen: u32, wants: bool, is_final: bool) -> u32 {
+            if let Some(known) = self.seen.iter().position(|&s| s == (seen, wants) && !is_final) {
+                return known as u32;
+            }
+            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final });
+            self.seen.push((seen, wants));
+            self.states.len() as u32 - 1
+        }
+    }
+
+    impl Machine for Permutations {
+        fn states(&self) -> &[MachineState] {
+            &self.states
+        }
+
+        fn rules(&self) -> &[MachineRule] {
+            &self.rules
+        }
+
+        fn edges(&mut self, state: u32) -> Result<MachineEdges> {
+            if self.states.len() > self.limit {
+                return Err(Error::InvalidArgument("too many states".into()));
+            }
+            let (seen, wants) = self.seen[state as usize];
+            let bytes = match (state, wants) {
+                (0, _) => vec![(b'[', b'[', self.state(1 << 31, true, false))],
+                (_, true) => (0..20)
+                    .filter(|letter| seen >> letter & 1 == 0)
+                    .map(|letter| {
+                        (b'a' + letter, b'a' + letter, self.state(seen | 1 << letter, false, false))
+                    })
+                    .collect(),
+                (_, false) => {
+                    let more =
+                        (seen != (1 << 31 | 0xF_FFFF)).then(|| (b',', b',', self.state(seen, true, false)));
+                    more.into_iter().chain([(b']', b']', self.state(seen, false, true))]).collect()
+                }
+            };
+            Ok(MachineEdges { bytes, calls: Vec::new() })
+        }
+    }
+
+    fn run(pda: &Pda, text: &str) -> (bool, bool) {
+        let mut arena = Arena::new(1 << 24);
+        let start = arena.start(pda);
+        let end = text
+            .bytes()
+            .fold(start, |set, byte| if set == SetId::DEAD { set } else { arena.step(pda, set, byte) });
+        (end != SetId::DEAD, arena.flags(end).complete)
+    }
+
+    #[test]
+    fn states_are_made_when_an_edge_leads_to_them() {
+        let pda = Pda::of_machine(Box::new(Permutations::new(usize::MAX)));
+        assert_eq!(pda.num_states(), 3);
+        assert_eq!(run(&pda, "[c,a,b]"), (true, true));
+        assert_eq!(run(&pda, "[c,a"), (true, false));
+        assert_eq!(run(&pda, "[c,c"), (false, false));
+        let all: Vec<String> = ('a'..='t').map(|c| c.to_string()).collect();
+        assert_eq!(run(&pda, &format!("[{}", all.join(","))), (true, false));
+        assert_eq!(run(&pda, &format!("[{}]", all.join(","))), (true, true));
+        assert_eq!(run(&pda, &format!("[{},", all.join(","))), (false, false));
+        assert!(pda.num_states() < 400, "{} of 2^20 sets", pda.num_states());
+        assert_eq!(pda.check_machine(), Ok(()));
+    }
+
+    #[test]
+    fn a_machine_that_fails_is_heard() {
+        let pda = Pda::of_machine(Box::new(Permutations::new(100)));
+        for first in 'a'..='t' {
+            for second in ('a'..='t').filter(|&c| c != first) {
+                run(&pda, &format!("[{first},{second},"));
+            }
+        }
+        assert!(matches!(pda.check_machine(), Err(Error::InvalidArgument(_))));
+    }
+
+    #[test]
+    fn many_threads_make_the_same_states() {
+        let pda = Pda::of_machine(Box::new(Permutations::new(usize::MAX)));
+        std::thread::scope(|scope| {
+            for skip in 0..8 {
+                let pda = &pda;
+                scope.spawn(move || {
+                    let letters: Vec<String> =
+                        ('a'..='j').cycle().skip(skip).take(10).map(|c| c.to_string()).collect();
+                    assert_eq!(run(pda, &format!("[{}]", letters.join(","))), (true, true));
+                });
+            }
+        });
+        assert_eq!(pda.check_machine(), Ok(()));
+    }
+}

@@ -1,0 +1,137 @@
+//! Sets of numbers.
+//!
+//! A set is a union of [`Span`]s: an interval, what it is a multiple of, and what it is no multiple of. That is closed under
+//! intersection and complement, up to one thing: see [`Span::plain`].
+
+use super::decimal::Decimal;
+
+/// A bound, and whether the bound itself belongs to the interval.
+pub type Bound = Option<(Decimal, bool)>;
+
+/// The numbers between two bounds that are a multiple of one number and not of some others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// The lower bound.
+    pub lo: Bound,
+    /// The upper bound.
+    pub hi: Bound,
+    /// A positive number that all are a multiple of.
+    pub multiple: Option<Decimal>,
+    /// Positive numbers that none is a multiple of.
+    pub not_multiples: Vec<Decimal>,
+    /// Spelled without a point or exponent: what draft 4 calls an integer.
+    pub plain: bool,
+}
+
+impl Span {
+    /// One number.
+    pub fn point(value: Decimal) -> Self {
+        Self { lo: Some((value.clone(), true)), hi: Some((value, true)), ..Self::default() }
+    }
+
+    fn and(&self, other: &Self) -> Option<Self> {
+        let tighter = |a: &Bound, b: &Bound, above: bool| match (a, b) {
+            (Some(x), Some(y)) => {
+                let x_first = if above { x.0 > y.0 } else { x.0 < y.0 };
+                let same = x.0 == y.0;
+                Some(if same {
+                    (x.0.clone(), x.1 && y.1)
+                } else if x_first {
+                    x.clone()
+                } else {
+                    y.clone()
+                })
+            }
+            (one, None) | (None, one) => one.clone(),
+        };
+        let multiple = match (&self.multiple, &other.multiple) {
+            (Some(a), Some(b)) => Some(a.lcm(b)),
+            (one, None) | (None, one) => one.clone(),
+        };
+        let mut not_multiples = [&self.not_multiples[..], &other.not_multiples].concat();
+        not_multiples.sort();
+        not_multiples.dedup();
+        let (lo, hi) = (tighter(&self.lo, &other.lo, true), tighter(&self.hi, &other.hi, false));
+        let span = Self { lo, hi, multiple, not_multiples, plain: self.plain || other.plain };
+        (!span.is_plainly_empty()).then_some(span)
+    }
+
+    fn is_plainly_empty(&self) -> bool {
+        if let (Some(multiple), true) = (&self.multiple, !self.not_multiples.is_empty())
+            && self.not_multiples.iter().any(|n| multiple.is_multiple_of(n))
+        {
+            return true;
+        }
+        let (Some(lo), Some(hi)) = (&self.lo, &self.hi) else { return false };
+        if lo.0 != hi.0 {
+            return lo.0 > hi.0;
+        }
+        let off = self.multiple.as_ref().is_some_and(|m| !lo.0.is_multiple_of(m));
+        !(lo.1 && hi.1) || off || self.not_multiples.iter().any(|n| lo.0.is_multiple_of(n))
+    }
+
+    /// The numbers outside it. That it must be spelled plainly has no complement: an integer spelled with a point is then in
+    /// neither, so that nothing invalid is ever taken.
+    fn not(&self) -> Vec<Self> {
+        let mut out = Vec::new();
+        if let Some((lo, inclusive)) = &self.lo {
+            out.push(Self { hi: Some((lo.clone(), !inclusive)), ..Self::default() });
+        }
+        if let Some((hi, inclusive)) = &self.hi {
+            out.push(Self { lo: Some((hi.clone(), !inclusive)), ..Self::default() });
+        }
+        if let Some(multiple) = &self.multiple {
+            out.push(Self { not_multiples: vec![multiple.clone()], ..Self::default() });
+        }
+        out.extend(self.not_multiples.iter().map(|n| Self { multiple: Some(n.clone()), ..Self::default() }));
+        out
+    }
+}
+
+/// A union of spans.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Numbers(pub(crate) Vec<Span>);
+
+impl Numbers {
+    /// Every number.
+    pub fn all() -> Self {
+        Self(vec![Span::default()])
+    }
+
+    /// Whether it is plainly every number.
+    pub fn is_all(&self) -> bool {
+        self.0.contains(&Span::default())
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut out: Vec<Span> = Vec::new();
+        for a in &self.0 {
+            for b in &other.0 {
+                out.extend(a.and(b).filter(|s| !out.contains(s)));
+            }
+        }
+        Self(out)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn or(mut self, other: &Self) -> Self {
+        if self.is_all() || other.is_all() {
+            return Self::all();
+        }
+        for span in &other.0 {
+            if !self.0.contains(span) {
+                self.0.push(span.clone());
+            }
+        }
+        self
+    }
+
+    /// What is not in it.
+    #[must_use]
+    pub fn not(&self) -> Self {
+        self.0.iter().fold(Self::all(), |rest, span| rest.and(&Self(span.not())))
+    }
+}
