@@ -126,6 +126,26 @@ pub enum Error {
         /// What to do about it; may be empty.
         hint: String,
     },
+    /// A JSON Schema that its draft does not allow.
+    #[error("{message} (at {pointer:?} of the schema){}", hint_suffix(.hint))]
+    InvalidSchema {
+        /// What is wrong.
+        message: String,
+        /// JSON pointer (RFC 6901) to the place, after the document's URI if it is not the schema itself.
+        pointer: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+    /// A JSON Schema keyword with a meaning that is not supported.
+    #[error("`{keyword}` is not supported here: {reason} (at {pointer:?} of the schema)")]
+    UnsupportedSchema {
+        /// The keyword.
+        keyword: String,
+        /// JSON pointer (RFC 6901) to the place.
+        pointer: String,
+        /// What about it is not supported, and what to do.
+        reason: String,
+    },
     /// The grammar derives no string at all.
     #[error("the grammar derives nothing: {reason}")]
     EmptyLanguage {

@@ -13,6 +13,7 @@
 
 mod code_set;
 mod dfa;
+mod empty;
 mod from_regex;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ pub struct Regular {
     nullable: Vec<bool>,
     ids: FxHashMap<Term, TermId>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
+    inhabited: FxHashMap<TermId, bool>,
 }
 
 impl Regular {
@@ -135,6 +137,55 @@ impl Regular {
             let class = self.class(CodeSet::single(u32::from(c)));
             self.concat(class, rest)
         })
+    }
+
+    /// Any of these strings: a tree of their first characters, so that a derivative costs no more than the branches there.
+    pub fn words<'a>(&mut self, words: impl IntoIterator<Item = &'a str>) -> TermId {
+        let mut words: Vec<Vec<char>> = words.into_iter().map(|word| word.chars().collect()).collect();
+        words.sort_unstable();
+        words.dedup();
+        self.word_tree(&words, 0)
+    }
+
+    /// The words' rests from a depth on, where all share what is before. Recursion goes as deep as
+    /// words branch.
+    fn word_tree(&mut self, words: &[Vec<char>], depth: usize) -> TermId {
+        if let [word] = words {
+            let rest: String = word[depth..].iter().collect();
+            return self.literal(&rest);
+        }
+        if let [first, .., last] = words
+            && let Some(alike @ 1..) = Some(first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count())
+        {
+            let prefix: String = first[depth..depth + alike].iter().collect();
+            let (prefix, rest) = (self.literal(&prefix), self.word_tree(words, depth + alike));
+            return self.concat(prefix, rest);
+        }
+        let mut options = Vec::new();
+        for group in words.chunk_by(|a, b| a.get(depth) == b.get(depth)) {
+            options.push(match group[0].get(depth) {
+                None => self.empty(),
+                Some(&first) => {
+                    let first = self.class(CodeSet::single(u32::from(first)));
+                    let rest = self.word_tree(group, depth + 1);
+                    self.concat(first, rest)
+                }
+            });
+        }
+        self.or(options)
+    }
+
+    /// Whether a string is in a language.
+    pub fn matches(&mut self, language: TermId, text: &str) -> bool {
+        let nothing = self.nothing();
+        let mut at = language;
+        for c in text.chars() {
+            at = self.derivative(at, u32::from(c));
+            if at == nothing {
+                return false;
+            }
+        }
+        self.is_nullable(at)
     }
 
     /// One after the other.

@@ -1,0 +1,409 @@
+//! Shapes: what a goal says of each type, one level deep.
+//!
+//! For every type a set that is closed under intersection, union and complement: bits, [`Numbers`], terms of
+//! [`Regular`], and for arrays and objects unions of conjunctions ([`Arr`], [`Obj`]) whose parts are goals again. The
+//! complement of a conjunction is a union with one violated part each.
+//!
+//! Invariant: in an [`Obj`], the goal of a declared name is all that applies to it: `rest` speaks of the other names only.
+
+use super::goal::{GoalId, Goals};
+use super::number::Numbers;
+use crate::error::{Error, Result};
+use crate::regular::{Regular, TermId};
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub(super) type Name = Arc<str>;
+
+/// A set of strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Strings {
+    pub(super) term: TermId,
+    /// Printable ASCII is spelled directly, never by an escape: so for the strings of `enum` and `const`.
+    pub(super) pinned: bool,
+}
+
+/// `contains`: how many items from an index on satisfy a goal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Contains {
+    pub(super) from: u32,
+    pub(super) goal: GoalId,
+    pub(super) min: u32,
+    pub(super) max: Option<u32>,
+}
+
+/// A conjunction about arrays.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Arr {
+    pub(super) prefix: Vec<GoalId>,
+    pub(super) rest: GoalId,
+    pub(super) min: u32,
+    pub(super) max: Option<u32>,
+    pub(super) unique: bool,
+    pub(super) contains: Vec<Contains>,
+}
+
+/// A conjunction about objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Obj {
+    /// What the values of declared names satisfy; in the order of declaration.
+    pub(super) props: IndexMap<Name, GoalId>,
+    /// For every other name in a language the value satisfies a goal.
+    pub(super) rest: Vec<(TermId, GoalId)>,
+    pub(super) required: BTreeSet<Name>,
+    pub(super) min: u32,
+    pub(super) max: Option<u32>,
+    /// There is a property with a name in the language and a value that satisfies the goal.
+    pub(super) exists: Vec<(TermId, GoalId)>,
+    /// If the first name is there, so is the second.
+    pub(super) implies: Vec<(Name, Name)>,
+}
+
+impl std::hash::Hash for Obj {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.props.iter().for_each(|prop| prop.hash(state));
+        (&self.rest, &self.required, self.min, self.max, &self.exists, &self.implies).hash(state);
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shape {
+    pub(super) null: bool,
+    pub(super) no: bool,
+    pub(super) yes: bool,
+    pub(super) numbers: Numbers,
+    pub(super) strings: Strings,
+    pub(super) arrays: Vec<Arr>,
+    pub(super) objects: Vec<Obj>,
+}
+
+/// Conjunctions that a shape may have for one type.
+pub(super) const MAX_ALTERNATIVES: usize = 1024;
+
+fn min_of(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, None) | (None, one) => one,
+    }
+}
+
+impl Arr {
+    pub(super) fn any() -> Self {
+        Self { prefix: Vec::new(), rest: Goals::TRUE, min: 0, max: None, unique: false, contains: Vec::new() }
+    }
+
+    /// What the item at an index satisfies.
+    pub(super) fn item(&self, index: usize) -> GoalId {
+        self.prefix.get(index).copied().unwrap_or(self.rest)
+    }
+
+    fn and(&self, other: &Self, goals: &mut Goals) -> Self {
+        let long = self.prefix.len().max(other.prefix.len());
+        let mut contains = self.contains.clone();
+        contains.extend(other.contains.iter().filter(|c| !self.contains.contains(c)).cloned());
+        Self {
+            prefix: (0..long).map(|i| goals.and([self.item(i), other.item(i)])).collect(),
+            rest: goals.and([self.rest, other.rest]),
+            min: self.min.max(other.min),
+            max: min_of(self.max, other.max),
+            unique: self.unique || other.unique,
+            contains,
+        }
+        .tidy()
+    }
+
+    /// An item that nothing satisfies bounds the length.
+    pub(super) fn tidy(mut self) -> Self {
+        if let Some(at) = self.prefix.iter().position(|&goal| goal == Goals::FALSE) {
+            self.prefix.truncate(at);
+            self.rest = Goals::FALSE;
+        }
+        if self.rest == Goals::FALSE {
+            self.max = min_of(self.max, Some(self.prefix.len() as u32));
+        }
+        if let Some(max) = self.max {
+            self.prefix.truncate(max as usize);
+            if self.prefix.len() >= max as usize {
+                self.rest = Goals::FALSE;
+            }
+        }
+        self
+    }
+
+    pub(super) fn is_plainly_empty(&self) -> bool {
+        self.max.is_some_and(|max| max < self.min) || self.contains.iter().any(|c| c.max.is_some_and(|max| max < c.min))
+    }
+
+    fn not(&self, goals: &mut Goals) -> Result<Vec<Self>> {
+        if self.unique {
+            // A repeated item would have to be remembered in order to be written again.
+            return Err(Error::UnsupportedSchema {
+                keyword: "uniqueItems".into(),
+                pointer: String::new(),
+                reason: "its negation (arrays with a repeated item); write the schema without negating it".into(),
+            });
+        }
+        let mut out = Vec::new();
+        if self.min > 0 {
+            out.push(Self { max: Some(self.min - 1), ..Self::any() });
+        }
+        if let Some(max) = self.max {
+            out.push(Self { min: max.saturating_add(1), ..Self::any() });
+        }
+        for (i, &goal) in self.prefix.iter().enumerate() {
+            let mut prefix = vec![Goals::TRUE; i];
+            prefix.push(goals.not(goal));
+            out.push(Self { prefix, min: i as u32 + 1, ..Self::any() });
+        }
+        let contains = |from, goal, min, max| Self { contains: vec![Contains { from, goal, min, max }], ..Self::any() };
+        if self.rest != Goals::TRUE && self.max.is_none_or(|max| max as usize > self.prefix.len()) {
+            out.push(contains(self.prefix.len() as u32, goals.not(self.rest), 1, None));
+        }
+        for c in &self.contains {
+            if c.min > 0 {
+                out.push(contains(c.from, c.goal, 0, Some(c.min - 1)));
+            }
+            if let Some(max) = c.max {
+                out.push(contains(c.from, c.goal, max.saturating_add(1), None));
+            }
+        }
+        Ok(out.into_iter().map(Self::tidy).filter(|arr| !arr.is_plainly_empty()).collect())
+    }
+}
+
+impl Obj {
+    pub(super) fn any() -> Self {
+        Self {
+            props: IndexMap::new(),
+            rest: Vec::new(),
+            required: BTreeSet::new(),
+            min: 0,
+            max: None,
+            exists: Vec::new(),
+            implies: Vec::new(),
+        }
+    }
+
+    /// What the value of a name satisfies.
+    pub(super) fn property(&self, name: &str, goals: &mut Goals, regular: &mut Regular) -> GoalId {
+        if let Some(&goal) = self.props.get(name) {
+            return goal;
+        }
+        let applying: Vec<GoalId> =
+            self.rest.iter().filter(|(language, _)| regular.matches(*language, name)).map(|(_, goal)| *goal).collect();
+        goals.and(applying)
+    }
+
+    /// Declares a name, so that its goal is no longer left to `rest`.
+    fn declare(&mut self, name: &Name, goals: &mut Goals, regular: &mut Regular) {
+        let goal = self.property(name, goals, regular);
+        self.props.insert(Arc::clone(name), goal);
+    }
+
+    fn and(&self, other: &Self, goals: &mut Goals, regular: &mut Regular) -> Self {
+        let mut out = self.clone();
+        for (name, &goal) in &other.props {
+            let own = self.property(name, goals, regular);
+            out.props.insert(Arc::clone(name), goals.and([own, goal]));
+        }
+        for (name, goal) in &mut out.props {
+            if !other.props.contains_key(name) && !other.rest.is_empty() {
+                let theirs = other.property(name, goals, regular);
+                *goal = goals.and([*goal, theirs]);
+            }
+        }
+        out.rest.extend(other.rest.iter().filter(|r| !self.rest.contains(r)));
+        out.required.extend(other.required.iter().cloned());
+        out.min = out.min.max(other.min);
+        out.max = min_of(out.max, other.max);
+        out.exists.extend(other.exists.iter().filter(|e| !self.exists.contains(e)));
+        out.implies.extend(other.implies.iter().filter(|i| !self.implies.contains(i)).cloned());
+        out.tidy(goals, regular)
+    }
+
+    /// Declares required names; takes back bounds that follow from the others.
+    pub(super) fn tidy(mut self, goals: &mut Goals, regular: &mut Regular) -> Self {
+        while let Some(at) = self.implies.iter().position(|(name, _)| self.required.contains(name)) {
+            let (_, other) = self.implies.swap_remove(at);
+            self.required.insert(other);
+        }
+        let implied = self.implies.iter().flat_map(|(name, other)| [name, other]);
+        for name in self.required.iter().chain(implied).cloned().collect::<Vec<_>>() {
+            if !self.props.contains_key(&name) {
+                self.declare(&name, goals, regular);
+            }
+        }
+        if self.min as usize <= self.required.len() {
+            self.min = 0;
+        }
+        self
+    }
+
+    pub(super) fn is_plainly_empty(&self) -> bool {
+        let most = self.max.unwrap_or(u32::MAX);
+        most < self.min
+            || self.required.len() > most as usize
+            || self.required.iter().any(|name| self.props.get(name) == Some(&Goals::FALSE))
+    }
+
+    fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Vec<Self> {
+        let mut out = Vec::new();
+        if self.min > 0 {
+            out.push(Self { max: Some(self.min - 1), ..Self::any() });
+        }
+        if let Some(max) = self.max {
+            out.push(Self { min: max.saturating_add(1), ..Self::any() });
+        }
+        for name in &self.required {
+            let props = IndexMap::from_iter([(Arc::clone(name), Goals::FALSE)]);
+            out.push(Self { props, ..Self::any() });
+        }
+        for (name, &goal) in &self.props {
+            if goal != Goals::TRUE {
+                let props = IndexMap::from_iter([(Arc::clone(name), goals.not(goal))]);
+                out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
+            }
+        }
+        let declared = regular.words(self.props.keys().map(|name| &**name));
+        let others = regular.not(declared);
+        for &(language, goal) in &self.rest {
+            if goal != Goals::TRUE {
+                let language = regular.and([language, others]);
+                out.push(Self { exists: vec![(language, goals.not(goal))], ..Self::any() });
+            }
+        }
+        for &(language, goal) in &self.exists {
+            out.push(Self { rest: vec![(language, goals.not(goal))], ..Self::any() });
+        }
+        for (name, other) in &self.implies {
+            let props = IndexMap::from_iter([(Arc::clone(name), Goals::TRUE), (Arc::clone(other), Goals::FALSE)]);
+            out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
+        }
+        out
+    }
+}
+
+impl Shape {
+    pub(super) fn all(regular: &mut Regular) -> Self {
+        Self {
+            null: true,
+            no: true,
+            yes: true,
+            numbers: Numbers::all(),
+            strings: Strings { term: regular.everything(), pinned: false },
+            arrays: vec![Arr::any()],
+            objects: vec![Obj::any()],
+        }
+    }
+
+    pub(super) fn none(regular: &mut Regular) -> Self {
+        Self {
+            null: false,
+            no: false,
+            yes: false,
+            numbers: Numbers::default(),
+            strings: Strings { term: regular.nothing(), pinned: true },
+            arrays: Vec::new(),
+            objects: Vec::new(),
+        }
+    }
+
+    pub(super) fn and(&self, other: &Self, goals: &mut Goals, regular: &mut Regular) -> Result<Self> {
+        let mut arrays = Vec::new();
+        let mut objects = Vec::new();
+        for a in &self.arrays {
+            for b in &other.arrays {
+                add(&mut arrays, a.and(b, goals), Arr::is_plainly_empty)?;
+            }
+        }
+        for a in &self.objects {
+            for b in &other.objects {
+                add(&mut objects, a.and(b, goals, regular), Obj::is_plainly_empty)?;
+            }
+        }
+        Ok(Self {
+            null: self.null && other.null,
+            no: self.no && other.no,
+            yes: self.yes && other.yes,
+            numbers: if other.numbers.is_all() { self.numbers.clone() } else { self.numbers.and(&other.numbers) },
+            strings: Strings {
+                term: regular.and([self.strings.term, other.strings.term]),
+                pinned: self.strings.pinned || other.strings.pinned,
+            },
+            arrays,
+            objects,
+        })
+    }
+
+    pub(super) fn or(&self, other: &Self, regular: &mut Regular) -> Result<Self> {
+        let nothing = regular.nothing();
+        let mut out = self.clone();
+        out.null |= other.null;
+        out.no |= other.no;
+        out.yes |= other.yes;
+        out.numbers = out.numbers.or(&other.numbers);
+        out.strings = match (self.strings.term == nothing, other.strings.term == nothing) {
+            (true, _) => other.strings,
+            (_, true) => self.strings,
+            _ => Strings {
+                term: regular.or([self.strings.term, other.strings.term]),
+                pinned: self.strings.pinned && other.strings.pinned,
+            },
+        };
+        for arr in &other.arrays {
+            add(&mut out.arrays, arr.clone(), Arr::is_plainly_empty)?;
+        }
+        for obj in &other.objects {
+            add(&mut out.objects, obj.clone(), Obj::is_plainly_empty)?;
+        }
+        if out.arrays.contains(&Arr::any()) {
+            out.arrays = vec![Arr::any()];
+        }
+        if out.objects.contains(&Obj::any()) {
+            out.objects = vec![Obj::any()];
+        }
+        Ok(out)
+    }
+
+    pub(super) fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Result<Self> {
+        let mut out = Self::all(regular);
+        out.null = !self.null;
+        out.no = !self.no;
+        out.yes = !self.yes;
+        out.numbers = self.numbers.not();
+        out.strings = Strings { term: regular.not(self.strings.term), pinned: false };
+        for arr in &self.arrays {
+            let outside = arr.not(goals)?;
+            let inside = std::mem::take(&mut out.arrays);
+            for a in &inside {
+                for b in &outside {
+                    add(&mut out.arrays, a.and(b, goals), Arr::is_plainly_empty)?;
+                }
+            }
+        }
+        for obj in &self.objects {
+            let outside = obj.not(goals, regular);
+            let inside = std::mem::take(&mut out.objects);
+            for a in &inside {
+                for b in &outside {
+                    add(&mut out.objects, a.and(b, goals, regular), Obj::is_plainly_empty)?;
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, item: T, is_empty: impl Fn(&T) -> bool) -> Result<()> {
+    if is_empty(&item) || list.contains(&item) {
+        return Ok(());
+    }
+    if list.len() >= MAX_ALTERNATIVES {
+        let message = format!("a schema needs more than {MAX_ALTERNATIVES} alternatives for one type");
+        return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+    }
+    list.push(item);
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Whether a language has any string, and its strings if they are few.
+
+use super::{Regular, Term, TermId};
+use crate::automaton::Budget;
+use crate::error::Result;
+use rustc_hash::FxHashSet;
+
+impl Regular {
+    /// Whether some string is in a language: a search through its derivatives that ends at the first one that is nullable.
+    ///
+    /// # Errors
+    /// By the budget, which counts the terms looked at.
+    pub fn is_inhabited(&mut self, language: TermId, budget: &mut Budget) -> Result<bool> {
+        if let Some(&known) = self.inhabited.get(&language) {
+            return Ok(known);
+        }
+        // Each step of the search, and from which one it came: all before a success are inhabited, too.
+        let mut order = vec![(language, 0)];
+        let mut seen = FxHashSet::from_iter([language]);
+        let mut next = 0;
+        while let Some(&(term, _)) = order.get(next) {
+            budget.state()?;
+            if self.is_nullable(term) || self.inhabited.get(&term) == Some(&true) {
+                let mut at = next;
+                loop {
+                    self.inhabited.insert(order[at].0, true);
+                    if at == 0 {
+                        return Ok(true);
+                    }
+                    at = order[at].1;
+                }
+            }
+            for block in self.blocks(term) {
+                budget.work()?;
+                let Some(symbol) = block.first() else { continue };
+                let after = self.derivative(term, symbol);
+                if self.inhabited.get(&after) != Some(&false) && seen.insert(after) {
+                    order.push((after, next));
+                }
+            }
+            next += 1;
+        }
+        self.inhabited.extend(order.iter().map(|&(term, _)| (term, false)));
+        Ok(false)
+    }
+
+    /// All strings of a language if they are at most so many, ascending.
+    ///
+    /// # Errors
+    /// By the budget.
+    pub fn few_words(&mut self, language: TermId, most: usize, budget: &mut Budget) -> Result<Option<Vec<String>>> {
+        let mut out = Vec::new();
+        let mut todo = vec![(language, String::new())];
+        while let Some((term, prefix)) = todo.pop() {
+            budget.work()?;
+            // A word that is longer than there are terms has been around a loop.
+            if out.len() + todo.len() > most || prefix.chars().count() > 1024 {
+                return Ok(None);
+            }
+            if self.is_nullable(term) {
+                out.push(prefix.clone());
+            }
+            for block in self.blocks(term) {
+                let Some(symbol) = block.first() else { continue };
+                let after = self.derivative(term, symbol);
+                if !self.is_inhabited(after, budget)? {
+                    continue;
+                }
+                let symbols = block.ranges().iter().map(|(lo, hi)| (hi - lo + 1) as usize).sum::<usize>();
+                if symbols > most {
+                    return Ok(None);
+                }
+                for c in block.ranges().iter().flat_map(|&(lo, hi)| lo..=hi).filter_map(char::from_u32) {
+                    todo.push((after, format!("{prefix}{c}")));
+                }
+            }
+        }
+        out.sort();
+        Ok((out.len() <= most).then_some(out))
+    }
+
+    /// The bounds if a language is all texts of certain lengths.
+    pub fn as_lengths(&self, language: TermId) -> Option<(u32, Option<u32>)> {
+        match self.term(language) {
+            Term::Repeat(body, min, max) => match self.term(*body) {
+                Term::Class(set) if *set == super::CodeSet::all() => Some((*min, *max)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
