@@ -46,6 +46,7 @@ from .errors import (
     GrammarSyntaxError,
     InvalidArgumentError,
     InvalidBitmaskError,
+    InvalidSchemaError,
     InvalidTokenizerError,
     LimitExceededError,
     MatcherTerminatedError,
@@ -55,6 +56,7 @@ from .errors import (
     UnreachableRuleError,
     UnreachableRuleWarning,
     UnsupportedFeatureError,
+    UnsupportedSchemaError,
 )
 from .tokenizer_info import TokenizerInfo
 
@@ -72,6 +74,7 @@ __all__ = [
     "GrammarSyntaxError",
     "InvalidArgumentError",
     "InvalidBitmaskError",
+    "InvalidSchemaError",
     "InvalidTokenizerError",
     "LimitExceededError",
     "MatcherTerminatedError",
@@ -83,6 +86,7 @@ __all__ = [
     "UnreachableRuleError",
     "UnreachableRuleWarning",
     "UnsupportedFeatureError",
+    "UnsupportedSchemaError",
     "__version__",
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",

@@ -73,6 +73,20 @@ class Grammar:
     @staticmethod
     def from_regex(pattern: str | bytes) -> Grammar: ...
     @staticmethod
+    def from_json_schema(
+        schema: Any,
+        *,
+        any_order: bool = True,
+        any_whitespace: bool = True,
+        max_whitespace: int | None = 256,
+        indent: int | str | None = None,
+        separators: tuple[str, str] | None = None,
+        additional_properties: bool = True,
+        assert_formats: bool = True,
+        draft: str | None = None,
+        documents: dict[str, Any] = {},
+    ) -> Grammar: ...
+    @staticmethod
     def builtin_json_grammar() -> Grammar: ...
     @staticmethod
     def union(*grammars: Grammar) -> Grammar: ...
@@ -105,6 +119,20 @@ class GrammarCompiler:
         self, grammar: Grammar | str | bytes, *, root_rule_name: str = "root"
     ) -> CompiledGrammar: ...
     def compile_regex(self, pattern: str | bytes) -> CompiledGrammar: ...
+    def compile_json_schema(
+        self,
+        schema: Any,
+        *,
+        any_order: bool = True,
+        any_whitespace: bool = True,
+        max_whitespace: int | None = 256,
+        indent: int | str | None = None,
+        separators: tuple[str, str] | None = None,
+        additional_properties: bool = True,
+        assert_formats: bool = True,
+        draft: str | None = None,
+        documents: dict[str, Any] = {},
+    ) -> CompiledGrammar: ...
     def compile_builtin_json_grammar(self) -> CompiledGrammar: ...
     def cancel(self) -> None: ...
     def clear_cache(self) -> None: ...

@@ -24,6 +24,7 @@ __all__ = [
     "GrammarSyntaxError",
     "InvalidArgumentError",
     "InvalidBitmaskError",
+    "InvalidSchemaError",
     "InvalidTokenizerError",
     "LimitExceededError",
     "MatcherTerminatedError",
@@ -33,6 +34,7 @@ __all__ = [
     "UnreachableRuleError",
     "UnreachableRuleWarning",
     "UnsupportedFeatureError",
+    "UnsupportedSchemaError",
 ]
 
 
@@ -87,6 +89,19 @@ class UnsupportedFeatureError(GrammarError):
     """The text asks for what the engine, or a context-free language, cannot express. `feature` names it."""
 
     feature: str = ""
+
+
+class InvalidSchemaError(GrammarError):
+    """A JSON Schema is none by its draft. `pointer` is the JSON pointer to the place."""
+
+    pointer: str = ""
+
+
+class UnsupportedSchemaError(GrammarError):
+    """A JSON Schema keyword is used in a way that is not supported. `keyword` and `pointer` say which and where."""
+
+    keyword: str = ""
+    pointer: str = ""
 
 
 class EmptyLanguageError(GrammarError):

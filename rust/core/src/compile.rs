@@ -6,7 +6,7 @@
 
 use crate::automaton::{Budget, CancelToken, Pda};
 use crate::error::{Error, Location, Result};
-use crate::grammar::Grammar;
+use crate::grammar::{Annotation, Grammar};
 use crate::mask::{FinishedMasks, GrammarMasks, MaskContext, SplitStore, StateStatistics};
 use crate::stack::Arena;
 use crate::vocab::Vocabulary;
@@ -262,6 +262,11 @@ impl CompiledGrammar {
     /// The grammar that was compiled.
     pub fn grammar(&self) -> &Grammar {
         &self.grammar
+    }
+
+    /// What a user should know about the grammar, found when it was read and when it was compiled.
+    pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
+        self.grammar.annotations().iter().chain(self.pda.notes())
     }
 
     /// The vocabulary it was compiled for.

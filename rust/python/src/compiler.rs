@@ -4,6 +4,7 @@ use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, invalid_argument};
 use crate::grammar::{Grammar, UnreachableRules};
 use crate::interrupt::interruptible;
+use crate::json_schema::{Documents, DraftName, Indent, SchemaText};
 use crate::tokenizer::TokenizerInfo;
 use bytewright::compile::{DEFAULT_CACHE_LIMIT_BYTES, DEFAULT_STATE_LIMIT};
 use bytewright::frontend::ebnf::Unreachable;
@@ -118,6 +119,40 @@ impl GrammarCompiler {
         self.compile(py, &Grammar::from_regex(py, pattern)?)
     }
 
+    /// Compiles a JSON Schema; the arguments are those of `Grammar.from_json_schema`.
+    ///
+    /// Raises `InvalidSchemaError` and `UnsupportedSchemaError` with the JSON pointer, `EmptyLanguageError` if nothing
+    /// satisfies the schema, and `LimitExceededError`.
+    #[pyo3(
+        signature = (
+            schema, *, any_order=true, any_whitespace=true, max_whitespace=Some(256), indent=None, separators=None,
+            additional_properties=true, assert_formats=true, draft=None, documents=Documents::default()
+        ),
+        text_signature = "($self, schema, *, any_order=True, any_whitespace=True, max_whitespace=256, indent=None, \
+                          separators=None, additional_properties=True, assert_formats=True, draft=None, documents={})"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
+    fn compile_json_schema(
+        &self,
+        py: Python<'_>,
+        schema: SchemaText,
+        any_order: bool,
+        any_whitespace: bool,
+        #[pyo3(from_py_with = optional_count)] max_whitespace: Option<usize>,
+        indent: Option<Indent>,
+        separators: Option<(String, String)>,
+        additional_properties: bool,
+        assert_formats: bool,
+        draft: Option<DraftName>,
+        documents: Documents,
+    ) -> PyResult<CompiledGrammar> {
+        let grammar = Grammar::from_json_schema(
+            schema, any_order, any_whitespace, max_whitespace, indent, separators, additional_properties, assert_formats, draft,
+            documents,
+        )?;
+        self.compile(py, &grammar)
+    }
+
     /// Compiles the grammar of all JSON texts.
     fn compile_builtin_json_grammar(&self, py: Python<'_>) -> PyResult<CompiledGrammar> {
         self.compile(py, &Grammar::builtin_json_grammar()?)
@@ -187,7 +222,7 @@ impl CompiledGrammar {
     /// What a user should know about the grammar, as `(kind, message)`.
     #[getter]
     fn annotations(&self) -> Vec<(String, String)> {
-        crate::grammar::annotations(self.compiled.grammar())
+        self.compiled.annotations().map(|a| (a.kind.clone(), a.message.clone())).collect()
     }
 
     /// The size of the automaton: `rules`, `states` and `bytes`.

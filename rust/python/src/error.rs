@@ -54,6 +54,11 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             exception.setattr(intern!(py, "rule"), name)?;
         }
         Error::Unsupported { feature, .. } => exception.setattr(intern!(py, "feature"), feature)?,
+        Error::InvalidSchema { pointer, .. } => exception.setattr(intern!(py, "pointer"), pointer)?,
+        Error::UnsupportedSchema { keyword, pointer, .. } => {
+            exception.setattr(intern!(py, "keyword"), keyword)?;
+            exception.setattr(intern!(py, "pointer"), pointer)?;
+        }
         Error::LimitExceeded { limit, .. } => exception.setattr(intern!(py, "limit"), limit)?,
         Error::TokenOutOfRange { id, vocab_size } => {
             exception.setattr(intern!(py, "token_id"), id)?;
@@ -80,6 +85,8 @@ fn class_name(error: &Error) -> &'static str {
         Error::UndefinedRule { .. } => "UndefinedRuleError",
         Error::UnreachableRule { .. } => "UnreachableRuleError",
         Error::Unsupported { .. } => "UnsupportedFeatureError",
+        Error::InvalidSchema { .. } => "InvalidSchemaError",
+        Error::UnsupportedSchema { .. } => "UnsupportedSchemaError",
         Error::EmptyLanguage { .. } => "EmptyLanguageError",
         Error::LimitExceeded { .. } => "LimitExceededError",
         Error::Cancelled => "CompileCancelledError",

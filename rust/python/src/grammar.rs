@@ -1,7 +1,8 @@
 //! `Grammar`: reading, joining and printing grammars.
 
-use crate::convert::Text;
+use crate::convert::{Text, optional_count};
 use crate::error::{Raise, class, invalid_argument};
+use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText};
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
 use bytewright::frontend::regex;
 use pyo3::prelude::*;
@@ -69,6 +70,50 @@ impl Grammar {
     #[staticmethod]
     pub(crate) fn from_regex(py: Python<'_>, pattern: Text) -> PyResult<Self> {
         let grammar = py.detach(|| regex::parse(&pattern.0)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The documents that satisfy a JSON Schema (drafts 4, 6, 7, 2019-09 and 2020-12).
+    ///
+    /// Args:
+    ///     schema: JSON text, a dict or bool, a Pydantic model or type adapter, or an OpenAI `response_format`.
+    ///     any_order: properties come in any order; else the declared ones first, in the order of declaration.
+    ///     any_whitespace: any JSON whitespace between tokens; else as `json.dumps` writes with `indent` and `separators`.
+    ///     max_whitespace: longest run of any whitespace, characters; None for no bound.
+    ///     indent: spaces for each level of nesting, or the whitespace itself; None for one line.
+    ///     separators: between items and after names, as for `json.dumps`.
+    ///     additional_properties: whether objects with `properties` take others where no keyword says so.
+    ///     assert_formats: whether `format` is enforced; else it is an annotation.
+    ///     draft: the draft where `$schema` names none, e.g. `"draft7"`; None takes the keywords of all drafts.
+    ///     documents: other documents that references may lead to, by URI. Nothing is ever fetched.
+    ///
+    /// What is wrong with the schema is found when it is compiled.
+    #[staticmethod]
+    #[pyo3(
+        signature = (
+            schema, *, any_order=true, any_whitespace=true, max_whitespace=Some(256), indent=None, separators=None,
+            additional_properties=true, assert_formats=true, draft=None, documents=Documents::default()
+        ),
+        text_signature = "(schema, *, any_order=True, any_whitespace=True, max_whitespace=256, indent=None, \
+                          separators=None, additional_properties=True, assert_formats=True, draft=None, documents={})"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
+    pub(crate) fn from_json_schema(
+        schema: SchemaText,
+        any_order: bool,
+        any_whitespace: bool,
+        #[pyo3(from_py_with = optional_count)] max_whitespace: Option<usize>,
+        indent: Option<Indent>,
+        separators: Option<(String, String)>,
+        additional_properties: bool,
+        assert_formats: bool,
+        draft: Option<DraftName>,
+        documents: Documents,
+    ) -> PyResult<Self> {
+        let options = json_schema::options(
+            any_order, any_whitespace, max_whitespace, indent, separators, additional_properties, assert_formats, draft,
+        )?;
+        let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;
         Ok(Self { grammar })
     }
 

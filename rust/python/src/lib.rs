@@ -13,6 +13,7 @@ mod draft;
 mod error;
 mod grammar;
 mod interrupt;
+mod json_schema;
 mod matcher;
 mod tokenizer;
 

@@ -22,7 +22,7 @@ impl CancelToken {
 }
 
 /// Counts the states made, and looks at the clock and the cancel token every so often.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     deadline: Option<(Instant, Duration)>,
     state_limit: usize,
@@ -39,6 +39,11 @@ impl Budget {
     pub fn new(time_limit: Option<Duration>, state_limit: usize, cancel: CancelToken) -> Self {
         let deadline = time_limit.map(|limit| (Instant::now() + limit, limit));
         Self { deadline, state_limit, states: 0, cancel, until_check: 0 }
+    }
+
+    /// How many states may be made.
+    pub(crate) fn state_limit(&self) -> usize {
+        self.state_limit
     }
 
     /// A budget that never ends, for tests and small built-in grammars.

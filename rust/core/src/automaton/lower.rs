@@ -7,6 +7,7 @@
 
 use super::{Budget, Counter, graph};
 use crate::error::{Error, Result};
+use crate::json_schema::JsonSchema;
 use crate::grammar::{Expr, ExprId, Grammar, Span, TokenSet};
 use crate::vocab::Vocabulary;
 use rustc_hash::FxHashMap;
@@ -99,6 +100,8 @@ pub(super) struct RuleNfa {
 pub(super) struct Lowered {
     pub(super) rules: Vec<RuleNfa>,
     pub(super) token_sets: Vec<Vec<u32>>,
+    /// Rules that keep the place of a machine's first rule; they match one byte that means nothing.
+    pub(super) schemas: Vec<(u32, JsonSchema)>,
 }
 
 /// Lowers all rules that the root reaches; the others get an automaton that matches nothing.
@@ -110,7 +113,7 @@ pub(super) fn lower(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Bud
         budget,
         weights,
         inline,
-        out: Lowered { rules: Vec::new(), token_sets: Vec::new() },
+        out: Lowered { rules: Vec::new(), token_sets: Vec::new(), schemas: Vec::new() },
         known_sets: FxHashMap::default(),
         counters: FxHashMap::default(),
         pending: Vec::new(),
@@ -124,9 +127,10 @@ pub(super) fn lower(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Bud
     wanted[grammar.root().index()] = true;
     while let Some(rule) = todo.pop() {
         let body = match grammar.rules().get(rule as usize) {
-            Some(rule) => rule.body,
+            Some(rule) => Some(rule.body),
             None => lowering.pending[rule as usize - grammar.rules().len()],
         };
+        let Some(body) = body else { continue };
         let nfa = lowering.rule(body)?;
         for edge in &nfa.edges {
             if let Label::Call(callee) = edge.label {
@@ -158,8 +162,8 @@ struct Lowering<'a> {
     known_sets: FxHashMap<TokenSet, u32>,
     /// Counter rules by what they repeat and how often.
     counters: FxHashMap<(ExprId, Counter), u32>,
-    /// Bodies of the counter rules.
-    pending: Vec<ExprId>,
+    /// Bodies of the counter rules; none for what keeps a machine's place.
+    pending: Vec<Option<ExprId>>,
 }
 
 impl Lowering<'_> {
@@ -212,6 +216,10 @@ impl Lowering<'_> {
                 Ok(end)
             }
             Expr::Repeat { body, min, max } => self.repeat(nfa, *body, *min, *max, from),
+            Expr::JsonSchema(schema) => {
+                let rule = self.schema_rule(schema);
+                self.edge(nfa, from, Label::Call(rule))
+            }
             Expr::Token(set) => {
                 let set = self.token_set(set)?;
                 self.edge(nfa, from, Label::Token(set))
@@ -268,8 +276,23 @@ impl Lowering<'_> {
             let name = format!("repeat{{{},{max}}}", counter.min);
             let span = self.grammar.span(body);
             self.out.rules.push(RuleNfa { name, span, counter: Some(counter), nfa: Nfa::default() });
-            self.pending.push(body);
+            self.pending.push(Some(body));
         }
+        rule
+    }
+
+    fn schema_rule(&mut self, schema: &JsonSchema) -> u32 {
+        if let Some((rule, _)) = self.out.schemas.iter().find(|(_, known)| known == schema) {
+            return *rule;
+        }
+        let rule = self.out.rules.len() as u32;
+        let mut nfa = Nfa::default();
+        nfa.start = nfa.add_state(None);
+        nfa.accept = nfa.add_state(None);
+        nfa.add_edge(nfa.start, Label::Bytes(0, 0), nfa.accept);
+        self.out.rules.push(RuleNfa { name: "JSON Schema".into(), span: None, counter: None, nfa });
+        self.out.schemas.push((rule, schema.clone()));
+        self.pending.push(None);
         rule
     }
 
@@ -375,6 +398,7 @@ impl Weigher<'_> {
         let weight = match grammar.expr(id) {
             Expr::Empty => 0,
             Expr::Class(_) | Expr::Token(_) => 1,
+            Expr::JsonSchema(_) => INLINE_WEIGHT + 1,
             Expr::Literal(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             Expr::Rule(rule) if self.inline[rule.index()] => self.weight(grammar.rule(*rule).body),
             Expr::Rule(_) => 1,

@@ -30,9 +30,10 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
+pub(crate) use lazy::{Machine, MachineEdges, MachineRule, MachineState};
 
 use crate::error::Result;
-use crate::grammar::{ExprId, Span};
+use crate::grammar::{Annotation, ExprId, Span};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -99,6 +100,10 @@ pub(crate) struct Pda {
     expanded: Vec<OnceLock<Box<Expanded>>>,
     heavy: Vec<AtomicBool>,
     lazy: lazy::LazyPart,
+    /// What compiling found that a user should know.
+    notes: Vec<Annotation>,
+    /// The rules' numbers by those they had while compiling.
+    number_of: Vec<u32>,
 }
 
 impl Pda {
@@ -133,6 +138,11 @@ impl Pda {
     #[inline]
     pub(crate) fn rule(&self, rule: u32) -> &PdaRule {
         self.rules.get(rule as usize).unwrap_or_else(|| self.lazy.rule(rule))
+    }
+
+    /// What compiling found that a user should know.
+    pub(crate) fn notes(&self) -> &[Annotation] {
+        &self.notes
     }
 
     /// The error of the machine, if it could not make a state.

@@ -1,13 +1,15 @@
 //! The steps from grammar to [`Pda`], in order.
 
-use super::determinise::{Dfa, DfaState, determinise};
-use super::lazy::{LazyPart, Machine};
+use super::determinise::{Dfa, determinise};
+use super::lazy::{LazyPart, Machine, Several};
 use super::left_recursion::{self, RuleDfa};
 use super::lower::{self, Lowered};
 use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
 use crate::error::{Error, Result};
 use crate::grammar::Grammar;
+use crate::json_schema::{JsonMachine, JsonSchema};
 use crate::vocab::Vocabulary;
+use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
@@ -18,7 +20,7 @@ impl Pda {
     /// [`Error::EmptyLanguage`] when nothing matches, [`Error::LimitExceeded`] and [`Error::Cancelled`] by the budget,
     /// and errors for special tokens that the vocabulary does not have.
     pub(crate) fn new(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Budget) -> Result<Self> {
-        let Lowered { rules: nfas, token_sets } = lower::lower(grammar, vocabulary, budget)?;
+        let Lowered { rules: nfas, token_sets, schemas } = lower::lower(grammar, vocabulary, budget)?;
         let nullable = trim::nullable_rules(&nfas);
         let root = grammar.root().index();
         let root_nullable = nullable[root];
@@ -51,14 +53,44 @@ impl Pda {
             trim::trim(&mut rule.dfa, &all, &token_sets);
             minimise::minimise(&mut rule.dfa);
         }
-        Ok(assemble(rules, root, root_nullable, token_sets))
+        let mut pda = assemble(rules, root, root_nullable, token_sets);
+        pda.add_machines(&schemas, budget)?;
+        Ok(pda)
+    }
+
+    /// Redirects the calls of rules that keep a place to the machines made of the schemas.
+    fn add_machines(&mut self, schemas: &[(u32, JsonSchema)], budget: &Budget) -> Result<()> {
+        let mut machines: Vec<Box<dyn Machine>> = Vec::new();
+        for (_, schema) in schemas {
+            let (machine, notes) = JsonMachine::new(schema, budget.clone(), budget.state_limit())?;
+            self.notes.extend(notes);
+            machines.push(Box::new(machine));
+        }
+        if machines.is_empty() {
+            return Ok(());
+        }
+        let several = Several::new(machines);
+        let first = self.rules.len() as u32;
+        let roots: FxHashMap<u32, u32> =
+            schemas.iter().enumerate().map(|(i, (rule, _))| (self.number_of[*rule as usize], first + several.root(i))).collect();
+        for call in &mut self.call_edges {
+            call.0 = roots.get(&call.0).copied().unwrap_or(call.0);
+        }
+        let (states, rules) = (self.states.len(), self.rules.len());
+        let machine: Box<dyn Machine> = match several.into_only() {
+            Ok(only) => only,
+            Err(several) => Box::new(several),
+        };
+        self.lazy = LazyPart::new(machine, states, rules);
+        Ok(())
     }
 }
 
 impl Pda {
     /// The automaton of a machine's first rule.
-    #[cfg_attr(not(test), expect(dead_code, reason = "machines come with JSON Schema"))]
+    #[cfg(test)]
     pub(crate) fn of_machine(machine: Box<dyn Machine>) -> Self {
+        use super::determinise::DfaState;
         let call = DfaState { calls: vec![(1, 1)], ..DfaState::default() };
         let end = DfaState { is_final: true, ..DfaState::default() };
         let dfa = Dfa { states: vec![call, end] };
@@ -119,6 +151,8 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         expanded: Vec::new(),
         heavy: Vec::new(),
         lazy: LazyPart::default(),
+        notes: Vec::new(),
+        number_of: Vec::new(),
     };
     for &index in &order {
         let rule = &rules[index];
@@ -143,6 +177,7 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         pda.rules.push(PdaRule { name, span, start, counter, follow: None, is_leaf: true });
     }
     pda.expanded = (0..pda.states.len()).map(|_| OnceLock::new()).collect();
+    pda.number_of = number;
     pda.heavy = (0..pda.states.len()).map(|_| AtomicBool::new(false)).collect();
     pda
 }

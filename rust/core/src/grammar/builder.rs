@@ -1,6 +1,7 @@
 //! Building a [`Grammar`] expression by expression; the only way to make one.
 
 use super::{Annotation, ByteSet, Expr, ExprId, Grammar, Rule, RuleId, Span, TokenSet};
+use crate::json_schema::JsonSchema;
 use crate::error::{Error, LineIndex, Location, Result};
 use rustc_hash::FxHashMap;
 use std::hash::{Hash, Hasher};
@@ -111,6 +112,11 @@ impl GrammarBuilder {
     /// One whole token of a set.
     pub fn token(&mut self, set: TokenSet) -> ExprId {
         self.add(Expr::Token(set))
+    }
+
+    /// A JSON value that satisfies a schema.
+    pub fn json_schema(&mut self, schema: JsonSchema) -> ExprId {
+        self.add(Expr::JsonSchema(Box::new(schema)))
     }
 
     /// The rule of this name, made (without a body) if there is none yet.

@@ -19,6 +19,7 @@ pub mod utf8;
 
 pub use builder::GrammarBuilder;
 pub use byte_set::ByteSet;
+use crate::json_schema::{JsonSchema, JsonSchemaOptions};
 use serde::{Deserialize, Serialize};
 
 /// Index of a rule in its grammar.
@@ -80,6 +81,8 @@ pub enum Expr {
     },
     /// One whole token of a set, not its bytes.
     Token(TokenSet),
+    /// A JSON value that satisfies a schema.
+    JsonSchema(Box<JsonSchema>),
 }
 
 /// Where a rule or expression came from: a byte range of the source text.
@@ -124,6 +127,25 @@ pub struct Grammar {
 }
 
 impl Grammar {
+    /// The documents that satisfy a JSON Schema, given as JSON text. References lead to parts of it, to the standard's own
+    /// meta-schemas, and to `documents` (URI and JSON text); nothing is fetched.
+    ///
+    /// # Errors
+    /// Errors of the schema are found when it is compiled.
+    pub fn from_json_schema(
+        schema: &str,
+        documents: &[(String, String)],
+        options: &JsonSchemaOptions,
+    ) -> crate::Result<Self> {
+        let mut builder = GrammarBuilder::new("");
+        let root = builder.declare("root");
+        let schema =
+            JsonSchema { schema: schema.into(), documents: documents.to_vec(), options: options.clone() };
+        let body = builder.json_schema(schema);
+        builder.define(root, body, None)?;
+        builder.build(root)
+    }
+
     /// The expression behind an id.
     pub fn expr(&self, id: ExprId) -> &Expr {
         &self.exprs[id.index()]

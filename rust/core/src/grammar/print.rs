@@ -180,6 +180,7 @@ impl<'g> Printer<'g> {
             Expr::Class(set) => write_byte_class(f, set),
             Expr::Rule(rule) => write!(f, "{}", self.names[rule.index()]),
             Expr::Token(set) => write_token(f, set),
+            Expr::JsonSchema(schema) => write!(f, "%json_schema {}", schema.schema),
             Expr::Concat(parts) => {
                 list(parts, Place::Part, " ", matches!(place, Place::Rule | Place::Option));
                 Ok(())

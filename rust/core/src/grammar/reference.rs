@@ -131,6 +131,8 @@ impl Productions {
                 Expr::Concat(parts) => vec![parts.iter().map(expr).collect()],
                 Expr::Choice(options) => options.iter().map(|option| vec![expr(option)]).collect(),
                 Expr::Token(set) => vec![vec![Right::Token(set.clone())]],
+                // No grammar says what a schema means; its oracles are validators.
+                Expr::JsonSchema(_) => Vec::new(),
                 Expr::Repeat { body, min, max } => {
                     let min = if nullable[body.index()] { 0 } else { (*min).min(cap) };
                     let max = max.map(|max| max.min(cap));
@@ -274,7 +276,7 @@ fn nullable_exprs(grammar: &Grammar) -> Vec<bool> {
         for (i, expr) in grammar.exprs.iter().enumerate() {
             nullable[i] = match expr {
                 Expr::Empty => true,
-                Expr::Class(_) | Expr::Token(_) => false,
+                Expr::Class(_) | Expr::Token(_) | Expr::JsonSchema(_) => false,
                 Expr::Literal(bytes) => bytes.is_empty(),
                 Expr::Rule(rule) => nullable[grammar.rule(*rule).body.index()],
                 Expr::Concat(parts) => parts.iter().all(|part| nullable[part.index()]),

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::{Regular, TermId};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How deep schemas may apply to the same value, one inside the other.
@@ -102,6 +103,11 @@ impl Engine {
             Goal::False => Ok(Shape::none(&mut self.regular)),
             Goal::Schema(node, scope) => self.schema_shape(node, scope),
             Goal::Const(value) => self.constants(&[value]),
+            Goal::Present(name) => {
+                let required = BTreeSet::from([name]);
+                let obj = Obj { required, ..Obj::any() }.tidy(&mut self.goals, &mut self.regular);
+                Ok(Shape { objects: vec![obj], ..Shape::none(&mut self.regular) })
+            }
             Goal::And(parts) => {
                 let mut shape = self.shape(parts[0])?;
                 for &part in &parts[1..] {

@@ -37,6 +37,8 @@ pub(super) enum Goal {
     False,
     Schema(NodeId, ScopeId),
     Const(ValueId),
+    /// An object with a property of this name.
+    Present(Arc<str>),
     And(Box<[GoalId]>),
     Or(Box<[GoalId]>),
     Not(GoalId),
@@ -89,6 +91,10 @@ impl Goals {
 
     pub(super) fn constant(&mut self, value: ValueId) -> GoalId {
         self.intern(Goal::Const(value))
+    }
+
+    pub(super) fn present(&mut self, name: &Arc<str>) -> GoalId {
+        self.intern(Goal::Present(Arc::clone(name)))
     }
 
     /// The scope after a resource has been entered. Only the first entry of each matters to references.

@@ -3,7 +3,27 @@
 //! What a schema says of one type is a set that is closed under intersection and complement, so that `allOf`, `not` and
 //! `oneOf` can be worked out type by type: numbers are [`number::Numbers`], strings are terms of [`crate::regular`].
 
+mod applicators;
 pub mod byte_dfa;
 pub mod decimal;
+mod dialect;
+mod document;
+mod engine;
+mod explain;
+mod formats;
+mod goal;
+mod items;
+mod keywords;
+mod machine;
 pub mod number;
+mod options;
+mod pattern;
+mod plan;
+mod shape;
+mod spell;
 mod spelling;
+mod uri;
+
+pub use dialect::Draft;
+pub(crate) use machine::JsonMachine;
+pub use options::{JsonSchema, JsonSchemaOptions, Whitespace};

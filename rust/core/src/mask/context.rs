@@ -23,7 +23,10 @@ impl CallSites {
     pub(super) fn new(pda: &Pda) -> Self {
         let mut sites = vec![Vec::new(); pda.own_rules().len()];
         for (callee, ret, caller) in pda.call_sites() {
-            sites[callee as usize].push((ret, caller));
+            // What follows a machine's rule, the machine says itself.
+            if let Some(sites) = sites.get_mut(callee as usize) {
+                sites.push((ret, caller));
+            }
         }
         Self { sites }
     }

@@ -1,0 +1,61 @@
+"""What may stand for a JSON Schema in Python.
+
+Text and bytes go to the engine as they are; everything else becomes JSON text here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .errors import InvalidArgumentError
+
+__all__ = ["schema_text"]
+
+
+def schema_text(schema: Any) -> str:
+    """The JSON text of a schema.
+
+    Takes a dict or bool; a Pydantic model (v1 or v2), dataclass or `TypeAdapter`; and what the OpenAI API takes as
+    ``response_format`` (``json_schema`` and ``json_object``).
+
+    Raises:
+        InvalidArgumentError: for anything else.
+
+    >>> schema_text({"type": "integer"})
+    '{"type": "integer"}'
+    >>> schema_text({"type": "json_schema", "json_schema": {"name": "n", "schema": {"const": 1}}})
+    '{"const": 1}'
+    """
+    if isinstance(schema, str):
+        return schema
+    if isinstance(schema, bytes):
+        return schema.decode()
+    for method in ("model_json_schema", "json_schema", "schema", "__pydantic_model__"):
+        found = getattr(schema, method, None)
+        if method == "__pydantic_model__" and found is not None:
+            return schema_text(found)
+        if callable(found) and not isinstance(schema, dict):
+            return json.dumps(found())
+    if isinstance(schema, dict):
+        return json.dumps(_of_response_format(schema))
+    if isinstance(schema, bool):
+        return json.dumps(schema)
+    raise InvalidArgumentError(
+        f"a schema is JSON text, a dict, a bool, a Pydantic model or a response_format; got {type(schema)!r}"
+    )
+
+
+def _of_response_format(schema: dict[str, Any]) -> Any:
+    """The schema inside an OpenAI ``response_format``; any other dict is a schema itself."""
+    kind = schema.get("type")
+    if kind == "json_object" and set(schema) == {"type"}:
+        return {"type": "object"}
+    if kind == "text" and set(schema) == {"type"}:
+        raise InvalidArgumentError("a response_format of type 'text' asks for no constraint")
+    if kind == "json_schema" and isinstance(schema.get("json_schema"), dict):
+        inner = schema["json_schema"]
+        if "schema" not in inner:
+            raise InvalidArgumentError("the response_format has no 'schema' in its 'json_schema'")
+        return inner["schema"]
+    return schema

@@ -1,0 +1,199 @@
+//! The formats of 2020-12 validation, section 7.3, as patterns.
+//!
+//! All are regular but three, of which a regular part is taken, so that nothing invalid ever passes: `regex` up to groups
+//! three deep; `hostname` and `idn-hostname` without `xn--` labels, whose validity hangs on Punycode arithmetic.
+
+use super::document::NodeId;
+use super::engine::Engine;
+use super::pattern::{self, Problem};
+use crate::error::Result;
+use crate::grammar::Annotation;
+use crate::regular::{Regular, TermId};
+
+const DATE: &str = concat!(
+    r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))",
+    r"|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
+);
+const DURATION_TIME: &str = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)";
+const LABEL: &str = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const OCTET: &str = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
+const UUID: &str = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
+const POINTER: &str = r"(?:/(?:[^~/]|~[01])*)*";
+/// RFC 6570, section 2.
+const TEMPLATE: &str = concat!(
+    r#"(?:[^\x00-\x20"'<>\\^`{|}%\x7f]|%[0-9A-Fa-f]{2}|\{[+#./;?&=,!@|]?VARIABLE(?:,VARIABLE)*\})*"#,
+);
+const VARIABLE: &str = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*(?::[1-9]\d{0,3}|\*)?";
+/// What RFC 3987 adds to the unreserved characters.
+const UCS: &str = concat!(
+    r"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{1FFFD}\u{20000}-\u{2FFFD}\u{30000}-\u{3FFFD}\u{40000}-\u{4FFFD}",
+    r"\u{50000}-\u{5FFFD}\u{60000}-\u{6FFFD}\u{70000}-\u{7FFFD}\u{80000}-\u{8FFFD}\u{90000}-\u{9FFFD}\u{A0000}-\u{AFFFD}",
+    r"\u{B0000}-\u{BFFFD}\u{C0000}-\u{CFFFD}\u{D0000}-\u{DFFFD}\u{E1000}-\u{EFFFD}"
+);
+const PRIVATE: &str = r"\uE000-\uF8FF\u{F0000}-\u{FFFFD}\u{100000}-\u{10FFFD}";
+
+fn ipv4() -> String {
+    format!(r"{OCTET}(?:\.{OCTET}){{3}}")
+}
+
+/// RFC 4291, section 2.2; the grammar is that of RFC 3986.
+fn ipv6() -> String {
+    let h = "[0-9A-Fa-f]{1,4}";
+    let last = format!("(?:{h}:{h}|{})", ipv4());
+    let mut options = vec![format!("(?:{h}:){{6}}{last}"), format!("::(?:{h}:){{5}}{last}")];
+    for before in 1..=5 {
+        let after = 5 - before;
+        options.push(format!("(?:(?:{h}:){{0,{}}}{h})?::(?:{h}:){{{after}}}{last}", before - 1));
+    }
+    options.push(format!("(?:(?:{h}:){{0,5}}{h})?::{h}"));
+    options.push(format!("(?:(?:{h}:){{0,6}}{h})?::"));
+    format!("(?:{})", options.join("|"))
+}
+
+/// Dot-string or quoted string (RFC 5321, section 4.1.2), with more characters for RFC 6531.
+fn email(more: &str, host: &str) -> String {
+    let atom = format!(r"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+");
+    let quoted = format!(r#""(?:[ !#-\[\]-~{more}]|\\[ -~{more}])*""#);
+    let literal = format!(r"\[(?:{}|IPv6:{}|[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+)\]", ipv4(), ipv6());
+    format!(r"(?:{atom}(?:\.{atom})*|{quoted})@(?:{host}|{literal})")
+}
+
+/// RFC 3986, appendix A, and RFC 3987, section 2.2, where `more` are the characters that it adds.
+fn uri(more: &str, private: &str, is_reference: bool) -> String {
+    let escaped = "%[0-9A-Fa-f]{2}";
+    let pchar = format!(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@{more}-]|{escaped})");
+    let no_colon = format!(r"(?:[A-Za-z0-9._~!$&'()*+,;=@{more}-]|{escaped})");
+    let userinfo = format!(r"(?:[A-Za-z0-9._~!$&'()*+,;=:{more}-]|{escaped})*");
+    let name = format!(r"(?:[A-Za-z0-9._~!$&'()*+,;={more}-]|{escaped})*");
+    let literal = format!(r"\[(?:{}|[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+)\]", ipv6());
+    let authority = format!(r"(?:{userinfo}@)?(?:{literal}|{name})(?::\d*)?");
+    let rest = format!("(?:/{pchar}*)*");
+    let query = format!(r"(?:\?(?:{pchar}|[/?{private}])*)?(?:#(?:{pchar}|[/?])*)?");
+    let absolute = format!("//{authority}{rest}|/(?:{pchar}+{rest})?");
+    let full = format!("[A-Za-z][A-Za-z0-9+.-]*:(?:{absolute}|{pchar}+{rest}|){query}");
+    if is_reference { format!("{full}|(?:{absolute}|{no_colon}+{rest}|){query}") } else { full }
+}
+
+/// Patterns with groups up to so many deep.
+fn regex(depth: u32) -> String {
+    let in_class = r"(?:[^\\\]\[-]|\[|\\(?:[dDwWsStnvfrb^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|p\{[A-Z][a-z]?\}|P\{[A-Z][a-z]?\}))";
+    let class = format!(r"\[\^?-?(?:{in_class}|(?:[a-z]-[a-z]|[A-Z]-[A-Z]|0-9))*-?\]");
+    let class = class.replace("(?:[a-z]-[a-z]|[A-Z]-[A-Z]|0-9)", "a-z|A-Z|0-9|a-f|A-F|0-7|1-9");
+    let mut atom = format!(
+        r"[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class}"
+    );
+    let sequence = |atom: &str| {
+        let quantifier = r"(?:[*+?]|\{\d{1,3}(?:,)?\})\??";
+        let part = format!(r"(?:(?:{atom})(?:{quantifier})?|[\^$]|\\[bB])");
+        format!(r"{part}*(?:\|{part}*)*")
+    };
+    for _ in 0..depth {
+        let inside = sequence(&atom);
+        atom = format!(r"{atom}|\((?:\?:)?{inside}\)");
+    }
+    sequence(&atom)
+}
+
+fn idn_label() -> String {
+    // RFC 5892: letters, marks and digits that are their own NFKC fold, and the contextual rules of appendix A.
+    let letter = r"a-z0-9\u00df-\u00f6\u00f8-\u00ff\u0101-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u063f\u0641-\u0657\u0660-\u0669\u066e-\u06d3\u06f0-\u06fc\u0900-\u0963\u0966-\u096f\u0e01-\u0e3a\u0e40-\u0e4e\u0f0b\u1100-\u11ff\u1e00-\u1eff\u3005-\u3007\u3041-\u3096\u309d-\u309e\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\ua840-\ua871";
+    format!(r"(?:[{letter}](?:[{letter}-]{{0,61}}[{letter}])?)")
+}
+
+impl Engine {
+    /// The language of a format if it is asserted; an unknown one is noted.
+    pub(super) fn format(&mut self, node: NodeId, format: &str) -> Result<Option<TermId>> {
+        if !self.options.assert_formats {
+            return Ok(None);
+        }
+        if let Some(&known) = self.formats.get(format) {
+            return Ok(known);
+        }
+        let language = match language(&mut self.regular, format) {
+            Ok(language) => language,
+            Err(problem) => return Err(self.documents.unsupported(node, "format", format!("{problem:?}"))),
+        };
+        if language.is_none() {
+            let message = format!("the format {format:?} is not known, and not asserted (at {})", self.documents.pointer(node));
+            self.annotations.push(Annotation { kind: "unknown-format".into(), message });
+        }
+        self.formats.insert(format.into(), language);
+        Ok(language)
+    }
+
+    /// The strings that a pattern is found in.
+    pub(super) fn pattern(&mut self, node: NodeId, pattern: &str) -> Result<TermId> {
+        if let Some(&known) = self.patterns.get(pattern) {
+            return Ok(known);
+        }
+        self.budget.work()?;
+        let language = pattern::language(&mut self.regular, pattern).map_err(|problem| match problem {
+            Problem::Invalid(what) => {
+                self.documents.invalid(node, format!("{pattern:?} is no regular expression: {what}"), "see ECMA-262")
+            }
+            Problem::Unsupported(what) => self.documents.unsupported(node, "pattern", format!("{what} (in {pattern:?})")),
+        })?;
+        self.patterns.insert(pattern.into(), language);
+        Ok(language)
+    }
+}
+
+/// The language of a format; `None` if there is no such format.
+fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Problem> {
+    let pattern = match format {
+        "date" => DATE.to_owned(),
+        "time" => return time(regular).map(Some),
+        "date-time" => {
+            let date = pattern::language(regular, &format!("^{DATE}[Tt]$"))?;
+            let time = time(regular)?;
+            return Ok(Some(regular.concat(date, time)));
+        }
+        "duration" => format!(
+            r"P(?:\d+W|(?:\d+D|\d+M(?:\d+D)?|\d+Y(?:\d+M(?:\d+D)?)?)(?:{DURATION_TIME})?|{DURATION_TIME})"
+        ),
+        "email" => email("", &format!(r"{LABEL}(?:\.{LABEL})*")),
+        "idn-email" => email(r"\u0080-\u{10FFFF}", &format!(r"(?:{LABEL}|{0})(?:\.(?:{LABEL}|{0}))*", idn_label())),
+        "hostname" => format!(r"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*"),
+        "idn-hostname" => {
+            let label = format!(r"(?:{LABEL}|(?!..--){})", idn_label());
+            format!(r"(?=.{{1,253}}$){label}(?:[.\u3002\uff0e\uff61]{label})*")
+        }
+        "ipv4" => ipv4(),
+        "ipv6" => ipv6(),
+        "uri" => uri("", "", false),
+        "uri-reference" => uri("", "", true),
+        "iri" => uri(UCS, PRIVATE, false),
+        "iri-reference" => uri(UCS, PRIVATE, true),
+        "uri-template" => TEMPLATE.replace("VARIABLE", VARIABLE),
+        "uuid" => UUID.to_owned(),
+        "json-pointer" => POINTER.to_owned(),
+        "relative-json-pointer" => format!(r"(?:0|[1-9]\d*)(?:#|{POINTER})"),
+        "regex" => regex(3),
+        _ => return Ok(None),
+    };
+    pattern::language(regular, &format!("^(?:{pattern})$")).map(Some)
+}
+
+/// RFC 3339, section 5.6. A leap second is one where the time in UTC is 23:59:60.
+fn time(regular: &mut Regular) -> Result<TermId, Problem> {
+    let fraction = r"(?:\.\d+)?";
+    let offset = r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)";
+    let plain = format!(r"^(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d{fraction}{offset}$");
+    let mut options = vec![pattern::language(regular, &plain)?];
+    let fraction = pattern::language(regular, &format!("^:60{fraction}$"))?;
+    for local in 0..1440u32 {
+        let clock = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+        // Local time is UTC plus the offset, modulo a day.
+        let ahead = (local + 1) % 1440;
+        let behind = (1440 - ahead) % 1440;
+        let mut offsets = vec![format!("+{}", clock(ahead)), format!("-{}", clock(behind))];
+        if ahead == 0 {
+            offsets.extend(["Z".into(), "z".into()]);
+        }
+        let offsets = regular.words(offsets.iter().map(String::as_str));
+        let rest = regular.concat(fraction, offsets);
+        let local = regular.literal(&clock(local));
+        options.push(regular.concat(local, rest));
+    }
+    Ok(regular.or(options))
+}

@@ -1,0 +1,390 @@
+//! The automaton of a schema, made as matching gets to it.
+//!
+//! A rule reads one value ([`Kind::Value`]) or a part of one; a state says what of it is read. Rules and states are hash-consed, so
+//! that equal parts of a schema share their states and, through them, their masks. Where a goal allows several types, or
+//! several conjunctions of one type, its rule calls one rule for each: they differ in their first byte or are read side by side.
+//!
+//! Invariants, beyond those of [`Machine`]: a rule is made only for something inhabited, and a state only if what is read up
+//! to it can be completed.
+
+mod array;
+mod layout;
+mod object;
+mod text;
+
+use super::byte_dfa::ByteDfa;
+use super::engine::Engine;
+use super::goal::GoalId;
+use super::items::Written;
+use super::number::Numbers;
+use super::options::JsonSchema;
+use super::plan::{Key, Plan, Progress};
+use super::shape::{Arr, Obj, Strings};
+use super::spell::{Spell, Targets};
+use crate::automaton::{Budget, Counter, Machine, MachineEdges, MachineRule, MachineState};
+use crate::error::{Error, Result};
+use crate::grammar::Annotation;
+use crate::regular::TermId;
+use indexmap::{IndexMap, IndexSet};
+use layout::Layout;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
+
+/// What a rule reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    /// A value that satisfies a goal, so deep inside arrays and objects (as far as the layout cares).
+    Value(GoalId, u32),
+    /// A string with its quotes.
+    Text(Strings),
+    /// So many characters of a string; each round of the counter is one.
+    Chars(u32, Option<u32>),
+    /// A number of a set.
+    Number(u32),
+    /// Whitespace, a character a round.
+    Space,
+    /// Whitespace that is given.
+    Gap(Arc<str>),
+    /// A name of a language and the closing quote; not one that the plan declares.
+    Name(TermId, Option<u32>),
+    /// An object of a plan.
+    Object(u32, u32),
+    /// An array of a conjunction.
+    Array(u32, u32),
+    /// More items after a comma each; a round of the counter is one.
+    More(GoalId, u32, Option<u32>, u32),
+    /// Not called: what can follow a value, a name, or whitespace.
+    Follow(After),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum After {
+    Value,
+    /// A closing quote, and what can follow a value.
+    Quote,
+    Name,
+    Space,
+}
+
+/// A place in the tree of a plan's sorted names: a range of them, alike up to a depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Branch {
+    lo: u32,
+    hi: u32,
+    depth: u32,
+}
+
+/// A place in an object; the flag says that whitespace has been read there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum InObject {
+    Open,
+    Member,
+    Name(Spell<Branch>),
+    NameEnd(Key),
+    Colon(Key),
+    After,
+    AfterComma,
+    AfterClose,
+}
+
+/// A place in an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum InArray {
+    Open,
+    Next,
+    After,
+    AfterComma,
+    AfterClose,
+}
+
+/// What a state of a rule has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Local {
+    Start,
+    End,
+    /// `null`, `true` or `false` up to a letter.
+    Literal(&'static str, u8),
+    Spell(Spell<TermId>),
+    /// A name that may still be one of the declared ones.
+    Name(Spell<(TermId, Option<Branch>)>),
+    /// A string with counted characters, before and after them.
+    Count(bool),
+    Number(u32),
+    Bytes(u32),
+    Object(u32, InObject, bool),
+    Array(u32, InArray, bool),
+    Follow(u8),
+}
+
+/// An object with its plan, and the names sorted for [`Branch`].
+#[derive(Debug)]
+struct Planned {
+    plan: Plan,
+    sorted: Vec<(Vec<char>, u32)>,
+}
+
+/// What of an object is written, with what may come next.
+#[derive(Debug)]
+struct Core {
+    plan: u32,
+    progress: Progress,
+    /// Whether each declared name may come, by its place in the sorted list, and each class.
+    open: Option<Arc<(Vec<bool>, Vec<bool>)>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct JsonMachine {
+    engine: Engine,
+    layout: Layout,
+    state_limit: usize,
+    states: Vec<MachineState>,
+    locals: IndexSet<(u32, Local), FxBuildHasher>,
+    rules: Vec<MachineRule>,
+    kinds: IndexSet<Kind, FxBuildHasher>,
+    plans: IndexMap<Obj, Arc<Planned>, FxBuildHasher>,
+    cores: Vec<Core>,
+    core_ids: FxHashMap<(u32, Progress), u32>,
+    arrays: IndexSet<Arr, FxBuildHasher>,
+    written: IndexSet<(u32, Written), FxBuildHasher>,
+    finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
+    numbers: IndexMap<Numbers, ByteDfa, FxBuildHasher>,
+    targets: FxHashMap<TermId, Targets<TermId>>,
+}
+
+impl JsonMachine {
+    /// Reads a schema; says too what a user should know about it.
+    ///
+    /// # Errors
+    /// Errors of the schema; [`Error::EmptyLanguage`] if nothing satisfies it; errors of the budget.
+    pub(crate) fn new(schema: &JsonSchema, budget: Budget, state_limit: usize) -> Result<(Self, Vec<Annotation>)> {
+        let layout = Layout::new(&schema.options.whitespace)?;
+        let (mut engine, root) = Engine::new(schema, budget)?;
+        if !engine.is_inhabited(root)? {
+            return Err(Error::EmptyLanguage { reason: engine.explain(root)? });
+        }
+        let mut machine = Self {
+            engine,
+            layout,
+            state_limit,
+            states: Vec::new(),
+            locals: IndexSet::default(),
+            rules: Vec::new(),
+            kinds: IndexSet::default(),
+            plans: IndexMap::default(),
+            cores: Vec::new(),
+            core_ids: FxHashMap::default(),
+            arrays: IndexSet::default(),
+            written: IndexSet::default(),
+            finishable: FxHashMap::default(),
+            numbers: IndexMap::default(),
+            targets: FxHashMap::default(),
+        };
+        machine.rule(Kind::Value(root, 0));
+        machine.edges(0)?;
+        let annotations = std::mem::take(&mut machine.engine.annotations);
+        machine.engine.budget = Budget::new(None, state_limit, Default::default());
+        Ok((machine, annotations))
+    }
+
+    /// The number of a rule, made now if there is none.
+    fn rule(&mut self, kind: Kind) -> u32 {
+        let (index, is_new) = self.kinds.insert_full(kind.clone());
+        let index = index as u32;
+        if !is_new {
+            return index;
+        }
+        let counter = |min: u32, max: Option<u32>| Some(Counter { min, max: max.unwrap_or(Counter::UNBOUNDED) });
+        let (name, counter, is_leaf) = match &kind {
+            Kind::Value(goal, _) => (format!("value {}", self.engine.pointer_of(*goal)), None, false),
+            Kind::Text(_) => ("string".into(), None, true),
+            Kind::Chars(min, max) => ("characters".into(), counter(*min, *max), true),
+            Kind::Number(_) => ("number".into(), None, true),
+            Kind::Space => ("whitespace".into(), counter(1, self.layout.max_run()), true),
+            Kind::Gap(_) => ("whitespace".into(), None, true),
+            Kind::Name(_, declared) => ("property name".into(), None, declared.is_none()),
+            Kind::Object(..) => ("object".into(), None, false),
+            Kind::Array(..) => ("array".into(), None, false),
+            Kind::More(_, min, max, _) => ("items".into(), counter(*min, *max), false),
+            Kind::Follow(_) => ("what follows".into(), None, false),
+        };
+        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf });
+        let start = match kind {
+            Kind::Chars(..) => {
+                let any = self.engine.regular.class(crate::regular::CodeSet::all());
+                Local::Spell(Spell::Char(any))
+            }
+            Kind::Name(names, declared) => {
+                let branch = declared.map(|plan| self.whole(plan));
+                Local::Name(Spell::Char((names, branch)))
+            }
+            Kind::Object(..) | Kind::Array(..) => Local::Start,
+            Kind::Follow(_) => Local::Follow(0),
+            Kind::Number(_) => Local::Number(0),
+            _ => Local::Start,
+        };
+        self.rules[index as usize].start = self.state(index, start);
+        self.rules[index as usize].follow = self.follow(&kind);
+        index
+    }
+
+    /// A state from which at least all that can follow a rule can follow.
+    fn follow(&mut self, kind: &Kind) -> Option<u32> {
+        let after = match kind {
+            Kind::Value(..) | Kind::Text(_) | Kind::Number(_) | Kind::Object(..) | Kind::Array(..) | Kind::More(..) => {
+                After::Value
+            }
+            Kind::Chars(..) => After::Quote,
+            Kind::Name(..) => After::Name,
+            Kind::Space => After::Space,
+            Kind::Gap(_) | Kind::Follow(_) => return None,
+        };
+        let rule = self.rule(Kind::Follow(after));
+        Some(self.rules[rule as usize].start)
+    }
+
+    /// The number of a state, made now if there is none.
+    fn state(&mut self, rule: u32, local: Local) -> u32 {
+        let (index, is_new) = self.locals.insert_full((rule, local));
+        if is_new {
+            let kind = &self.kinds[rule as usize];
+            let (is_final, has_edges) = match (kind, local) {
+                (_, Local::End) => (true, false),
+                (Kind::Chars(..), Local::Spell(Spell::Char(term))) if self.engine.regular.is_nullable(term) => {
+                    (true, false)
+                }
+                (Kind::Number(numbers), Local::Number(at)) => {
+                    let (is_final, edges) = &self.numbers[*numbers as usize].states[at as usize];
+                    (*is_final, !edges.is_empty())
+                }
+                (Kind::Gap(text), Local::Bytes(at)) if at as usize == text.len() => (true, false),
+                _ => (false, true),
+            };
+            self.states.push(MachineState { rule, is_final, has_edges });
+        }
+        index as u32
+    }
+
+    fn edges_of(&mut self, rule: u32, local: Local) -> Result<MachineEdges> {
+        let kind = self.kinds[rule as usize].clone();
+        let mut edges = match (kind, local) {
+            (_, Local::End) => MachineEdges::default(),
+            (Kind::Value(goal, depth), Local::Start) => self.value(rule, goal, depth)?,
+            (_, Local::Literal(word, at)) => self.literal(rule, word, at),
+            (Kind::Text(strings), _) => self.string(rule, strings, local)?,
+            (Kind::Chars(..), Local::Spell(state)) => self.spell(rule, state, false)?,
+            (Kind::Name(_, plan), Local::Name(state)) => self.name(rule, plan, state)?,
+            (Kind::Number(numbers), Local::Number(at)) => {
+                let edges = self.numbers[numbers as usize].states[at as usize].1.clone();
+                let bytes = edges.into_iter().map(|(lo, hi, to)| (lo, hi, self.state(rule, Local::Number(to))));
+                MachineEdges { bytes: bytes.collect(), calls: Vec::new() }
+            }
+            (Kind::Space, _) => self.bytes(rule, &[(b"\t\n\r ", Local::End)]),
+            (Kind::Gap(text), local) => {
+                let at = if let Local::Bytes(at) = local { at } else { 0 };
+                let byte = text.as_bytes()[at as usize];
+                self.bytes(rule, &[(&[byte], Local::Bytes(at + 1))])
+            }
+            (Kind::Object(plan, depth), _) => self.object(rule, plan, depth, local)?,
+            (Kind::Array(arr, depth), _) => self.array(rule, arr, depth, local)?,
+            (Kind::More(goal, _, _, depth), _) => self.more(rule, goal, depth, local)?,
+            (Kind::Follow(after), Local::Follow(at)) => self.what_follows(rule, after, at),
+            _ => MachineEdges::default(),
+        };
+        edges.bytes.sort_unstable();
+        edges.calls.sort_unstable();
+        edges.calls.dedup();
+        Ok(edges)
+    }
+
+    /// Edges on single bytes.
+    fn bytes(&mut self, rule: u32, edges: &[(&[u8], Local)]) -> MachineEdges {
+        let mut out = MachineEdges::default();
+        for &(bytes, to) in edges {
+            let to = self.state(rule, to);
+            out.bytes.extend(bytes.iter().map(|&byte| (byte, byte, to)));
+        }
+        out
+    }
+
+    fn literal(&mut self, rule: u32, word: &'static str, at: u8) -> MachineEdges {
+        let next = if at as usize + 1 == word.len() { Local::End } else { Local::Literal(word, at + 1) };
+        self.bytes(rule, &[(&[word.as_bytes()[at as usize]], next)])
+    }
+
+    /// The first byte of a value's literals, and calls of one rule for each of its other alternatives.
+    fn value(&mut self, rule: u32, goal: GoalId, depth: u32) -> Result<MachineEdges> {
+        let shape = self.engine.shape(goal)?;
+        let mut out = MachineEdges::default();
+        for (word, allowed) in [("null", shape.null), ("true", shape.yes), ("false", shape.no)] {
+            if allowed {
+                out.bytes.extend(self.literal(rule, word, 0).bytes);
+            }
+        }
+        let mut called = Vec::new();
+        if self.engine.has_string(shape.strings.term)? {
+            called.push(Kind::Text(shape.strings));
+        }
+        if self.engine.has_number(&shape.numbers)? {
+            called.push(Kind::Number(self.number(&shape.numbers)?));
+        }
+        for arr in &shape.arrays {
+            if self.engine.has_array(arr)? {
+                called.push(Kind::Array(self.arrays.insert_full(arr.clone()).0 as u32, depth));
+            }
+        }
+        for obj in &shape.objects {
+            if self.engine.has_object(obj)? {
+                called.push(Kind::Object(self.planned(obj)?, depth));
+            }
+        }
+        let end = self.state(rule, Local::End);
+        out.calls.extend(called.into_iter().map(|kind| (self.rule(kind), end)));
+        Ok(out)
+    }
+
+    fn number(&mut self, numbers: &Numbers) -> Result<u32> {
+        if let Some(known) = self.numbers.get_index_of(numbers) {
+            return Ok(known as u32);
+        }
+        let automaton = numbers.automaton(&mut self.engine.budget)?;
+        Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
+    }
+
+    fn what_follows(&mut self, rule: u32, after: After, at: u8) -> MachineEdges {
+        let value: &[u8] = b"\"-0123456789[{tfn";
+        let quote = u8::from(after == After::Quote);
+        match (after, at) {
+            (After::Quote, 0) => self.bytes(rule, &[(b"\"", Local::Follow(1))]),
+            // Past a value: it may be the last, or a comma and a name or value come.
+            (After::Value | After::Quote, at) if at == quote => {
+                self.bytes(rule, &[(b"\t\n\r ]}", Local::Follow(quote)), (b",", Local::Follow(quote + 1))])
+            }
+            (After::Value | After::Quote, at) => {
+                self.bytes(rule, &[(b"\t\n\r ", Local::Follow(at)), (value, Local::End)])
+            }
+            (After::Name, 0) => self.bytes(rule, &[(b"\t\n\r ", Local::Follow(0)), (b":", Local::Follow(1))]),
+            (After::Name, _) => self.bytes(rule, &[(b"\t\n\r ", Local::Follow(1)), (value, Local::End)]),
+            (After::Space, _) => self.bytes(rule, &[(b"\"-0123456789[]{}tfn,:", Local::End)]),
+        }
+    }
+}
+
+impl Machine for JsonMachine {
+    fn states(&self) -> &[MachineState] {
+        &self.states
+    }
+
+    fn rules(&self) -> &[MachineRule] {
+        &self.rules
+    }
+
+    fn edges(&mut self, state: u32) -> Result<MachineEdges> {
+        if self.states.len() > self.state_limit {
+            let message = format!("the schema needs more than {} automaton states", self.state_limit);
+            return Err(Error::LimitExceeded { limit: "state_limit", message });
+        }
+        let (rule, local) = self.locals[state as usize];
+        self.edges_of(rule, local)
+    }
+}

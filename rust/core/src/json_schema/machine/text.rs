@@ -1,0 +1,132 @@
+//! Strings and free names.
+
+use super::{Branch, JsonMachine, Kind, Local};
+use crate::automaton::MachineEdges;
+use crate::error::Result;
+use crate::json_schema::shape::Strings;
+use crate::json_schema::spell::{self, Spell, Targets};
+use crate::regular::{CodeSet, TermId};
+use std::sync::Arc;
+
+/// Lengths up to here are told apart by states, without a counter.
+const SMALL_LENGTH: u32 = 2;
+
+impl JsonMachine {
+    /// Where a language goes on each code point.
+    fn targets_of(&mut self, term: TermId) -> Result<Targets<TermId>> {
+        if let Some(known) = self.targets.get(&term) {
+            return Ok(Arc::clone(known));
+        }
+        let mut classes: Vec<(CodeSet, TermId)> = Vec::new();
+        for block in self.engine.regular.blocks(term) {
+            let Some(symbol) = block.first() else { continue };
+            let after = self.engine.regular.derivative(term, symbol);
+            if self.engine.has_string(after)? {
+                classes.push((block, after));
+            }
+        }
+        let targets = spell::targets(&classes);
+        self.targets.insert(term, Arc::clone(&targets));
+        Ok(targets)
+    }
+
+    pub(super) fn string(&mut self, rule: u32, strings: Strings, local: Local) -> Result<MachineEdges> {
+        let term = strings.term;
+        // A length alone is counted: a state for each count would be a mask for each count.
+        let counted = self.engine.regular.as_lengths(term);
+        let counted = counted.filter(|&(min, max)| max.is_some() || min > SMALL_LENGTH);
+        match (local, counted) {
+            (Local::Start, None) => Ok(self.bytes(rule, &[(b"\"", Local::Spell(Spell::Char(term)))])),
+            (Local::Start, Some(_)) => Ok(self.bytes(rule, &[(b"\"", Local::Count(false))])),
+            (Local::Count(false), Some((min, max))) => {
+                let mut edges = MachineEdges::default();
+                if min == 0 {
+                    edges = self.bytes(rule, &[(b"\"", Local::End)]);
+                }
+                let chars = self.rule(Kind::Chars(min.max(1), max));
+                edges.calls.push((chars, self.state(rule, Local::Count(true))));
+                Ok(edges)
+            }
+            (Local::Count(_), _) => Ok(self.bytes(rule, &[(b"\"", Local::End)])),
+            (Local::Spell(state), _) => self.spell(rule, state, strings.pinned),
+            _ => Ok(MachineEdges::default()),
+        }
+    }
+
+    /// A state inside the characters of a string.
+    pub(super) fn spell(&mut self, rule: u32, state: Spell<TermId>, pinned: bool) -> Result<MachineEdges> {
+        let term = spell::automaton_state(state);
+        let targets = self.targets_of(term)?;
+        let mut edges = MachineEdges::default();
+        for (lo, hi, to) in spell::edges(state, &targets, pinned) {
+            edges.bytes.push((lo, hi, self.state(rule, Local::Spell(to))));
+        }
+        if state == Spell::Char(term) && self.engine.regular.is_nullable(term) {
+            edges.bytes.push((b'"', b'"', self.state(rule, Local::End)));
+        }
+        Ok(edges)
+    }
+
+    /// A state inside a free name and its closing quote.
+    pub(super) fn name(
+        &mut self,
+        rule: u32,
+        plan: Option<u32>,
+        state: Spell<(TermId, Option<Branch>)>,
+    ) -> Result<MachineEdges> {
+        let (term, branch) = spell::automaton_state(state);
+        let plain = self.targets_of(term)?;
+        let targets: Targets<(TermId, Option<Branch>)> = match plan.zip(branch) {
+            None => plain.iter().map(|&(lo, hi, to)| (lo, hi, (to, None))).collect(),
+            Some((plan, branch)) => self.branching(plan, branch, &plain)?,
+        };
+        let mut edges = MachineEdges::default();
+        for (lo, hi, to) in spell::edges(state, &targets, false) {
+            edges.bytes.push((lo, hi, self.state(rule, Local::Name(to))));
+        }
+        let is_declared = plan.zip(branch).is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
+        if state == Spell::Char((term, branch)) && self.engine.regular.is_nullable(term) && !is_declared {
+            edges.bytes.push((b'"', b'"', self.state(rule, Local::End)));
+        }
+        Ok(edges)
+    }
+
+    /// Where a free name goes on each code point while it may still become a declared one.
+    fn branching(
+        &mut self,
+        plan: u32,
+        branch: Branch,
+        plain: &[(u32, u32, TermId)],
+    ) -> Result<Targets<(TermId, Option<Branch>)>> {
+        let children = self.children(plan, branch);
+        let inner = CodeSet::new(children.iter().map(|(c, _)| (u32::from(*c), u32::from(*c))));
+        let mut classes: Vec<(CodeSet, (TermId, Option<Branch>))> = Vec::new();
+        for &(lo, hi, to) in plain {
+            let set = CodeSet::new([(lo, hi)]);
+            classes.push((set.difference(&inner), (to, None)));
+            for &(c, child) in children.iter().filter(|(c, _)| (lo..=hi).contains(&u32::from(*c))) {
+                if self.has_free_name(plan, to, child)? {
+                    classes.push((CodeSet::single(u32::from(c)), (to, Some(child))));
+                }
+            }
+        }
+        Ok(spell::targets(&classes))
+    }
+
+    /// Whether any text of a language is none of the declared rests.
+    fn has_free_name(&mut self, plan: u32, term: TermId, branch: Branch) -> Result<bool> {
+        let everything = self.engine.regular.everything();
+        if term == everything {
+            return Ok(true);
+        }
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        let rests: Vec<String> = planned.sorted[branch.lo as usize..branch.hi as usize]
+            .iter()
+            .map(|(name, _)| name[branch.depth as usize..].iter().collect())
+            .collect();
+        let declared = self.engine.regular.words(rests.iter().map(String::as_str));
+        let others = self.engine.regular.not(declared);
+        let free = self.engine.regular.and([term, others]);
+        self.engine.has_string(free)
+    }
+}

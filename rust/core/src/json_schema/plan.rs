@@ -1,0 +1,402 @@
+//! How to write an object: which names may come next, and whether what is written can be completed.
+//!
+//! A [`Plan`] is an [`Obj`] made ready: names by number, the names that are not declared in *classes* with one goal each. What
+//! has been written so far is a [`Progress`]; [`Engine::can_finish`] is exact, so a name is offered only if the object can
+//! be completed after it.
+
+use super::engine::Engine;
+use super::goal::{GoalId, Goals};
+use super::shape::{Name, Obj};
+use crate::error::{Error, Result};
+use crate::regular::TermId;
+use std::sync::Arc;
+
+/// A set of declared names, by number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Bits(Box<[u64]>);
+
+impl Bits {
+    pub(super) fn new(size: usize) -> Self {
+        Self(vec![0; size.div_ceil(64)].into())
+    }
+
+    pub(super) fn contains(&self, index: usize) -> bool {
+        self.0[index / 64] >> (index % 64) & 1 == 1
+    }
+
+    pub(super) fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+}
+
+/// A declared name.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    pub(super) name: Name,
+    pub(super) goal: GoalId,
+    pub(super) is_required: bool,
+    /// `exists` obligations that its value may meet.
+    pub(super) meets: u32,
+    /// Numbers of the names that must be there if this one is.
+    pub(super) implies: Vec<usize>,
+}
+
+/// All undeclared names that the same goal applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) names: TermId,
+    pub(super) goal: GoalId,
+    pub(super) meets: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) names: Vec<Declared>,
+    pub(super) classes: Vec<Class>,
+    min: u32,
+    max: Option<u32>,
+    exists: Vec<GoalId>,
+    /// No bound, obligation or implication can make a property impossible.
+    is_simple: bool,
+}
+
+/// What of an object is written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Progress {
+    /// Declared names written; those that cannot come again because the order is past them count, too.
+    pub(super) seen: Bits,
+    /// Properties written, as far as the bounds ask.
+    count: u32,
+    /// `exists` obligations still to be met.
+    pending: u32,
+    /// In declared order: declared names below this number cannot come any more.
+    from: u32,
+}
+
+/// A property's name, chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Declared(u32),
+    Class(u32),
+}
+
+/// Obligations an object may have at once.
+const MAX_EXISTS: usize = 12;
+/// Classes of undeclared names an object may have.
+const MAX_CLASSES: usize = 256;
+/// A finite class of at most so many names is declared instead.
+const FEW_NAMES: usize = 64;
+
+impl Engine {
+    /// Makes an object's conjunction ready.
+    pub(super) fn plan(&mut self, obj: &Obj) -> Result<Plan> {
+        if obj.exists.len() > MAX_EXISTS {
+            let message = format!("an object has more than {MAX_EXISTS} properties that must exist under some name");
+            return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+        }
+        if !obj.implies.is_empty() && obj.min > 0 && obj.max.is_some() {
+            return Err(Error::UnsupportedSchema {
+                keyword: "minProperties".into(),
+                pointer: String::new(),
+                reason: "beside both maxProperties and dependentRequired; drop one of them".into(),
+            });
+        }
+        let everything = self.regular.everything();
+        let mut classes = vec![Class { names: everything, goal: Goals::TRUE, meets: 0 }];
+        for &(language, goal) in &obj.rest {
+            self.split(&mut classes, language, |class, goals| class.goal = goals.and([class.goal, goal]))?;
+            classes.retain(|class| class.goal != Goals::FALSE);
+        }
+        for (i, &(language, _)) in obj.exists.iter().enumerate() {
+            self.split(&mut classes, language, |class, _| class.meets |= 1 << i)?;
+        }
+        let mut names: Vec<Declared> = Vec::new();
+        for (name, &goal) in &obj.props {
+            let mut meets = 0;
+            for (i, &(language, _)) in obj.exists.iter().enumerate() {
+                meets |= u32::from(self.regular.matches(language, name)) << i;
+            }
+            let is_required = obj.required.contains(name);
+            names.push(Declared { name: Arc::clone(name), goal, is_required, meets, implies: Vec::new() });
+        }
+        self.declare_few(obj, &mut classes, &mut names)?;
+        for (name, other) in &obj.implies {
+            let find = |wanted: &Name| names.iter().position(|d| d.name == *wanted);
+            if let (Some(name), Some(other)) = (find(name), find(other)) {
+                names[name].implies.push(other);
+            }
+        }
+        let exists: Vec<GoalId> = obj.exists.iter().map(|&(_, goal)| goal).collect();
+        let is_simple = obj.max.is_none() && exists.is_empty() && obj.implies.is_empty();
+        Ok(Plan { names, classes, min: obj.min, max: obj.max, exists, is_simple })
+    }
+
+    /// Splits every class at a language; what is inside is changed.
+    fn split(
+        &mut self,
+        classes: &mut Vec<Class>,
+        language: TermId,
+        change: impl Fn(&mut Class, &mut Goals),
+    ) -> Result<()> {
+        for class in std::mem::take(classes) {
+            let names = self.regular.and([class.names, language]);
+            let mut inside = Class { names, ..class };
+            let outside = self.regular.not(language);
+            let outside = Class { names: self.regular.and([class.names, outside]), ..class };
+            if self.has_string(inside.names)? {
+                change(&mut inside, &mut self.goals);
+                classes.push(inside);
+            }
+            if self.has_string(outside.names)? {
+                classes.push(outside);
+            }
+        }
+        if classes.len() > MAX_CLASSES {
+            let message = format!("patterns of properties overlap in more than {MAX_CLASSES} ways");
+            return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+        }
+        Ok(())
+    }
+
+    /// Classes with few names become declared names.
+    fn declare_few(&mut self, obj: &Obj, classes: &mut Vec<Class>, names: &mut Vec<Declared>) -> Result<()> {
+        let everything = self.regular.everything();
+        let mut kept = Vec::new();
+        for class in std::mem::take(classes) {
+            let words = match class.names == everything {
+                true => None,
+                false => self.regular.few_words(class.names, FEW_NAMES, &mut self.budget)?,
+            };
+            let Some(words) = words else {
+                kept.push(class);
+                continue;
+            };
+            for word in words.into_iter().filter(|word| !obj.props.contains_key(word.as_str())) {
+                let Class { goal, meets, .. } = class;
+                names.push(Declared { name: word.into(), goal, is_required: false, meets, implies: Vec::new() });
+            }
+        }
+        // Names that are all declared leave nothing of a class.
+        let declared = self.regular.words(names.iter().map(|d| &*d.name));
+        let others = self.regular.not(declared);
+        for class in kept {
+            let is_restricted = class.names != everything;
+            let left = self.regular.and([class.names, others]);
+            if !is_restricted || self.has_string(left)? {
+                classes.push(class);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_object(&mut self, obj: &Obj) -> Result<bool> {
+        if obj.min == 0 && obj.max.is_none() && obj.exists.is_empty() {
+            for name in &obj.required {
+                let goal = obj.props.get(name).copied().unwrap_or(Goals::TRUE);
+                if !self.is_inhabited(goal)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        let plan = self.plan(obj)?;
+        let progress = plan.start();
+        self.can_finish(&plan, &progress)
+    }
+
+    /// Whether what is written can be completed.
+    pub(super) fn can_finish(&mut self, plan: &Plan, progress: &Progress) -> Result<bool> {
+        let left = plan.required_left(progress);
+        for &index in &left {
+            if index < progress.from as usize || !self.is_inhabited(plan.names[index].goal)? {
+                return Ok(false);
+            }
+        }
+        let room = plan.max.map(|max| max.saturating_sub(progress.count));
+        if room.is_some_and(|room| (room as usize) < left.len()) {
+            return Ok(false);
+        }
+        let mut extra = 0;
+        if progress.pending != 0 {
+            let most = room.map_or(usize::MAX, |room| room as usize - left.len());
+            let mut groups: Vec<(Key, GoalId, bool)> =
+                left.iter().map(|&i| (Key::Declared(i as u32), plan.names[i].goal, true)).collect();
+            match self.fewest_extra(plan, progress, progress.pending, &mut groups, most)? {
+                Some(fewest) => extra = fewest,
+                None => return Ok(false),
+            }
+        }
+        let certain = progress.count as usize + left.len() + extra;
+        if certain >= plan.min as usize || !plan.classes.is_empty() && self.any_class(plan)? {
+            return Ok(true);
+        }
+        let mut possible = progress.count as usize + left.len();
+        for (index, declared) in plan.names.iter().enumerate().skip(progress.from as usize) {
+            if !progress.seen.contains(index) && !left.contains(&index) && self.is_inhabited(declared.goal)? {
+                possible += 1;
+            }
+        }
+        Ok(possible >= plan.min as usize)
+    }
+
+    fn any_class(&mut self, plan: &Plan) -> Result<bool> {
+        for class in &plan.classes {
+            if self.is_inhabited(class.goal)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The fewest properties beyond the required ones that meet all obligations; `None` if more than `most`.
+    fn fewest_extra(
+        &mut self,
+        plan: &Plan,
+        progress: &Progress,
+        pending: u32,
+        groups: &mut Vec<(Key, GoalId, bool)>,
+        most: usize,
+    ) -> Result<Option<usize>> {
+        self.budget.work()?;
+        let extra = groups.iter().filter(|group| !group.2).count();
+        if extra > most {
+            return Ok(None);
+        }
+        if pending == 0 {
+            return Ok(Some(extra));
+        }
+        let bit = pending.trailing_zeros() as usize;
+        let (rest, wanted) = (pending & (pending - 1), plan.exists[bit]);
+        let mut best: Option<usize> = None;
+        for i in 0..groups.len() {
+            let (key, goal, _) = groups[i];
+            let both = self.goals.and([goal, wanted]);
+            if plan.meets(key) >> bit & 1 == 1 && self.is_inhabited(both)? {
+                groups[i].1 = both;
+                let found = self.fewest_extra(plan, progress, rest, groups, most)?;
+                groups[i].1 = goal;
+                best = best.into_iter().chain(found).min();
+            }
+        }
+        let fresh = |index: usize| {
+            index >= progress.from as usize
+                && !progress.seen.contains(index)
+                && !groups.iter().any(|group| group.0 == Key::Declared(index as u32))
+        };
+        let declared: Vec<usize> = (0..plan.names.len()).filter(|&i| fresh(i)).collect();
+        let keys = declared.into_iter().map(|i| Key::Declared(i as u32));
+        for key in keys.chain((0..plan.classes.len()).map(|i| Key::Class(i as u32))) {
+            let both = self.goals.and([plan.goal(key), wanted]);
+            if best == Some(extra) || plan.meets(key) >> bit & 1 == 0 || !self.is_inhabited(both)? {
+                continue;
+            }
+            groups.push((key, both, false));
+            let found = self.fewest_extra(plan, progress, rest, groups, most)?;
+            groups.pop();
+            best = best.into_iter().chain(found).min();
+        }
+        Ok(best)
+    }
+
+    /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
+    pub(super) fn options(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<(GoalId, Progress)>> {
+        let mut out: Vec<(GoalId, Progress)> = Vec::new();
+        if plan.is_simple && self.options.any_order {
+            // More properties never hurt.
+            let goal = plan.goal(key);
+            let after = self.is_inhabited(goal)?.then(|| (goal, plan.after(progress, key, 0, true)));
+            return Ok(after.into_iter().collect());
+        }
+        let meets = plan.meets(key) & progress.pending;
+        let mut met = meets;
+        loop {
+            let wanted = (0..plan.exists.len()).filter(|i| met >> i & 1 == 1).map(|i| plan.exists[i]);
+            let goal = self.goals.and(wanted.chain([plan.goal(key)]));
+            let is_new = out.iter().all(|(other, _)| *other != goal);
+            if is_new && self.is_inhabited(goal)? {
+                let after = plan.after(progress, key, met, self.options.any_order);
+                if plan.max.is_none_or(|max| progress.count < max) && self.can_finish(plan, &after)? {
+                    out.push((goal, after));
+                }
+            }
+            if met == 0 {
+                return Ok(out);
+            }
+            met = (met - 1) & meets;
+        }
+    }
+}
+
+impl Plan {
+    pub(super) fn start(&self) -> Progress {
+        let pending = (1u32 << self.exists.len()) - 1;
+        Progress { seen: Bits::new(self.names.len()), count: 0, pending, from: 0 }
+    }
+
+    fn goal(&self, key: Key) -> GoalId {
+        match key {
+            Key::Declared(index) => self.names[index as usize].goal,
+            Key::Class(index) => self.classes[index as usize].goal,
+        }
+    }
+
+    fn meets(&self, key: Key) -> u32 {
+        match key {
+            Key::Declared(index) => self.names[index as usize].meets,
+            Key::Class(index) => self.classes[index as usize].meets,
+        }
+    }
+
+    /// Whether a declared name is still to come or may: it has not been seen.
+    pub(super) fn is_open(&self, progress: &Progress, index: usize) -> bool {
+        index >= progress.from as usize && !progress.seen.contains(index)
+    }
+
+    /// Whether the object may end here.
+    pub(super) fn may_end(&self, progress: &Progress) -> bool {
+        progress.pending == 0 && progress.count >= self.min && self.required_left(progress).is_empty()
+    }
+
+    /// Declared names that must still come.
+    fn required_left(&self, progress: &Progress) -> Vec<usize> {
+        let mut left: Vec<usize> = Vec::new();
+        for (index, declared) in self.names.iter().enumerate() {
+            if progress.seen.contains(index) {
+                left.extend(declared.implies.iter().filter(|&&other| !progress.seen.contains(other)));
+            } else if declared.is_required {
+                left.push(index);
+            }
+        }
+        let mut next = 0;
+        left.sort_unstable();
+        left.dedup();
+        while next < left.len() {
+            for &other in &self.names[left[next]].implies {
+                if !progress.seen.contains(other) && !left.contains(&other) {
+                    left.push(other);
+                }
+            }
+            next += 1;
+        }
+        left
+    }
+
+    fn after(&self, progress: &Progress, key: Key, met: u32, any_order: bool) -> Progress {
+        let mut after = progress.clone();
+        let cap = self.max.unwrap_or(self.min);
+        after.count = (after.count + 1).min(cap);
+        after.pending &= !met;
+        match key {
+            Key::Declared(index) => {
+                after.seen.insert(index as usize);
+                if !any_order {
+                    after.from = index + 1;
+                }
+            }
+            Key::Class(_) if !any_order => after.from = self.names.len() as u32,
+            Key::Class(_) => {}
+        }
+        after
+    }
+}

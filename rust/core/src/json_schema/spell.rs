@@ -1,0 +1,218 @@
+//! Texts of code points as bytes of JSON strings (RFC 8259, section 7).
+//!
+//! An automaton over code points becomes one over bytes: between characters a state is the automaton's own ([`Spell::Char`]);
+//! inside one it is what is read of its UTF-8 bytes or of its escape. Any character may be written directly (unless it
+//! must be escaped) or by any escape, `\uD83D\uDE00` included; half a surrogate pair never. *Pinned* characters, which are those of
+//! printable ASCII that need no escape, are written directly only.
+
+use crate::regular::CodeSet;
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Where the automaton goes on each code point: ascending, disjoint ranges.
+pub(super) type Targets<X> = Arc<[(u32, u32, X)]>;
+
+/// A state inside a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Spell<X> {
+    /// Between two characters.
+    Char(X),
+    /// So many bytes of UTF-8 are left, whatever they are.
+    AnyUtf8(X, u8),
+    /// So many bytes of UTF-8 are left of a character that begins like this; the least code point of its length.
+    Utf8(X, u32, u8, u32),
+    /// After a backslash.
+    Escape(X),
+    /// So many hexadecimal digits are left, whatever they are.
+    AnyHex(X, u8),
+    /// So many hexadecimal digits are left of a number that begins like this.
+    Hex(X, u32, u8),
+    /// After the first half of a pair, whose code points begin here: the second half's backslash comes, or its `u`.
+    Pair(X, u32, bool),
+    /// So many digits are left of the second half, which begins like this.
+    Low(X, u32, u32, u8),
+}
+
+const SHORT: [(u8, u32); 8] =
+    [(b'"', 0x22), (b'/', 0x2F), (b'\\', 0x5C), (b'b', 8), (b'f', 12), (b'n', 10), (b'r', 13), (b't', 9)];
+
+fn is_pinned(code: u32) -> bool {
+    (0x20..0x7F).contains(&code) && code != 0x22 && code != 0x5C
+}
+
+/// Ranges of code points with their targets, from classes.
+pub(super) fn targets<X: Copy>(classes: &[(CodeSet, X)]) -> Targets<X> {
+    let mut out: Vec<(u32, u32, X)> =
+        classes.iter().flat_map(|(set, x)| set.ranges().iter().map(|&(lo, hi)| (lo, hi, *x))).collect();
+    out.sort_unstable_by_key(|range| range.0);
+    out.into()
+}
+
+/// What all of a range of code points lead to.
+enum Range<X> {
+    Nowhere,
+    All(X),
+    Some,
+}
+
+fn range<X: Copy + Eq>(targets: &[(u32, u32, X)], lo: u32, hi: u32) -> Range<X> {
+    let first = targets.partition_point(|t| t.1 < lo);
+    match targets.get(first) {
+        Some(t) if t.0 > hi => Range::Nowhere,
+        None => Range::Nowhere,
+        Some(t) => {
+            let mut at = lo;
+            for next in &targets[first..] {
+                if next.0 > at || next.2 != t.2 {
+                    return Range::Some;
+                }
+                if next.1 >= hi {
+                    return Range::All(t.2);
+                }
+                at = next.1 + 1;
+            }
+            Range::Some
+        }
+    }
+}
+
+fn at<X: Copy>(targets: &[(u32, u32, X)], code: u32) -> Option<X> {
+    let t = targets.get(targets.partition_point(|t| t.1 < code))?;
+    (t.0 <= code).then_some(t.2)
+}
+
+/// The edges of a state, ascending; `targets` are those of its automaton's state.
+pub(super) fn edges<X: Copy + Eq>(state: Spell<X>, targets: &[(u32, u32, X)], pinned: bool) -> Vec<(u8, u8, Spell<X>)> {
+    let mut out: Vec<(u8, u8, Spell<X>)> = Vec::new();
+    let mut add = |byte: u8, to: Option<Spell<X>>| {
+        let Some(to) = to else { return };
+        match out.last_mut() {
+            Some(last) if last.2 == to && last.1.wrapping_add(1) == byte => last.1 = byte,
+            _ => out.push((byte, byte, to)),
+        }
+    };
+    match state {
+        Spell::Char(x) => {
+            for byte in 0x20..=0xF4u8 {
+                add(
+                    byte,
+                    match byte {
+                        b'"' | 0x80..=0xC1 => None,
+                        b'\\' => may_escape(targets, pinned).then_some(Spell::Escape(x)),
+                        0x20..=0x7F => at(targets, byte.into()).map(Spell::Char),
+                        0xC2..=0xDF => utf8(x, targets, (byte & 0x1F).into(), 1, 0x80),
+                        0xE0..=0xEF => utf8(x, targets, (byte & 0x0F).into(), 2, 0x800),
+                        _ => utf8(x, targets, (byte & 0x07).into(), 3, 0x1_0000),
+                    },
+                );
+            }
+        }
+        Spell::AnyUtf8(x, left) => {
+            out.push((0x80, 0xBF, if left == 1 { Spell::Char(x) } else { Spell::AnyUtf8(x, left - 1) }));
+        }
+        Spell::Utf8(x, prefix, left, least) => {
+            (0x80..=0xBF).for_each(|b| add(b, utf8(x, targets, prefix << 6 | u32::from(b & 0x3F), left - 1, least)));
+        }
+        Spell::Escape(x) => {
+            let mut short: Vec<(u8, Option<Spell<X>>)> = SHORT
+                .iter()
+                .map(|&(byte, code)| (byte, at(targets, code).filter(|_| !(pinned && is_pinned(code))).map(Spell::Char)))
+                .collect();
+            short.push((b'u', hex(x, targets, 0, 4, pinned)));
+            short.into_iter().for_each(|(byte, to)| add(byte, to));
+        }
+        Spell::AnyHex(x, left) => {
+            let to = if left == 1 { Spell::Char(x) } else { Spell::AnyHex(x, left - 1) };
+            out.extend([(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)]);
+        }
+        Spell::Hex(x, prefix, left) => {
+            digits(|byte, digit| add(byte, hex(x, targets, prefix << 4 | digit, left - 1, pinned)));
+        }
+        Spell::Pair(x, first, false) => add(b'\\', Some(Spell::Pair(x, first, true))),
+        Spell::Pair(x, first, true) => add(b'u', Some(Spell::Low(x, first, 0, 4))),
+        Spell::Low(x, first, prefix, left) => {
+            digits(|byte, digit| add(byte, low(x, targets, first, prefix << 4 | digit, left - 1)));
+        }
+    }
+    out
+}
+
+fn digits(mut f: impl FnMut(u8, u32)) {
+    for byte in (b'0'..=b'9').chain(b'A'..=b'F').chain(b'a'..=b'f') {
+        f(byte, char::from(byte).to_digit(16).unwrap_or(0));
+    }
+}
+
+fn may_escape<X>(targets: &[(u32, u32, X)], pinned: bool) -> bool {
+    targets.iter().any(|&(lo, hi, _)| !pinned || !is_pinned(lo) || !is_pinned(hi) || (lo..=hi).any(|code| !is_pinned(code)))
+}
+
+fn utf8<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, least: u32) -> Option<Spell<X>> {
+    let shift = 6 * u32::from(left);
+    let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
+    if hi < least {
+        return None;
+    }
+    match range(targets, lo.max(least), hi) {
+        Range::Nowhere => None,
+        Range::All(to) if left == 0 => Some(Spell::Char(to)),
+        Range::All(to) if lo >= least => Some(Spell::AnyUtf8(to, left)),
+        _ => Some(Spell::Utf8(x, prefix, left, least)),
+    }
+}
+
+fn hex<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, pinned: bool) -> Option<Spell<X>> {
+    let shift = 4 * u32::from(left);
+    let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
+    let touches = |from: u32, to: u32| lo <= to && hi >= from;
+    if touches(0xD800, 0xDFFF) || (pinned && touches(0x20, 0x7E)) {
+        if left == 0 {
+            return match lo {
+                0xD800..=0xDBFF => {
+                    let first = 0x1_0000 + ((lo - 0xD800) << 10);
+                    let any = !matches!(range(targets, first, first + 0x3FF), Range::Nowhere);
+                    any.then_some(Spell::Pair(x, first, false))
+                }
+                0xDC00..=0xDFFF => None,
+                code if is_pinned(code) => None,
+                code => at(targets, code).map(Spell::Char),
+            };
+        }
+        // Some digit must lead somewhere.
+        let any = (0..16).any(|digit| hex(x, targets, prefix << 4 | digit, left - 1, pinned).is_some());
+        return any.then_some(Spell::Hex(x, prefix, left));
+    }
+    match range(targets, lo, hi) {
+        Range::Nowhere => None,
+        Range::All(to) if left == 0 => Some(Spell::Char(to)),
+        Range::All(to) => Some(Spell::AnyHex(to, left)),
+        Range::Some => Some(Spell::Hex(x, prefix, left)),
+    }
+}
+
+fn low<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], first: u32, prefix: u32, left: u8) -> Option<Spell<X>> {
+    let shift = 4 * u32::from(left);
+    let (lo, hi) = ((prefix << shift).max(0xDC00), ((prefix << shift) + (1 << shift) - 1).min(0xDFFF));
+    if lo > hi {
+        return None;
+    }
+    match range(targets, first + lo - 0xDC00, first + hi - 0xDC00) {
+        Range::Nowhere => None,
+        Range::All(to) if left == 0 => Some(Spell::Char(to)),
+        _ => Some(Spell::Low(x, first, prefix, left)),
+    }
+}
+
+/// The automaton's state that a state belongs to.
+pub(super) fn automaton_state<X>(state: Spell<X>) -> X {
+    match state {
+        Spell::Char(x)
+        | Spell::AnyUtf8(x, _)
+        | Spell::Utf8(x, ..)
+        | Spell::Escape(x)
+        | Spell::AnyHex(x, _)
+        | Spell::Hex(x, ..)
+        | Spell::Pair(x, ..)
+        | Spell::Low(x, ..) => x,
+    }
+}
