@@ -58,7 +58,6 @@ impl Engine {
         let Some(node) = self.keyword_of(site, key) else { return Ok(None) };
         let reference = self.text(node, key)?;
         let mut target = self.documents.resolve(site.node, &reference)?;
-        let had_none = !self.documents.has_dynamic_references;
         let resource = self.documents.resource_of(target);
         match key {
             "$dynamicRef" => {
@@ -75,12 +74,8 @@ impl Engine {
             }
             _ => {}
         }
-        // A document read just now may be the first with dynamic references: this schema is then outermost.
-        let scope = if had_none && self.documents.has_dynamic_references {
-            self.goals.enter(site.scope, self.documents.resource_of(site.node))
-        } else {
-            site.scope
-        };
+        // A document read just now may be the first with dynamic references: this schema's own resource comes before.
+        let scope = self.site(site.node, site.scope).scope;
         Ok(Some(self.goal(Site { scope, ..site }, target)))
     }
 

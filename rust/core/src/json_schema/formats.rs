@@ -15,7 +15,12 @@ const DATE: &str = concat!(
     r"|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
 );
 const DURATION_TIME: &str = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)";
-const LABEL: &str = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+/// Up to 63 characters, no hyphen at either end, and not two at the third and fourth place (RFC 5891, section 4.2.3.1).
+fn label(letters: &str) -> String {
+    let (a, x) = (format!("[{letters}]"), format!("[{letters}-]"));
+    format!("(?:{a}(?:{a}|{x}{a}(?:{x}{{0,59}}{a})?|{x}-{a}(?:{x}{{0,58}}{a})?)?)")
+}
+const LDH: &str = "A-Za-z0-9";
 const OCTET: &str = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
 const UUID: &str = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
 const POINTER: &str = r"(?:/(?:[^~/]|~[01])*)*";
@@ -94,11 +99,8 @@ fn regex(depth: u32) -> String {
     sequence(&atom)
 }
 
-fn idn_label() -> String {
-    // RFC 5892: letters, marks and digits that are their own NFKC fold, and the contextual rules of appendix A.
-    let letter = r"a-z0-9\u00df-\u00f6\u00f8-\u00ff\u0101-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u063f\u0641-\u0657\u0660-\u0669\u066e-\u06d3\u06f0-\u06fc\u0900-\u0963\u0966-\u096f\u0e01-\u0e3a\u0e40-\u0e4e\u0f0b\u1100-\u11ff\u1e00-\u1eff\u3005-\u3007\u3041-\u3096\u309d-\u309e\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\ua840-\ua871";
-    format!(r"(?:[{letter}](?:[{letter}-]{{0,61}}[{letter}])?)")
-}
+/// RFC 5892: letters, marks and digits that are their own NFKC fold; a part of them.
+const IDN: &str = r"a-z0-9\u00df-\u00f6\u00f8-\u00ff\u0101-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u063f\u0641-\u0657\u0660-\u0669\u066e-\u06d3\u06f0-\u06fc\u0900-\u0963\u0966-\u096f\u0e01-\u0e3a\u0e40-\u0e4e\u0f0b\u1100-\u11ff\u1e00-\u1eff\u3005-\u3007\u3041-\u3096\u309d-\u309e\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\ua840-\ua871";
 
 impl Engine {
     /// The language of a format if it is asserted; an unknown one is noted.
@@ -151,11 +153,11 @@ fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Probl
         "duration" => format!(
             r"P(?:\d+W|(?:\d+D|\d+M(?:\d+D)?|\d+Y(?:\d+M(?:\d+D)?)?)(?:{DURATION_TIME})?|{DURATION_TIME})"
         ),
-        "email" => email("", &format!(r"{LABEL}(?:\.{LABEL})*")),
-        "idn-email" => email(r"\u0080-\u{10FFFF}", &format!(r"(?:{LABEL}|{0})(?:\.(?:{LABEL}|{0}))*", idn_label())),
-        "hostname" => format!(r"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*"),
+        "email" => email("", &format!(r"{0}(?:\.{0})*", label(LDH))),
+        "idn-email" => email(r"\u0080-\u{10FFFF}", &format!(r"(?:{0}|{1})(?:\.(?:{0}|{1}))*", label(LDH), label(IDN))),
+        "hostname" => format!(r"(?=.{{1,253}}$){0}(?:\.{0})*", label(LDH)),
         "idn-hostname" => {
-            let label = format!(r"(?:{LABEL}|(?!..--){})", idn_label());
+            let label = format!(r"(?:{}|{})", label(LDH), label(IDN));
             format!(r"(?=.{{1,253}}$){label}(?:[.\u3002\uff0e\uff61]{label})*")
         }
         "ipv4" => ipv4(),

@@ -65,10 +65,6 @@ impl Goals {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.goals.len()
-    }
-
     pub(super) fn get(&self, id: GoalId) -> &Goal {
         &self.goals[id.0 as usize]
     }
