@@ -21,6 +21,16 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
+    pub(crate) like: Option<Like>,
+}
+
+/// A state of a leaf rule whose texts up to the rule's end are among those of another: most of its mask is the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Like<S = u32> {
+    /// The other state, of another leaf rule.
+    pub(crate) base: S,
+    /// Whether its texts are all of the other's.
+    pub(crate) is_exact: bool,
 }
 
 /// A rule that a machine has made.
@@ -105,7 +115,8 @@ impl Several {
         }
         for &(of, at) in &self.origins[self.states.len()..] {
             let state = self.machines[of].states()[at as usize];
-            self.states.push(MachineState { rule: self.numbers[of].1[state.rule as usize], ..state });
+            let like = state.like.map(|like| Like { base: self.numbers[of].0[like.base as usize], ..like });
+            self.states.push(MachineState { rule: self.numbers[of].1[state.rule as usize], like, ..state });
         }
     }
 }
@@ -137,15 +148,21 @@ impl Machine for Several {
 
 #[derive(Debug, Default)]
 struct Edges {
+    /// So many bytes go on that the trie is not walked from here, but split.
+    is_wide: bool,
     bytes: Vec<(u8, u8, StateId)>,
     calls: Vec<(u32, StateId)>,
 }
+
+/// A state of a leaf rule with this many bytes to go on by is wide: ten are the digits, which begin a thousand tokens.
+const WIDE: usize = 10;
 
 /// A state as the automaton keeps it.
 #[derive(Debug)]
 struct LazyState {
     state: State,
     has_edges: bool,
+    like: Option<Like<StateId>>,
     is_heavy: AtomicBool,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
@@ -188,6 +205,7 @@ impl LazyPart {
             self.states.push(LazyState {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
+                like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
                 is_heavy: AtomicBool::new(false),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
@@ -223,6 +241,14 @@ impl LazyPart {
         &self.lazy(id).is_heavy
     }
 
+    pub(super) fn like(&self, id: StateId) -> Option<Like<StateId>> {
+        self.lazy(id).like
+    }
+
+    pub(super) fn is_wide(&self, id: StateId) -> bool {
+        self.edges_of(id).is_wide
+    }
+
     pub(super) fn bytes_of(&self, id: StateId) -> &[(u8, u8, StateId)] {
         &self.edges_of(id).bytes
     }
@@ -250,7 +276,10 @@ impl LazyPart {
                 MachineEdges::default()
             });
             let at = |state: u32| StateId(self.first_state + state);
+            let is_leaf = lazy.like.is_some() || self.rules[(lazy.state.rule - self.first_rule) as usize].is_leaf;
+            let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
+                is_wide: is_leaf && width >= WIDE,
                 bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
                 calls: edges
                     .calls
@@ -303,7 +332,7 @@ mod tests {
             if let Some(known) = self.seen.iter().position(|&s| s == (seen, wants) && !is_final) {
                 return known as u32;
             }
-            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final });
+            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final, like: None });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1
         }

@@ -30,7 +30,7 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
-pub(crate) use lazy::{Machine, MachineEdges, MachineRule, MachineState};
+pub(crate) use lazy::{Like, Machine, MachineEdges, MachineRule, MachineState};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
@@ -115,6 +115,11 @@ impl Pda {
         self.states.get(id.index()).unwrap_or_else(|| self.lazy.state(id))
     }
 
+    /// Whether a machine makes the state.
+    pub(crate) fn is_made_late(&self, id: StateId) -> bool {
+        self.is_lazy(id)
+    }
+
     #[inline]
     fn is_lazy(&self, id: StateId) -> bool {
         id.index() >= self.states.len()
@@ -162,6 +167,24 @@ impl Pda {
 
     fn heavy_flag(&self, id: StateId) -> &AtomicBool {
         self.heavy.get(id.index()).unwrap_or_else(|| self.lazy.heavy_flag(id))
+    }
+
+    /// The state whose split serves for this one, too.
+    pub(crate) fn like(&self, id: StateId) -> Option<Like<StateId>> {
+        if self.is_lazy(id) { self.lazy.like(id) } else { None }
+    }
+
+    /// Whether a state is known to be split without trying to walk from it first.
+    #[inline]
+    pub(crate) fn is_wide(&self, id: StateId) -> bool {
+        self.is_lazy(id) && self.lazy.is_wide(id)
+    }
+
+    /// Where a byte leads from a state of a leaf rule.
+    pub(crate) fn byte_target(&self, id: StateId, byte: u8) -> Option<StateId> {
+        let edges = self.bytes_of(id);
+        let edge = edges.get(edges.partition_point(|e| e.1 < byte))?;
+        (edge.0 <= byte).then_some(edge.2)
     }
 
     #[inline]

@@ -33,6 +33,22 @@ pub(super) enum Spell<X> {
     Low(X, u32, u32, u8),
 }
 
+impl<X> Spell<X> {
+    /// The same state of another automaton.
+    pub(super) fn map<Y>(self, f: impl FnOnce(X) -> Y) -> Spell<Y> {
+        match self {
+            Self::Char(x) => Spell::Char(f(x)),
+            Self::AnyUtf8(x, left) => Spell::AnyUtf8(f(x), left),
+            Self::Utf8(x, prefix, left, least) => Spell::Utf8(f(x), prefix, left, least),
+            Self::Escape(x) => Spell::Escape(f(x)),
+            Self::AnyHex(x, left) => Spell::AnyHex(f(x), left),
+            Self::Hex(x, prefix, left) => Spell::Hex(f(x), prefix, left),
+            Self::Pair(x, first, half) => Spell::Pair(f(x), first, half),
+            Self::Low(x, first, prefix, left) => Spell::Low(f(x), first, prefix, left),
+        }
+    }
+}
+
 const SHORT: [(u8, u32); 8] =
     [(b'"', 0x22), (b'/', 0x2F), (b'\\', 0x5C), (b'b', 8), (b'f', 12), (b'n', 10), (b'r', 13), (b't', 9)];
 

@@ -18,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 
 /// A direct walk that visits more trie nodes than this gives way to prechecked splits.
 const WALK_NODES: usize = 1024;
+/// A wide state reached with more trie nodes than this below is split rather than walked from.
+const SPLIT_NODES: usize = 24;
 /// Finished masks are kept up to this many bytes a grammar.
 const FINISHED_LIMIT_BYTES: usize = 4 << 20;
 
@@ -38,12 +40,21 @@ pub struct StateStatistics {
     pub bytes: usize,
 }
 
-/// A split with its remainders pruned for one grammar.
+/// A split with its remainders pruned for one grammar; `None` if the split's own are pruned already.
 #[derive(Debug)]
 struct LocalSplit {
     split: Arc<Split>,
-    remainders: ByteTrie,
+    pruned: Option<ByteTrie>,
 }
+
+impl LocalSplit {
+    fn remainders(&self) -> &ByteTrie {
+        self.pruned.as_ref().unwrap_or(&self.split.remainders)
+    }
+}
+
+/// A state with its counter, and the trie node from which it reads on.
+type Place = (StateId, Count, u32);
 
 /// A finished mask of one set, without stop tokens.
 #[derive(Debug)]
@@ -57,7 +68,9 @@ pub(crate) struct FinishedMask {
 pub(crate) struct GrammarMasks {
     /// For tests: every state counts as heavy.
     all_heavy: AtomicBool,
-    local: RwLock<FxHashMap<(StateId, Count), Arc<LocalSplit>>>,
+    local: RwLock<FxHashMap<Place, Arc<LocalSplit>>>,
+    /// Tokens that a state lacks of those that the state it is like has, ascending.
+    holes: RwLock<FxHashMap<(StateId, u32), Arc<[u32]>>>,
     call_sites: OnceLock<CallSites>,
 }
 
@@ -76,6 +89,8 @@ pub(crate) struct FinishedMasks {
     bytes: usize,
     row: Vec<u32>,
     path: Vec<SetId>,
+    walk: Vec<SetId>,
+    own: Vec<u32>,
 }
 
 impl GrammarMasks {
@@ -88,8 +103,8 @@ impl GrammarMasks {
     pub(crate) fn memory_size_bytes(&self) -> usize {
         let local = self.local.read();
         let splits: usize =
-            local.values().map(|l| l.split.memory_size_bytes() + l.remainders.memory_size_bytes()).sum();
-        splits
+            local.values().map(|l| l.split.memory_size_bytes() + l.pruned.as_ref().map_or(0, ByteTrie::memory_size_bytes)).sum();
+        splits + self.holes.read().values().map(|h| h.len() * 4).sum::<usize>()
     }
 }
 
@@ -143,14 +158,13 @@ impl MaskContext<'_> {
     fn compute(&self, arena: &mut Arena, finished: &mut FinishedMasks, set: SetId) -> Result<FinishedMask> {
         let configs = arena.configs(set).to_vec();
         let all_heavy = self.masks.all_heavy.load(Ordering::Relaxed);
-        let is_heavy = |c: &Config| all_heavy || self.pda.is_heavy(c.state);
+        let is_heavy = |c: &Config| all_heavy || self.pda.is_wide(c.state) || self.pda.is_heavy(c.state);
         let (mut heavy, light): (Vec<Config>, Vec<Config>) = configs.iter().partition(|c| is_heavy(c));
         let mut allowed = Vec::new();
         if !light.is_empty() {
             let start =
                 if heavy.is_empty() { set } else { arena.set_of_configs(&light, SetFlags::default()) };
-            let done =
-                self.walk(arena, self.vocabulary.trie(), start, WALK_NODES, &mut finished.path, &mut allowed);
+            let done = self.walk_vocabulary(arena, finished, start, &mut allowed)?;
             arena.check_limit()?;
             if !done {
                 allowed.clear();
@@ -173,10 +187,14 @@ impl MaskContext<'_> {
         row.clear();
         row.resize(words, 0);
         for &config in &heavy {
-            let local = self.local_split(arena, config)?;
-            local.split.accepted.union_into(&mut row);
-            let beneath = arena.pop(self.pda, config.node);
-            self.walk(arena, &local.remainders, beneath, usize::MAX, &mut finished.path, &mut allowed);
+            let is_exact = self.pda.like(config.state).is_none_or(|like| like.is_exact);
+            if is_exact {
+                let local = self.local_split(arena, config, 0)?;
+                local.split.accepted.union_into(&mut row);
+                self.walk_beneath(arena, finished, &local, config, &mut allowed);
+            } else {
+                self.add_with_holes(arena, finished, config, &mut row)?;
+            }
             arena.check_limit()?;
         }
         allowed.iter().for_each(|&id| set_bit(&mut row, id));
@@ -186,16 +204,111 @@ impl MaskContext<'_> {
         Ok(FinishedMask { tokens, count })
     }
 
-    /// Collects the tokens of a trie that can be stepped through from `start`; `false` if it took more than `limit` nodes.
-    fn walk(
+    /// Adds what a configuration allows whose state lacks some of what the state it is like has.
+    fn add_with_holes(
         &self,
         arena: &mut Arena,
-        trie: &ByteTrie,
-        start: SetId,
-        limit: usize,
-        path: &mut Vec<SetId>,
+        finished: &mut FinishedMasks,
+        config: Config,
+        row: &mut [u32],
+    ) -> Result<()> {
+        let local = self.local_split(arena, config, 0)?;
+        let mut own = std::mem::take(&mut finished.own);
+        own.clear();
+        own.resize(row.len(), 0);
+        local.split.accepted.union_into(&mut own);
+        let mut beneath = Vec::new();
+        self.walk_beneath(arena, finished, &local, config, &mut beneath);
+        beneath.iter().for_each(|&id| set_bit(&mut own, id));
+        for &id in &*self.holes(config.state, 0) {
+            own[id as usize / 32] &= !(1 << (id % 32));
+        }
+        row.iter_mut().zip(&own).for_each(|(word, &bits)| *word |= bits);
+        finished.own = own;
+        Ok(())
+    }
+
+    /// Adds the tokens below a trie node that a configuration allows, which read up to that node already.
+    fn split_below(
+        &self,
+        arena: &mut Arena,
+        finished: &mut FinishedMasks,
+        config: Config,
+        node: u32,
         allowed: &mut Vec<u32>,
-    ) -> bool {
+    ) -> Result<()> {
+        let local = self.local_split(arena, config, node)?;
+        let holes = self.holes(config.state, node);
+        let from = allowed.len();
+        local.split.accepted.for_each(|token| allowed.push(token));
+        self.walk_beneath(arena, finished, &local, config, allowed);
+        if !holes.is_empty() {
+            let mut kept = allowed.split_off(from);
+            kept.retain(|token| holes.binary_search(token).is_err());
+            allowed.extend(kept);
+        }
+        Ok(())
+    }
+
+    /// Adds the tokens whose remainders go on in what lies beneath a configuration.
+    fn walk_beneath(
+        &self,
+        arena: &mut Arena,
+        finished: &mut FinishedMasks,
+        local: &LocalSplit,
+        config: Config,
+        allowed: &mut Vec<u32>,
+    ) {
+        let beneath = arena.pop(self.pda, config.node);
+        self.walk(arena, local.remainders(), beneath, &mut finished.path, allowed);
+    }
+
+    /// What a state lacks of the tokens of the state it is like, below a trie node.
+    fn holes(&self, state: StateId, node: u32) -> Arc<[u32]> {
+        let Some(like) = self.pda.like(state).filter(|like| !like.is_exact) else { return Arc::from([]) };
+        if let Some(known) = self.masks.holes.read().get(&(state, node)) {
+            return Arc::clone(known);
+        }
+        let nodes = self.vocabulary.trie().nodes();
+        let mut out = Vec::new();
+        let mut todo = vec![(node as usize, state, like.base)];
+        while let Some((node, state, base)) = todo.pop() {
+            let mut child = node + 1;
+            while child < nodes[node].end as usize {
+                let byte = nodes[child].byte;
+                match (self.pda.byte_target(state, byte), self.pda.byte_target(base, byte)) {
+                    (None, Some(_)) => {
+                        let below = child..nodes[child].end as usize;
+                        below.for_each(|at| out.extend_from_slice(self.vocabulary.trie().tokens_at(at)));
+                    }
+                    (Some(to), Some(base)) => {
+                        let is_same = self.pda.like(to).is_some_and(|like| like.is_exact && like.base == base);
+                        if !is_same {
+                            todo.push((child, to, base));
+                        }
+                    }
+                    (_, None) => {}
+                }
+                child = nodes[child].end as usize;
+            }
+        }
+        out.sort_unstable();
+        let holes: Arc<[u32]> = out.into();
+        self.masks.holes.write().insert((state, node), Arc::clone(&holes));
+        holes
+    }
+
+    /// Collects the tokens that can be stepped through from `start`; `false` if that took too many nodes. Where a wide state
+    /// is reached with much of the trie still below, its split is taken instead of walking on.
+    fn walk_vocabulary(
+        &self,
+        arena: &mut Arena,
+        finished: &mut FinishedMasks,
+        start: SetId,
+        allowed: &mut Vec<u32>,
+    ) -> Result<bool> {
+        let trie = self.vocabulary.trie();
+        let mut path = std::mem::take(&mut finished.walk);
         path.clear();
         path.resize(trie.max_depth() + 1, SetId::DEAD);
         path[0] = start;
@@ -207,44 +320,123 @@ impl MaskContext<'_> {
             while at < end {
                 let node = trie.nodes()[at];
                 visited += 1;
-                let set = arena.step(self.pda, path[usize::from(node.depth) - 1], node.byte);
+                let mut set = arena.step(self.pda, path[usize::from(node.depth) - 1], node.byte);
                 if set == SetId::DEAD {
                     at = node.end as usize;
                     continue;
                 }
-                if visited > limit {
-                    return false;
+                if visited > WALK_NODES {
+                    finished.walk = path;
+                    return Ok(false);
+                }
+                allowed.extend_from_slice(trie.tokens_at(at));
+                if node.end as usize - at > SPLIT_NODES {
+                    set = self.split_wide(arena, finished, set, at as u32, allowed)?;
+                    if !arena.is_alive(set) {
+                        at = node.end as usize;
+                        continue;
+                    }
+                }
+                path[usize::from(node.depth)] = set;
+                at += 1;
+            }
+        }
+        finished.walk = path;
+        Ok(true)
+    }
+
+    /// Takes the wide configurations out of a set, adding what they allow below a trie node; gives the others.
+    fn split_wide(
+        &self,
+        arena: &mut Arena,
+        finished: &mut FinishedMasks,
+        set: SetId,
+        node: u32,
+        allowed: &mut Vec<u32>,
+    ) -> Result<SetId> {
+        if !arena.configs(set).iter().any(|c| self.pda.is_wide(c.state)) {
+            return Ok(set);
+        }
+        let horizon = self.vocabulary.trie().max_depth() as u32;
+        let (wide, others): (Vec<Config>, Vec<Config>) =
+            arena.configs(set).iter().partition(|c| self.pda.is_wide(c.state));
+        for config in wide {
+            let config = config.representative(self.pda, horizon);
+            self.split_below(arena, finished, config, node, allowed)?;
+        }
+        Ok(arena.set_of_configs(&others, SetFlags::default()))
+    }
+
+    /// Collects the tokens of a trie that can be stepped through from `start`.
+    fn walk(
+        &self,
+        arena: &mut Arena,
+        trie: &ByteTrie,
+        start: SetId,
+        path: &mut Vec<SetId>,
+        allowed: &mut Vec<u32>,
+    ) {
+        path.clear();
+        path.resize(trie.max_depth() + 1, SetId::DEAD);
+        path[0] = start;
+        for byte in arena.first_bytes(self.pda, start).iter() {
+            let Some(child) = trie.child_of_root(byte) else { continue };
+            let end = trie.nodes()[child].end as usize;
+            let mut at = child;
+            while at < end {
+                let node = trie.nodes()[at];
+                let set = arena.step(self.pda, path[usize::from(node.depth) - 1], node.byte);
+                if set == SetId::DEAD {
+                    at = node.end as usize;
+                    continue;
                 }
                 allowed.extend_from_slice(trie.tokens_at(at));
                 path[usize::from(node.depth)] = set;
                 at += 1;
             }
         }
-        true
     }
 
-    fn local_split(&self, arena: &mut Arena, config: Config) -> Result<Arc<LocalSplit>> {
-        let id = (config.state, config.count);
-        if let Some(known) = self.masks.local.read().get(&id) {
+    /// The split of a configuration's state below a trie node, or that of the state it is like.
+    fn local_split(&self, arena: &mut Arena, config: Config, node: u32) -> Result<Arc<LocalSplit>> {
+        let state = self.pda.like(config.state).map_or(config.state, |like| like.base);
+        let place = (state, config.count, node);
+        if let Some(known) = self.masks.local.read().get(&place) {
             return Ok(Arc::clone(known));
         }
-        let key = structural_key(self.pda, config.state, config.count);
-        let shared = key.as_deref().and_then(|key| self.store.get(key));
-        let split = match shared {
+        let config = Config { state, ..config };
+        let rule = self.pda.state(state).rule;
+        let mut key = structural_key(self.pda, state, config.count);
+        // A machine says itself what follows a rule, so that even the pruned remainders are the same in other grammars.
+        let follow = self.pda.rule(rule).follow;
+        if let Some(follow) = follow {
+            let after = structural_key(self.pda, follow, Count::default());
+            key = key.zip(after).map(|(key, after)| [&key[..], &[u32::MAX], &after[..]].concat().into());
+        }
+        let key = key.map(|key| [&key[..], &[node]].concat());
+        let prune = |arena: &mut Arena, split: &Split| {
+            let sites = self.masks.call_sites.get_or_init(|| CallSites::new(self.pda));
+            let follow = sites.follow(self.pda, arena, rule);
+            prune(self.pda, arena, self.vocabulary, follow, &split.remainders)
+        };
+        let split = match key.as_deref().and_then(|key| self.store.get(key)) {
             Some(split) => split,
             None => {
-                let split = Arc::new(Split::compute(self.pda, self.vocabulary, config)?);
+                let mut split = Split::compute(self.pda, self.vocabulary, config, node)?;
+                if follow.is_some() {
+                    let pruned = prune(arena, &split);
+                    split = split.with_remainders(pruned);
+                }
+                let split = Arc::new(split);
                 if let Some(key) = key {
-                    self.store.insert(key, Arc::clone(&split));
+                    self.store.insert(key.into(), Arc::clone(&split));
                 }
                 split
             }
         };
-        let sites = self.masks.call_sites.get_or_init(|| CallSites::new(self.pda));
-        let follow = sites.follow(self.pda, arena, self.pda.state(config.state).rule);
-        let remainders = prune(self.pda, arena, self.vocabulary, follow, &split.remainders);
-        let local = Arc::new(LocalSplit { split, remainders });
-        self.masks.local.write().insert(id, Arc::clone(&local));
+        let pruned = if follow.is_some() { None } else { Some(prune(arena, &split)) };
+        let local = Arc::new(LocalSplit { split, pruned });
+        self.masks.local.write().insert(place, Arc::clone(&local));
         Ok(local)
     }
 
@@ -252,8 +444,8 @@ impl MaskContext<'_> {
     pub(crate) fn statistics(&self, arena: &mut Arena, state: StateId) -> Result<StateStatistics> {
         let horizon = self.vocabulary.trie().max_depth() as u32;
         let config = Config { state, count: Count::default(), node: crate::stack::NodeId::OPEN };
-        let local = self.local_split(arena, config.representative(self.pda, horizon))?;
-        let trie = &local.remainders;
+        let local = self.local_split(arena, config.representative(self.pda, horizon), 0)?;
+        let trie = local.remainders();
         let mut after: Vec<u32> =
             (1..trie.nodes().len() - 1).flat_map(|n| trie.tokens_at(n)).copied().collect();
         after.sort_unstable();

@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 
 /// Automata with more states than this keep their splits to themselves.
 const MAX_STATES: usize = 20_000;
+/// The same for automata that are made when asked for: a key asks for all of it.
+const MAX_LAZY_STATES: usize = 512;
 
 /// The key of `state` with a counter at `count`, or `None` if it would be too long.
 pub(super) fn structural_key(pda: &Pda, state: StateId, count: Count) -> Option<Box<[u32]>> {
@@ -24,10 +26,11 @@ pub(super) fn structural_key(pda: &Pda, state: StateId, count: Count) -> Option<
     let mut key = vec![count.lo, count.hi];
     let mut next = 0;
     while next < order.len() {
-        if order.len() > MAX_STATES {
+        let state = order[next];
+        let limit = if pda.is_made_late(state) { MAX_LAZY_STATES } else { MAX_STATES };
+        if order.len() > limit {
             return None;
         }
-        let state = order[next];
         let bytes = pda.bytes_of(state);
         let calls = pda.calls_of(state);
         let rule = pda.rule_of(state);

@@ -66,6 +66,22 @@ impl TokenIds {
         }
     }
 
+    /// Each id once.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(u32)) {
+        match self {
+            Self::List(ids) => ids.iter().copied().for_each(f),
+            Self::Bits(bits) => {
+                for (word, &bits) in bits.iter().enumerate() {
+                    let mut left = bits;
+                    while left != 0 {
+                        f(word as u32 * 32 + left.trailing_zeros());
+                        left &= left - 1;
+                    }
+                }
+            }
+        }
+    }
+
     pub(crate) fn memory_size_bytes(&self) -> usize {
         match self {
             Self::List(words) | Self::Bits(words) => words.len() * 4,

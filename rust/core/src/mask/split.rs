@@ -21,8 +21,8 @@ pub(crate) struct Split {
 const WALK_LIMIT_BYTES: usize = 1 << 30;
 
 impl Split {
-    /// Walks the byte trie from `state` with nothing known beneath.
-    pub(crate) fn compute(pda: &Pda, vocabulary: &Vocabulary, config: Config) -> Result<Self> {
+    /// Walks the byte trie below a node from a state with nothing known beneath; the root is node 0.
+    pub(crate) fn compute(pda: &Pda, vocabulary: &Vocabulary, config: Config, node: u32) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
         let config = Config { node: NodeId::OPEN, ..config };
         let start = arena.set_of(pda, config, SetFlags::default());
@@ -37,11 +37,16 @@ impl Split {
             remainders: Vec::new(),
             num_dependent: 0,
         };
-        walk.sets[0] = start;
-        for byte in pda.expanded(config.state).first.iter() {
-            if let Some(child) = walk.trie.child_of_root(byte) {
-                walk.subtree(child);
+        let (at, end) = (node as usize, walk.trie.nodes()[node as usize].end as usize);
+        walk.sets[usize::from(walk.trie.nodes()[at].depth)] = start;
+        if node == 0 {
+            for byte in pda.expanded(config.state).first.iter() {
+                if let Some(child) = walk.trie.child_of_root(byte) {
+                    walk.subtree(child, walk.trie.nodes()[child].end as usize);
+                }
             }
+        } else {
+            walk.subtree(at + 1, end);
         }
         walk.arena.check_limit()?;
         Ok(Self {
@@ -50,6 +55,11 @@ impl Split {
             num_dependent: walk.num_dependent,
             remainders: ByteTrie::new(walk.remainders),
         })
+    }
+
+    /// The same with fewer remainders.
+    pub(crate) fn with_remainders(self, remainders: ByteTrie) -> Self {
+        Self { remainders, ..self }
     }
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
@@ -72,10 +82,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn subtree(&mut self, child: usize) {
+    /// Nodes from one to another, in order.
+    fn subtree(&mut self, from: usize, end: usize) {
         let trie = self.trie;
-        let end = trie.nodes()[child].end as usize;
-        let mut at = child;
+        let mut at = from;
         while at < end {
             let TrieNode { byte, depth, end: after, .. } = trie.nodes()[at];
             while self.ends.last().is_some_and(|&d| d >= depth) {

@@ -20,8 +20,8 @@ use super::number::Numbers;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
-use super::spell::{Spell, Targets};
-use crate::automaton::{Budget, Counter, Machine, MachineEdges, MachineRule, MachineState};
+use super::spell::{self, Spell, Targets};
+use crate::automaton::{Budget, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
@@ -206,7 +206,7 @@ impl JsonMachine {
             Kind::Object(..) => ("object".into(), None, false),
             Kind::Array(..) => ("array".into(), None, false),
             Kind::More(_, min, max, _) => ("items".into(), counter(*min, *max), false),
-            Kind::Follow(_) => ("what follows".into(), None, false),
+            Kind::Follow(_) => ("what follows".into(), None, true),
         };
         self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf });
         let start = match kind {
@@ -260,9 +260,22 @@ impl JsonMachine {
                 (Kind::Gap(text), Local::Bytes(at)) if at as usize == text.len() => (true, false),
                 _ => (false, true),
             };
-            self.states.push(MachineState { rule, is_final, has_edges });
+            let index = self.states.len();
+            self.states.push(MachineState { rule, is_final, has_edges, like: None });
+            self.states[index].like = self.like(rule, local);
         }
         index as u32
+    }
+
+    /// A free name is like any name of its language, but for the declared ones.
+    fn like(&mut self, rule: u32, local: Local) -> Option<Like> {
+        let (&Kind::Name(names, Some(_)), Local::Name(state)) = (&self.kinds[rule as usize], local) else {
+            return None;
+        };
+        let (_, branch) = spell::automaton_state(state);
+        let any = self.rule(Kind::Name(names, None));
+        let base = self.state(any, Local::Name(state.map(|(term, _)| (term, None))));
+        Some(Like { base, is_exact: branch.is_none() })
     }
 
     fn edges_of(&mut self, rule: u32, local: Local) -> Result<MachineEdges> {
