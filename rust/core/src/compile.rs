@@ -88,27 +88,58 @@ struct Cache {
     /// By a digest of the grammar; grammars with equal digests stand side by side and are compared whole.
     compiled: FxHashMap<u64, Vec<Cached>>,
     clock: u64,
+    /// The grammars' bytes, as far as measured.
+    bytes: usize,
+    /// The grammar to measure next.
+    next: u64,
 }
+
+/// Grammars measured again for each one that is added.
+const MEASURED: usize = 2;
 
 #[derive(Debug)]
 struct Cached {
     compiled: Arc<CompiledGrammar>,
     last_used: u64,
+    /// Bytes when it was last looked at: grammars grow while they are used.
+    bytes: usize,
+}
+
+impl Cached {
+    /// Measures again; gives the difference to what was known, which the cache's sum has to follow.
+    fn measure(&mut self) -> (usize, usize) {
+        let before = std::mem::replace(&mut self.bytes, self.compiled.memory_size_bytes());
+        (before, self.bytes)
+    }
 }
 
 impl Cache {
-    fn all(&self) -> impl Iterator<Item = &Cached> {
-        self.compiled.values().flatten()
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.all().map(|c| c.compiled.memory_size_bytes()).sum()
+    /// Measures a few grammars again, round and round: one that is used for long has grown since it was added.
+    fn measure_some(&mut self) {
+        for _ in 0..MEASURED.min(self.compiled.len()) {
+            let mut later = self.compiled.values_mut().flatten().filter(|c| c.last_used > self.next);
+            let next = later.by_ref().min_by_key(|c| c.last_used);
+            let Some(cached) = next else {
+                self.next = 0;
+                return;
+            };
+            self.next = cached.last_used;
+            let (before, now) = cached.measure();
+            self.bytes = self.bytes - before + now;
+        }
     }
 
     /// Drops the least recently used grammar; `false` if there is none.
     fn evict(&mut self) -> bool {
-        let Some(oldest) = self.all().map(|c| c.last_used).min() else { return false };
-        self.compiled.values_mut().for_each(|list| list.retain(|c| c.last_used != oldest));
+        let Some(oldest) = self.compiled.values().flatten().map(|c| c.last_used).min() else { return false };
+        let bytes = &mut self.bytes;
+        self.compiled.values_mut().for_each(|list| {
+            list.retain(|c| {
+                let stays = c.last_used != oldest;
+                *bytes -= if stays { 0 } else { c.bytes };
+                stays
+            });
+        });
         self.compiled.retain(|_, list| !list.is_empty());
         true
     }
@@ -158,7 +189,12 @@ impl Compiler {
 
     /// Heap memory held by the cache, bytes, approximately.
     pub fn cache_size_bytes(&self) -> usize {
-        self.cache.lock().size_bytes() + self.store.size_bytes()
+        {
+            let mut cache = self.cache.lock();
+            let sizes = cache.compiled.values_mut().flatten().map(|cached| cached.measure().1);
+            cache.bytes = sizes.sum();
+            cache.bytes + self.store.size_bytes()
+        }
     }
 
     /// Loads what [`CompiledGrammar::serialize_json`] wrote, if it was written for this compiler's vocabulary.
@@ -188,9 +224,11 @@ impl Compiler {
         }
         let mut cache = self.cache.lock();
         cache.clock += 1;
-        let cached = Cached { compiled: Arc::clone(compiled), last_used: cache.clock };
+        let mut cached = Cached { compiled: Arc::clone(compiled), last_used: cache.clock, bytes: 0 };
+        cache.bytes += cached.measure().1;
+        cache.measure_some();
         cache.compiled.entry(compiled.grammar.digest()).or_default().push(cached);
-        while cache.size_bytes() > self.options.cache_limit_bytes / 2 && cache.evict() {}
+        while cache.bytes > self.options.cache_limit_bytes / 2 && cache.evict() {}
     }
 }
 

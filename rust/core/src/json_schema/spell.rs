@@ -27,6 +27,12 @@ pub(super) enum Spell<X> {
     AnyHex(X, u8),
     /// So many hexadecimal digits are left of a number that begins like this.
     Hex(X, u32, u8),
+    /// So many hexadecimal digits are left of the first half of a pair, whatever the pair is.
+    AnyHigh(X, u8),
+    /// After the first half of a pair, whatever the pair is: the second half's backslash comes, or its `u`.
+    AnyPair(X, bool),
+    /// So many digits are left of the second half, whatever it is.
+    AnyLow(X, u8),
     /// After the first half of a pair, whose code points begin here: the second half's backslash comes, or its `u`.
     Pair(X, u32, bool),
     /// So many digits are left of the second half, which begins like this.
@@ -43,6 +49,9 @@ impl<X> Spell<X> {
             Self::Escape(x) => Spell::Escape(f(x)),
             Self::AnyHex(x, left) => Spell::AnyHex(f(x), left),
             Self::Hex(x, prefix, left) => Spell::Hex(f(x), prefix, left),
+            Self::AnyHigh(x, left) => Spell::AnyHigh(f(x), left),
+            Self::AnyPair(x, half) => Spell::AnyPair(f(x), half),
+            Self::AnyLow(x, left) => Spell::AnyLow(f(x), left),
             Self::Pair(x, first, half) => Spell::Pair(f(x), first, half),
             Self::Low(x, first, prefix, left) => Spell::Low(f(x), first, prefix, left),
         }
@@ -144,6 +153,20 @@ pub(super) fn edges<X: Copy + Eq>(state: Spell<X>, targets: &[(u32, u32, X)], pi
         Spell::Hex(x, prefix, left) => {
             digits(|byte, digit| add(byte, hex(x, targets, prefix << 4 | digit, left - 1, pinned)));
         }
+        Spell::AnyHigh(x, left) => {
+            let to = if left == 1 { Spell::AnyPair(x, false) } else { Spell::AnyHigh(x, left - 1) };
+            out.extend([(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)]);
+        }
+        Spell::AnyPair(x, false) => add(b'\\', Some(Spell::AnyPair(x, true))),
+        Spell::AnyPair(x, true) => add(b'u', Some(Spell::AnyLow(x, 4))),
+        Spell::AnyLow(x, left) => {
+            let to = if left == 1 { Spell::Char(x) } else { Spell::AnyLow(x, left - 1) };
+            out.extend(match left {
+                4 => vec![(b'D', b'D', to), (b'd', b'd', to)],
+                3 => vec![(b'C', b'F', to), (b'c', b'f', to)],
+                _ => vec![(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)],
+            });
+        }
         Spell::Pair(x, first, false) => add(b'\\', Some(Spell::Pair(x, first, true))),
         Spell::Pair(x, first, true) => add(b'u', Some(Spell::Low(x, first, 0, 4))),
         Spell::Low(x, first, prefix, left) => {
@@ -181,6 +204,15 @@ fn hex<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, pin
     let shift = 4 * u32::from(left);
     let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
     let touches = |from: u32, to: u32| lo <= to && hi >= from;
+    if lo >= 0xD800 && hi <= 0xDBFF {
+        let pair = |high: u32| 0x1_0000 + ((high - 0xD800) << 10);
+        match range(targets, pair(lo), pair(hi) + 0x3FF) {
+            Range::Nowhere => return None,
+            Range::All(to) if left == 0 => return Some(Spell::AnyPair(to, false)),
+            Range::All(to) => return Some(Spell::AnyHigh(to, left)),
+            Range::Some => {}
+        }
+    }
     if touches(0xD800, 0xDFFF) || (pinned && touches(0x20, 0x7E)) {
         if left == 0 {
             return match lo {
@@ -228,6 +260,9 @@ pub(super) fn automaton_state<X>(state: Spell<X>) -> X {
         | Spell::Escape(x)
         | Spell::AnyHex(x, _)
         | Spell::Hex(x, ..)
+        | Spell::AnyHigh(x, _)
+        | Spell::AnyPair(x, _)
+        | Spell::AnyLow(x, _)
         | Spell::Pair(x, ..)
         | Spell::Low(x, ..) => x,
     }

@@ -89,7 +89,7 @@ pub(crate) struct FinishedMasks {
     bytes: usize,
     row: Vec<u32>,
     path: Vec<SetId>,
-    walk: Vec<SetId>,
+    walk: Vec<(SetId, bool)>,
     own: Vec<u32>,
 }
 
@@ -161,14 +161,17 @@ impl MaskContext<'_> {
         let is_heavy = |c: &Config| all_heavy || self.pda.is_wide(c.state) || self.pda.is_heavy(c.state);
         let (mut heavy, light): (Vec<Config>, Vec<Config>) = configs.iter().partition(|c| is_heavy(c));
         let mut allowed = Vec::new();
+        let mut entries = Vec::new();
         if !light.is_empty() {
             let start =
                 if heavy.is_empty() { set } else { arena.set_of_configs(&light, SetFlags::default()) };
-            let done = self.walk_vocabulary(arena, finished, start, &mut allowed)?;
+            entries = arena.wide_entries(self.pda, start);
+            let done = self.walk_vocabulary(arena, finished, start, !entries.is_empty(), &mut allowed)?;
             arena.check_limit()?;
             if !done {
                 allowed.clear();
                 light.iter().for_each(|c| self.pda.set_heavy(c.state));
+                entries.clear();
                 heavy = configs.clone();
             }
         }
@@ -178,7 +181,8 @@ impl MaskContext<'_> {
             }
         }
         let words = self.vocabulary.mask_words();
-        if heavy.is_empty() {
+        // Many ids make a row cheaper than they are sorted.
+        if heavy.is_empty() && entries.is_empty() && allowed.len() * 8 <= words {
             allowed.sort_unstable();
             allowed.dedup();
             return Ok(FinishedMask { count: allowed.len(), tokens: TokenIds::from_ids(&allowed, words) });
@@ -186,6 +190,7 @@ impl MaskContext<'_> {
         let mut row = std::mem::take(&mut finished.row);
         row.clear();
         row.resize(words, 0);
+        heavy.extend(entries);
         for &config in &heavy {
             let is_exact = self.pda.like(config.state).is_none_or(|like| like.is_exact);
             if is_exact {
@@ -305,13 +310,14 @@ impl MaskContext<'_> {
         arena: &mut Arena,
         finished: &mut FinishedMasks,
         start: SetId,
+        beside_wide: bool,
         allowed: &mut Vec<u32>,
     ) -> Result<bool> {
         let trie = self.vocabulary.trie();
         let mut path = std::mem::take(&mut finished.walk);
         path.clear();
-        path.resize(trie.max_depth() + 1, SetId::DEAD);
-        path[0] = start;
+        path.resize(trie.max_depth() + 1, (SetId::DEAD, false));
+        path[0] = (start, beside_wide);
         let mut visited = 0;
         for byte in arena.first_bytes(self.pda, start).iter() {
             let Some(child) = trie.child_of_root(byte) else { continue };
@@ -320,7 +326,10 @@ impl MaskContext<'_> {
             while at < end {
                 let node = trie.nodes()[at];
                 visited += 1;
-                let mut set = arena.step(self.pda, path[usize::from(node.depth) - 1], node.byte);
+                let set = match path[usize::from(node.depth) - 1] {
+                    (above, false) => arena.step(self.pda, above, node.byte),
+                    (above, true) => arena.step_beside_wide(self.pda, above, node.byte),
+                };
                 if set == SetId::DEAD {
                     at = node.end as usize;
                     continue;
@@ -330,14 +339,15 @@ impl MaskContext<'_> {
                     return Ok(false);
                 }
                 allowed.extend_from_slice(trie.tokens_at(at));
+                let mut below = (set, false);
                 if node.end as usize - at > SPLIT_NODES {
-                    set = self.split_wide(arena, finished, set, at as u32, allowed)?;
-                    if !arena.is_alive(set) {
+                    below = self.split_wide(arena, finished, set, at as u32, allowed)?;
+                    if !arena.is_alive(below.0) {
                         at = node.end as usize;
                         continue;
                     }
                 }
-                path[usize::from(node.depth)] = set;
+                path[usize::from(node.depth)] = below;
                 at += 1;
             }
         }
@@ -345,7 +355,8 @@ impl MaskContext<'_> {
         Ok(true)
     }
 
-    /// Takes the wide configurations out of a set, adding what they allow below a trie node; gives the others.
+    /// Takes the wide configurations out of a set, and those that it calls into, adding what they allow below a trie node; gives
+    /// the others, and whether they call into wide ones.
     fn split_wide(
         &self,
         arena: &mut Arena,
@@ -353,18 +364,19 @@ impl MaskContext<'_> {
         set: SetId,
         node: u32,
         allowed: &mut Vec<u32>,
-    ) -> Result<SetId> {
-        if !arena.configs(set).iter().any(|c| self.pda.is_wide(c.state)) {
-            return Ok(set);
-        }
-        let horizon = self.vocabulary.trie().max_depth() as u32;
-        let (wide, others): (Vec<Config>, Vec<Config>) =
+    ) -> Result<(SetId, bool)> {
+        let (mut wide, others): (Vec<Config>, Vec<Config>) =
             arena.configs(set).iter().partition(|c| self.pda.is_wide(c.state));
+        let rest = if wide.is_empty() { set } else { arena.set_of_configs(&others, SetFlags::default()) };
+        let entries = arena.wide_entries(self.pda, rest);
+        let beside_wide = !entries.is_empty();
+        wide.extend(entries);
+        let horizon = self.vocabulary.trie().max_depth() as u32;
         for config in wide {
             let config = config.representative(self.pda, horizon);
             self.split_below(arena, finished, config, node, allowed)?;
         }
-        Ok(arena.set_of_configs(&others, SetFlags::default()))
+        Ok((rest, beside_wide))
     }
 
     /// Collects the tokens of a trie that can be stepped through from `start`.

@@ -208,6 +208,41 @@ impl Arena {
         self.close(pda)
     }
 
+    /// The configurations at the starts of wide rules that a set calls into.
+    pub(crate) fn wide_entries(&mut self, pda: &Pda, set: SetId) -> Vec<Config> {
+        let mut out = Vec::new();
+        for config in self.configs(set).to_vec() {
+            let entries = &pda.expanded(config.state).entries;
+            self.scratch.entry_nodes.clear();
+            for (index, entry) in entries.iter().enumerate().skip(1) {
+                if pda.is_wide(entry.state) {
+                    let (node, count) = self.stack_of(pda, config, index as u32);
+                    out.push(Config { state: entry.state, count, node });
+                }
+            }
+        }
+        out
+    }
+
+    /// The set after one more byte, without what begins in [`Self::wide_entries`].
+    pub(crate) fn step_beside_wide(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+        if self.refuses_growth() {
+            return SetId::DEAD;
+        }
+        for config in self.configs(set).to_vec() {
+            let expanded = pda.expanded(config.state);
+            self.scratch.entry_nodes.clear();
+            for &(state, entry) in expanded.moves(byte) {
+                if entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
+                    continue;
+                }
+                let (node, count) = self.stack_of(pda, config, entry);
+                self.scratch.todo.push(Config { state, count, node });
+            }
+        }
+        self.close(pda)
+    }
+
     /// The set after one special token.
     pub(crate) fn step_token(&mut self, pda: &Pda, set: SetId, token: u32) -> SetId {
         if self.refuses_growth() {
