@@ -120,7 +120,7 @@ def outcomes(
             continue
         try:
             accepted = accepts(grammar, encode(json.dumps(test.data, ensure_ascii=False)), stop, mask)
-        except bw.BytewrightError as error:
+        except (bw.BytewrightError, AssertionError) as error:
             yield test, f"error: {type(error).__name__}: {error}"
             continue
         yield test, "right" if accepted == test.valid else "accepts" if accepted else "refuses"
@@ -134,7 +134,7 @@ def accepts(grammar: bw.CompiledGrammar, tokens: list[int], stop: int, mask: Any
         if not int(mask[0, token >> 5]) >> (token & 31) & 1:
             return False
         if token != stop and not matcher.accept_token(token):
-            raise AssertionError("a token of the mask was refused")
+            raise AssertionError(f"a token of the mask was refused: {token} of {tokens}")
     return True
 
 

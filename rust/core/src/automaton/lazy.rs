@@ -22,6 +22,17 @@ pub(crate) struct MachineState {
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
     pub(crate) like: Option<Like>,
+    /// What returns here has read a value that this rule must not meet again.
+    pub(crate) collects: Option<Collect>,
+}
+
+/// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Collect {
+    /// A JSON value.
+    Value,
+    /// A string without its opening quote.
+    Name,
 }
 
 /// A state of a leaf rule whose texts up to the rule's end are among those of another: most of its mask is the other's.
@@ -163,6 +174,7 @@ struct LazyState {
     state: State,
     has_edges: bool,
     like: Option<Like<StateId>>,
+    collects: Option<Collect>,
     is_heavy: AtomicBool,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
@@ -206,6 +218,7 @@ impl LazyPart {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
                 like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
+                collects: state.collects,
                 is_heavy: AtomicBool::new(false),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
@@ -243,6 +256,10 @@ impl LazyPart {
 
     pub(super) fn like(&self, id: StateId) -> Option<Like<StateId>> {
         self.lazy(id).like
+    }
+
+    pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
+        self.lazy(id).collects
     }
 
     pub(super) fn is_wide(&self, id: StateId) -> bool {
@@ -332,7 +349,7 @@ mod tests {
             if let Some(known) = self.seen.iter().position(|&s| s == (seen, wants) && !is_final) {
                 return known as u32;
             }
-            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final, like: None });
+            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final, like: None, collects: None });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1
         }

@@ -30,7 +30,7 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
-pub(crate) use lazy::{Like, Machine, MachineEdges, MachineRule, MachineState};
+pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
@@ -172,6 +172,12 @@ impl Pda {
     /// The state whose split serves for this one, too.
     pub(crate) fn like(&self, id: StateId) -> Option<Like<StateId>> {
         if self.is_lazy(id) { self.lazy.like(id) } else { None }
+    }
+
+    /// Whether calls that return to a state collect what they read.
+    #[inline]
+    pub(crate) fn collects(&self, id: StateId) -> Option<Collect> {
+        if self.is_lazy(id) { self.lazy.collects(id) } else { None }
     }
 
     /// Whether a state is known to be split without trying to walk from it first.

@@ -9,7 +9,7 @@ use super::split::Split;
 use super::{SplitStore, TokenIds};
 use crate::automaton::{Pda, StateId};
 use crate::error::Result;
-use crate::stack::{Arena, Config, Count, SetFlags, SetId};
+use crate::stack::{Arena, Config, Count, Fit, Rival, SetFlags, SetId};
 use crate::vocab::{ByteTrie, Vocabulary, set_bit};
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -193,10 +193,10 @@ impl MaskContext<'_> {
         heavy.extend(entries);
         for &config in &heavy {
             let is_exact = self.pda.like(config.state).is_none_or(|like| like.is_exact);
-            if is_exact {
+            if is_exact && arena.rivals(self.pda, config).is_empty() {
                 let local = self.local_split(arena, config, 0)?;
                 local.split.accepted.union_into(&mut row);
-                self.walk_beneath(arena, finished, &local, config, &mut allowed);
+                self.walk_beneath(arena, finished, &local, config, 0, &mut allowed);
             } else {
                 self.add_with_holes(arena, finished, config, &mut row)?;
             }
@@ -223,11 +223,11 @@ impl MaskContext<'_> {
         own.resize(row.len(), 0);
         local.split.accepted.union_into(&mut own);
         let mut beneath = Vec::new();
-        self.walk_beneath(arena, finished, &local, config, &mut beneath);
+        self.walk_beneath(arena, finished, &local, config, 0, &mut beneath);
         beneath.iter().for_each(|&id| set_bit(&mut own, id));
-        for &id in &*self.holes(config.state, 0) {
-            own[id as usize / 32] &= !(1 << (id % 32));
-        }
+        let mut clear = |id: u32| own[id as usize / 32] &= !(1 << (id % 32));
+        self.holes(config.state, 0).iter().copied().for_each(&mut clear);
+        self.duplicates(arena, config, 0).into_iter().for_each(clear);
         row.iter_mut().zip(&own).for_each(|(word, &bits)| *word |= bits);
         finished.own = own;
         Ok(())
@@ -244,12 +244,13 @@ impl MaskContext<'_> {
     ) -> Result<()> {
         let local = self.local_split(arena, config, node)?;
         let holes = self.holes(config.state, node);
+        let duplicates = self.duplicates(arena, config, node);
         let from = allowed.len();
         local.split.accepted.for_each(|token| allowed.push(token));
-        self.walk_beneath(arena, finished, &local, config, allowed);
-        if !holes.is_empty() {
+        self.walk_beneath(arena, finished, &local, config, node, allowed);
+        if !holes.is_empty() || !duplicates.is_empty() {
             let mut kept = allowed.split_off(from);
-            kept.retain(|token| holes.binary_search(token).is_err());
+            kept.retain(|t| holes.binary_search(t).is_err() && duplicates.binary_search(t).is_err());
             allowed.extend(kept);
         }
         Ok(())
@@ -262,10 +263,50 @@ impl MaskContext<'_> {
         finished: &mut FinishedMasks,
         local: &LocalSplit,
         config: Config,
+        node: u32,
         allowed: &mut Vec<u32>,
     ) {
-        let beneath = arena.pop(self.pda, config.node);
-        self.walk(arena, local.remainders(), beneath, &mut finished.path, allowed);
+        let beneath = arena.pop_beneath(self.pda, config);
+        let mut again = local.split.again.to_vec();
+        self.walk(arena, local.remainders(), beneath, &mut finished.path, allowed, &mut again);
+        if again.is_empty() {
+            return;
+        }
+        // Values inside the token have to be compared with what came before it in the token.
+        let depth = usize::from(self.vocabulary.trie().nodes()[node as usize].depth);
+        let start = arena.set_of_configs(&[config], SetFlags::default());
+        allowed.extend(again.into_iter().filter(|&token| {
+            let bytes = &self.vocabulary.token_bytes(token)[depth..];
+            bytes.iter().try_fold(start, |set, &byte| {
+                let next = arena.step(self.pda, set, byte);
+                (next != SetId::DEAD).then_some(next)
+            })
+            .is_some()
+        }));
+    }
+
+    /// The tokens below a trie node that would complete a value which must not come again, ascending.
+    fn duplicates(&self, arena: &Arena, config: Config, node: u32) -> Vec<u32> {
+        let trie = self.vocabulary.trie();
+        let mut out = Vec::new();
+        let mut todo: Vec<(usize, Rival)> =
+            arena.rivals(self.pda, config).into_iter().map(|rival| (node as usize, rival)).collect();
+        while let Some((at, rival)) = todo.pop() {
+            let mut child = at + 1;
+            while child < trie.nodes()[at].end as usize {
+                let end = trie.nodes()[child].end as usize;
+                let mut longer = rival.clone();
+                longer.bytes.push(trie.nodes()[child].byte);
+                match arena.fits(&longer) {
+                    Fit::Is(_) => (child..end).for_each(|at| out.extend_from_slice(trie.tokens_at(at))),
+                    Fit::Begins => todo.push((child, longer)),
+                    Fit::Not => {}
+                }
+                child = end;
+            }
+        }
+        out.sort_unstable();
+        out
     }
 
     /// What a state lacks of the tokens of the state it is like, below a trie node.
@@ -387,6 +428,7 @@ impl MaskContext<'_> {
         start: SetId,
         path: &mut Vec<SetId>,
         allowed: &mut Vec<u32>,
+        again: &mut Vec<u32>,
     ) {
         path.clear();
         path.resize(trie.max_depth() + 1, SetId::DEAD);
@@ -402,7 +444,8 @@ impl MaskContext<'_> {
                     at = node.end as usize;
                     continue;
                 }
-                allowed.extend_from_slice(trie.tokens_at(at));
+                let list = if arena.flags(set).recheck { &mut *again } else { &mut *allowed };
+                list.extend_from_slice(trie.tokens_at(at));
                 path[usize::from(node.depth)] = set;
                 at += 1;
             }
@@ -455,7 +498,7 @@ impl MaskContext<'_> {
     /// The split of one state, for people; computed if need be.
     pub(crate) fn statistics(&self, arena: &mut Arena, state: StateId) -> Result<StateStatistics> {
         let horizon = self.vocabulary.trie().max_depth() as u32;
-        let config = Config { state, count: Count::default(), node: crate::stack::NodeId::OPEN };
+        let config = Config::new(state, crate::stack::NodeId::OPEN);
         let local = self.local_split(arena, config.representative(self.pda, horizon), 0)?;
         let trie = local.remainders();
         let mut after: Vec<u32> =

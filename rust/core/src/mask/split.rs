@@ -3,7 +3,7 @@
 use super::TokenIds;
 use crate::automaton::Pda;
 use crate::error::Result;
-use crate::stack::{Arena, Config, NodeId, SetFlags, SetId};
+use crate::stack::{Arena, Config, SetFlags, SetId};
 use crate::vocab::{ByteTrie, TrieNode, Vocabulary};
 
 /// The vocabulary as one state sees it; see [`crate::mask`].
@@ -15,6 +15,8 @@ pub(crate) struct Split {
     pub(crate) remainders: ByteTrie,
     /// Context-dependent tokens; each once, however many remainders it has.
     pub(crate) num_dependent: usize,
+    /// Tokens inside which a value is collected: the real registers have to be asked.
+    pub(crate) again: Box<[u32]>,
 }
 
 /// Memory that the walk of one split may take, bytes.
@@ -24,7 +26,7 @@ impl Split {
     /// Walks the byte trie below a node from a state with nothing known beneath; the root is node 0.
     pub(crate) fn compute(pda: &Pda, vocabulary: &Vocabulary, config: Config, node: u32) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
-        let config = Config { node: NodeId::OPEN, ..config };
+        let config = arena.unknown_config(config);
         let start = arena.set_of(pda, config, SetFlags::default());
         let mut walk = Walk {
             pda,
@@ -36,6 +38,8 @@ impl Split {
             accepted: Vec::new(),
             remainders: Vec::new(),
             num_dependent: 0,
+            again: Vec::new(),
+            collected: None,
         };
         let (at, end) = (node as usize, walk.trie.nodes()[node as usize].end as usize);
         walk.sets[usize::from(walk.trie.nodes()[at].depth)] = start;
@@ -53,6 +57,7 @@ impl Split {
             accepted: TokenIds::from_ids(&walk.accepted, vocabulary.mask_words()),
             num_accepted: walk.accepted.len(),
             num_dependent: walk.num_dependent,
+            again: walk.again.into(),
             remainders: ByteTrie::new(walk.remainders),
         })
     }
@@ -79,6 +84,9 @@ struct Walk<'a> {
     accepted: Vec<u32>,
     remainders: Vec<(&'a [u8], u32)>,
     num_dependent: usize,
+    again: Vec<u32>,
+    /// The depth of the current path from which on a value has been collected.
+    collected: Option<u16>,
 }
 
 impl<'a> Walk<'a> {
@@ -95,7 +103,15 @@ impl<'a> Walk<'a> {
             let set = if above == SetId::DEAD { above } else { self.arena.step(self.pda, above, byte) };
             let ends_here = self.arena.flags(set).open;
             let is_alive = self.arena.is_alive(set);
-            if is_alive || ends_here {
+            if self.collected.is_some_and(|from| from >= depth) {
+                self.collected = None;
+            }
+            if self.collected.is_none() && self.arena.flags(set).recheck {
+                self.collected = Some(depth);
+            }
+            if self.collected.is_some() && (is_alive || ends_here || !self.ends.is_empty()) {
+                self.again.extend_from_slice(trie.tokens_at(at));
+            } else if is_alive || ends_here {
                 self.accepted.extend_from_slice(trie.tokens_at(at));
             } else if self.ends.is_empty() {
                 at = after as usize;

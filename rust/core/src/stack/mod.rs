@@ -13,10 +13,14 @@
 mod counts;
 mod history;
 mod nodes;
+mod registers;
 mod sets;
+mod values;
 
 pub(crate) use history::HistoryId;
+pub(crate) use registers::{RegisterId, Rival};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};
+pub(crate) use values::Fit;
 
 use crate::automaton::StateId;
 
@@ -45,6 +49,8 @@ pub(crate) struct Edge {
     pub(crate) ret: StateId,
     pub(crate) count: Count,
     pub(crate) parent: NodeId,
+    /// What the caller has seen, and where the call began.
+    pub(crate) register: RegisterId,
 }
 
 /// Return "states" of the two bottom nodes.

@@ -1,6 +1,6 @@
 //! Stack sets: interning and union.
 
-use super::{Arena, Count, Edge, NodeId};
+use super::{Arena, Count, Edge, NodeId, RegisterId};
 use crate::automaton::StateId;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
@@ -42,7 +42,12 @@ impl Arena {
     /// the root rule if `has_end`.
     pub(crate) fn node_of_frames(&mut self, frames: &[(StateId, u32, NodeId)], has_end: bool) -> NodeId {
         let frame =
-            |&(ret, hi, parent): &(StateId, u32, NodeId)| Edge { ret, count: Count { lo: 0, hi }, parent };
+            |&(ret, hi, parent): &(StateId, u32, NodeId)| Edge {
+            ret,
+            count: Count { lo: 0, hi },
+            parent,
+            register: RegisterId::default(),
+        };
         let mut edges: Vec<Edge> = frames.iter().map(frame).collect();
         if has_end {
             edges.extend_from_slice(self.edges(NodeId::END));
@@ -77,7 +82,10 @@ impl Arena {
         let mut kept = 0;
         for i in 0..edges.len() {
             let edge = edges[i];
-            let is_equal = kept > 0 && (edges[kept - 1].ret, edges[kept - 1].count) == (edge.ret, edge.count);
+            let is_equal = kept > 0 && {
+                let last = edges[kept - 1];
+                (last.ret, last.count, last.register) == (edge.ret, edge.count, edge.register)
+            };
             if is_equal && *fuel > 0 {
                 *fuel -= 1;
                 edges[kept - 1].parent = self.union_with(edges[kept - 1].parent, edge.parent, fuel);
@@ -88,9 +96,9 @@ impl Arena {
         }
         edges.truncate(kept);
         if edges.iter().any(|e| e.count != Count::default()) {
-            edges.sort_unstable_by_key(|e| (e.ret, e.parent, e.count));
+            edges.sort_unstable_by_key(|e| (e.ret, e.parent, e.register, e.count));
             edges.dedup_by(|next, last| {
-                let joined = if (last.ret, last.parent) == (next.ret, next.parent) {
+                let joined = if (last.ret, last.parent, last.register) == (next.ret, next.parent, next.register) {
                     last.count.join(next.count)
                 } else {
                     None

@@ -2,7 +2,8 @@
 
 use super::history::HistoryEntry;
 use super::nodes::hash_of;
-use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK};
+use super::registers::{Registers, Return};
+use super::{Count, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
 use crate::automaton::{Pda, StateId};
 use crate::error::{Error, Result};
 use crate::grammar::ByteSet;
@@ -25,6 +26,8 @@ pub(crate) struct SetFlags {
     pub(crate) complete: bool,
     /// The bottom marked [`NodeId::OPEN`] was popped by the last byte.
     pub(crate) open: bool,
+    /// A value was collected beside one that is not known: tokens that lead here have to be looked at again.
+    pub(crate) recheck: bool,
 }
 
 /// One configuration; it always has an edge to go on by.
@@ -33,6 +36,14 @@ pub(crate) struct Config {
     pub(crate) state: StateId,
     pub(crate) count: Count,
     pub(crate) node: NodeId,
+    pub(crate) register: RegisterId,
+}
+
+impl Config {
+    /// A state with nothing counted or collected.
+    pub(crate) fn new(state: StateId, node: NodeId) -> Self {
+        Self { state, count: Count::default(), node, register: RegisterId::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +78,10 @@ pub(crate) struct Arena {
     set_table: HashTable<u32>,
     steps: FxHashMap<(SetId, u8), SetId>,
     rows: Vec<[SetId; 256]>,
-    popped: FxHashMap<NodeId, SetId>,
+    popped: FxHashMap<(NodeId, RegisterId), SetId>,
+    registers: Registers,
+    /// Popped in this step already, with a text.
+    popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
     scratch: Scratch,
     limit_bytes: usize,
@@ -79,7 +93,7 @@ struct Scratch {
     todo: Vec<Config>,
     out: Vec<Config>,
     flags: SetFlags,
-    entry_nodes: Vec<Option<NodeId>>,
+    entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
     edges: Vec<Edge>,
 }
 
@@ -99,13 +113,20 @@ impl Arena {
             steps: FxHashMap::default(),
             rows: Vec::new(),
             popped: FxHashMap::default(),
+            registers: Registers::new(),
+            popped_with: Vec::new(),
             history: Vec::new(),
             scratch: Scratch::default(),
             limit_bytes,
             over_limit: false,
         };
         for mark in [END_MARK, OPEN_MARK] {
-            arena.push_frame(Edge { ret: mark, count: Count::default(), parent: NodeId::END });
+            arena.push_frame(Edge {
+                ret: mark,
+                count: Count::default(),
+                parent: NodeId::END,
+                register: RegisterId::default(),
+            });
         }
         arena.finish_set(); // the dead set
         arena
@@ -114,8 +135,8 @@ impl Arena {
     /// The set before the first byte.
     pub(crate) fn start(&mut self, pda: &Pda) -> SetId {
         let start = pda.rule(Pda::ROOT).start;
-        let flags = SetFlags { complete: pda.root_nullable(), open: false };
-        self.set_of(pda, Config { state: start, count: Count::default(), node: NodeId::END }, flags)
+        let flags = SetFlags { complete: pda.root_nullable(), ..SetFlags::default() };
+        self.set_of(pda, Config::new(start, NodeId::END), flags)
     }
 
     /// The set of one configuration (none, if nothing can follow its state).
@@ -192,7 +213,8 @@ impl Arena {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
-        let SetHead { from, to, .. } = self.sets[set.0 as usize];
+        let SetHead { from, to, flags, .. } = self.sets[set.0 as usize];
+        self.scratch.flags.recheck = flags.recheck;
         for index in from..to {
             let config = self.configs[index as usize];
             let expanded = pda.expanded(config.state);
@@ -201,8 +223,9 @@ impl Arena {
                 self.scratch.entry_nodes.clear();
             }
             for &(state, entry) in moves {
-                let (node, count) = self.stack_of(pda, config, entry);
-                self.scratch.todo.push(Config { state, count, node });
+                let (node, count, register) = self.stack_of(pda, config, entry);
+                let register = self.registers.after_byte(register, byte);
+                self.scratch.todo.push(Config { state, count, node, register });
             }
         }
         self.close(pda)
@@ -216,8 +239,8 @@ impl Arena {
             self.scratch.entry_nodes.clear();
             for (index, entry) in entries.iter().enumerate().skip(1) {
                 if pda.is_wide(entry.state) {
-                    let (node, count) = self.stack_of(pda, config, index as u32);
-                    out.push(Config { state: entry.state, count, node });
+                    let (node, count, register) = self.stack_of(pda, config, index as u32);
+                    out.push(Config { state: entry.state, count, node, register });
                 }
             }
         }
@@ -229,6 +252,7 @@ impl Arena {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
+        self.scratch.flags.recheck = self.flags(set).recheck;
         for config in self.configs(set).to_vec() {
             let expanded = pda.expanded(config.state);
             self.scratch.entry_nodes.clear();
@@ -236,8 +260,9 @@ impl Arena {
                 if entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
                     continue;
                 }
-                let (node, count) = self.stack_of(pda, config, entry);
-                self.scratch.todo.push(Config { state, count, node });
+                let (node, count, register) = self.stack_of(pda, config, entry);
+                let register = self.registers.after_byte(register, byte);
+                self.scratch.todo.push(Config { state, count, node, register });
             }
         }
         self.close(pda)
@@ -252,8 +277,8 @@ impl Arena {
             self.scratch.entry_nodes.clear();
             for &(token_set, state, entry) in &pda.expanded(config.state).tokens {
                 if pda.token_set(token_set).binary_search(&token).is_ok() {
-                    let (node, count) = self.stack_of(pda, config, entry);
-                    self.scratch.todo.push(Config { state, count, node });
+                    let (node, count, register) = self.stack_of(pda, config, entry);
+                    self.scratch.todo.push(Config { state, count, node, register });
                 }
             }
         }
@@ -262,14 +287,53 @@ impl Arena {
 
     /// What lies beneath a stack set: the set of configurations after popping it.
     pub(crate) fn pop(&mut self, pda: &Pda, node: NodeId) -> SetId {
-        if let Some(&known) = self.popped.get(&node) {
+        self.pop_beneath(pda, Config::new(StateId(0), node))
+    }
+
+    /// What lies beneath a configuration, whatever more it has read.
+    pub(crate) fn pop_beneath(&mut self, pda: &Pda, config: Config) -> SetId {
+        let key = (config.node, self.registers.unknown(config.register));
+        if let Some(&known) = self.popped.get(&key) {
             return known;
         }
         self.round += 1;
-        self.pop_into_todo(node);
+        self.pop_into_todo(pda, key.0, key.1);
         let set = self.close_round(pda);
-        self.popped.insert(node, set);
+        self.popped.insert(key, set);
         set
+    }
+
+    /// The values that a configuration must not complete; none if it collects nothing that was seen before.
+    pub(crate) fn rivals(&self, pda: &Pda, config: Config) -> Vec<Rival> {
+        if !self.registers.has_text(config.register) {
+            return Vec::new();
+        }
+        let mut frames = Vec::new();
+        let mut nodes = vec![config.node];
+        let mut next = 0;
+        while let Some(&node) = nodes.get(next) {
+            for edge in self.edges(node) {
+                if edge.ret == END_MARK || edge.ret == OPEN_MARK {
+                    continue;
+                }
+                frames.extend(pda.collects(edge.ret).map(|collect| (edge.register, collect)));
+                if !nodes.contains(&edge.parent) {
+                    nodes.push(edge.parent);
+                }
+            }
+            next += 1;
+        }
+        self.registers.rivals(config.register, &frames)
+    }
+
+    /// A configuration of which nothing but the state and counter is known.
+    pub(crate) fn unknown_config(&mut self, config: Config) -> Config {
+        Config { node: NodeId::OPEN, register: self.registers.partial(), ..config }
+    }
+
+    /// What a rival comes to.
+    pub(crate) fn fits(&self, rival: &Rival) -> Fit {
+        self.registers.fits(rival)
     }
 
     /// The union of two sets.
@@ -281,7 +345,11 @@ impl Arena {
         let (fa, fb) = (self.flags(a), self.flags(b));
         self.set_of_configs(
             &configs,
-            SetFlags { complete: fa.complete || fb.complete, open: fa.open || fb.open },
+            SetFlags {
+                complete: fa.complete || fb.complete,
+                open: fa.open || fb.open,
+                recheck: fa.recheck || fb.recheck,
+            },
         )
     }
 
@@ -291,15 +359,15 @@ impl Arena {
         firsts.fold(ByteSet::EMPTY, |all, first| all.union(first))
     }
 
-    /// The stack and counter that go with an entry of a configuration's expansion.
-    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, Count) {
+    /// The stack, counter and register that go with an entry of a configuration's expansion.
+    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, Count, RegisterId) {
         if entry == 0 {
-            return (config.node, config.count);
+            return (config.node, config.count, config.register);
         }
         let entries = &pda.expanded(config.state).entries;
         let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
         nodes.resize(entries.len(), None);
-        nodes[0] = Some(config.node);
+        nodes[0] = Some((config.node, config.register));
         // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
         let mut needed = vec![false; entry as usize + 1];
         needed[entry as usize] = true;
@@ -312,21 +380,30 @@ impl Arena {
             if !needed[e] || nodes[e].is_some() {
                 continue;
             }
+            let collecting = |ret: Option<StateId>| ret.is_some_and(|ret| pda.collects(ret).is_some());
+            // A text is kept if any call on the way collects.
+            let begins = |&(ret, caller): &(Option<StateId>, u32)| {
+                let of_caller = nodes[caller as usize].unwrap_or((config.node, config.register)).1;
+                collecting(ret) || caller > 0 && self.registers.has_text(of_caller)
+            };
+            let is_collected = entries[e].callers.iter().any(begins);
+            let register = self.registers.of_callee(config.register, is_collected);
             let mut edges = std::mem::take(&mut self.scratch.edges);
             for &(ret, caller) in &entries[e].callers {
-                let parent = nodes[caller as usize].unwrap_or(config.node);
+                let (parent, of_caller) = nodes[caller as usize].unwrap_or((config.node, config.register));
                 let count = if caller == 0 { config.count } else { Count::default() };
+                let register = self.registers.of_frame(of_caller, register, collecting(ret));
                 match ret {
-                    Some(ret) => edges.push(Edge { ret, count, parent }),
+                    Some(ret) => edges.push(Edge { ret, count, parent, register }),
                     None => edges.extend_from_slice(self.edges(parent)),
                 }
             }
-            nodes[e] = Some(self.node_of(&mut edges));
+            nodes[e] = Some((self.node_of(&mut edges), register));
             self.scratch.edges = edges;
         }
-        let node = nodes[entry as usize].unwrap_or(config.node);
+        let (node, register) = nodes[entry as usize].unwrap_or((config.node, config.register));
         self.scratch.entry_nodes = nodes;
-        (node, Count::default())
+        (node, Count::default(), register)
     }
 
     /// Follows every arrival in `todo` through ended rules and counters, then makes the set.
@@ -336,6 +413,12 @@ impl Arena {
     }
 
     fn close_round(&mut self, pda: &Pda) -> SetId {
+        let set = self.close_todo(pda);
+        self.popped_with.clear();
+        set
+    }
+
+    fn close_todo(&mut self, pda: &Pda) -> SetId {
         while let Some(config) = self.scratch.todo.pop() {
             let state = pda.state(config.state);
             let counter = pda.rule(state.rule).counter;
@@ -346,7 +429,7 @@ impl Arena {
                 continue;
             }
             let Some(counter) = counter else {
-                self.pop_into_todo(config.node);
+                self.pop_into_todo(pda, config.node, config.register);
                 continue;
             };
             let count = config.count.next_round(counter);
@@ -355,23 +438,40 @@ impl Arena {
                 self.scratch.out.push(Config { state: start, count, ..config });
             }
             if count.may_end(counter) {
-                self.pop_into_todo(config.node);
+                self.pop_into_todo(pda, config.node, config.register);
             }
         }
         self.finish_set()
     }
 
     /// Every return state beneath a stack set is arrived at, once a step.
-    fn pop_into_todo(&mut self, node: NodeId) {
-        if std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round {
+    fn pop_into_todo(&mut self, pda: &Pda, node: NodeId, register: RegisterId) {
+        let is_again = std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round;
+        if self.registers.has_text(register) {
+            if is_again && self.popped_with.contains(&(node, register)) {
+                return;
+            }
+            self.popped_with.push((node, register));
+        } else if is_again && !self.popped_with.iter().any(|popped| popped.0 == node) {
             return;
         }
         let (from, to) = self.nodes[node.0 as usize];
-        for edge in &self.edges[from as usize..to as usize] {
+        for index in from..to {
+            let edge = self.edges[index as usize];
             match edge.ret {
                 END_MARK => self.scratch.flags.complete = true,
                 OPEN_MARK => self.scratch.flags.open = true,
-                state => self.scratch.todo.push(Config { state, count: edge.count, node: edge.parent }),
+                state => {
+                    let register = match self.registers.returned(register, edge.register, pda.collects(state)) {
+                        Return::Register(register) => register,
+                        Return::Recheck(register) => {
+                            self.scratch.flags.recheck = true;
+                            register
+                        }
+                        Return::Duplicate => continue,
+                    };
+                    self.scratch.todo.push(Config { state, count: edge.count, node: edge.parent, register });
+                }
             }
         }
     }
@@ -391,13 +491,13 @@ impl Arena {
 
     /// One stack set a (state, counter), then one interval a (state, stack set) where they touch.
     fn fold(&mut self, configs: &mut Vec<Config>) {
-        configs.sort_unstable();
+        configs.sort_unstable_by_key(|c| (c.state, c.count, c.register, c.node));
         configs.dedup();
         let mut kept = 0;
         for i in 0..configs.len() {
             let config = configs[i];
-            if kept > 0 && (configs[kept - 1].state, configs[kept - 1].count) == (config.state, config.count)
-            {
+            let key = |c: Config| (c.state, c.count, c.register);
+            if kept > 0 && key(configs[kept - 1]) == key(config) {
                 configs[kept - 1].node = self.union(configs[kept - 1].node, config.node);
             } else {
                 configs[kept] = config;
@@ -406,9 +506,9 @@ impl Arena {
         }
         configs.truncate(kept);
         if configs.iter().any(|c| c.count != Count::default()) {
-            configs.sort_unstable_by_key(|c| (c.state, c.node, c.count));
+            configs.sort_unstable_by_key(|c| (c.state, c.node, c.register, c.count));
             configs.dedup_by(|next, last| {
-                let same = (last.state, last.node) == (next.state, next.node);
+                let same = (last.state, last.node, last.register) == (next.state, next.node, next.register);
                 let joined = if same { last.count.join(next.count) } else { None };
                 joined.inspect(|&count| last.count = count).is_some()
             });
@@ -437,7 +537,8 @@ impl Arena {
 
     /// Heap memory in use, bytes, approximately.
     pub(crate) fn memory_size_bytes(&self) -> usize {
-        self.nodes.len() * 16
+        self.registers.memory_size_bytes()
+            + self.nodes.len() * 16
             + self.edges.len() * size_of::<Edge>()
             + (self.unions.len() + self.steps.len() + self.popped.len()) * 16
             + self.sets.len() * (size_of::<SetHead>() + 5)

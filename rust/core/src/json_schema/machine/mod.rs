@@ -21,7 +21,7 @@ use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
-use crate::automaton::{Budget, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::automaton::{Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
@@ -261,10 +261,22 @@ impl JsonMachine {
                 _ => (false, true),
             };
             let index = self.states.len();
-            self.states.push(MachineState { rule, is_final, has_edges, like: None });
+            let collects = self.collects(rule, local);
+            self.states.push(MachineState { rule, is_final, has_edges, like: None, collects });
             self.states[index].like = self.like(rule, local);
         }
         index as u32
+    }
+
+    /// Names that are not declared come once, and so do the items of an array that says so.
+    fn collects(&self, rule: u32, local: Local) -> Option<Collect> {
+        match (&self.kinds[rule as usize], local) {
+            (_, Local::Object(_, InObject::NameEnd(Key::Class(_)), false)) => Some(Collect::Name),
+            (&Kind::Array(arr, _), Local::Array(_, InArray::After, false)) => {
+                self.arrays[arr as usize].unique.then_some(Collect::Value)
+            }
+            _ => None,
+        }
     }
 
     /// A free name is like any name of its language, but for the declared ones.

@@ -1,0 +1,229 @@
+//! Registers: what a configuration remembers of the text, so that no value comes twice.
+//!
+//! `uniqueItems`, and names that are not declared, ask whether a value was there before: no context-free grammar can. A machine
+//! marks the states that collect ([`crate::automaton::Collect`]): a call that returns to one gives the value it has read
+//! to the register of the caller, and does not return if the value is in it. A register is a pair of
+//! - *seen*: the set of values collected so far by this run of the rule, and
+//! - *text*: the bytes since the outermost collecting call that is still running, as a list shared by all who read the same.
+//!
+//! In a frame, *text* is where the call began. Values are compared as JSON Schema does: numbers by what they are, objects
+//! without regard to order. Registers, texts and sets are hash-consed like everything in the arena; no register is number 0.
+//!
+//! Splits do not know the text inside a token. What lies beneath a split is walked with an *unknown* text; tokens that would
+//! complete a value seen before are taken out by [`Registers::duplicates`] instead.
+
+use super::values::{Fit, Values};
+use crate::automaton::Collect;
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+
+/// Index of a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct RegisterId(u32);
+
+/// No text is kept.
+const NO_TEXT: u32 = 0;
+/// A text that begins here.
+const BEGIN: u32 = 1;
+/// A text of which nothing is known.
+const UNKNOWN: u32 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+struct Register {
+    /// Index of a set of values; 0 is the empty one.
+    seen: u32,
+    text: u32,
+    /// There may be values in it that are not in `seen`.
+    is_partial: bool,
+}
+
+/// The arena's registers.
+#[derive(Debug)]
+pub(super) struct Registers {
+    registers: IndexSet<Register, FxBuildHasher>,
+    /// Parent and last byte of each text.
+    texts: IndexSet<(u32, u8), FxBuildHasher>,
+    sets: IndexSet<Vec<u32>, FxBuildHasher>,
+    values: Values,
+    /// The value between two texts, once it is known.
+    known: FxHashMap<(u32, u32), u32>,
+}
+
+/// What a return to a collecting state comes to.
+pub(super) enum Return {
+    /// The register of the caller now.
+    Register(RegisterId),
+    /// The same, but a value may be missing in the comparison: the token has to be looked at again.
+    Recheck(RegisterId),
+    /// The value was there before.
+    Duplicate,
+}
+
+impl Registers {
+    pub(super) fn new() -> Self {
+        // Three texts that no byte ends: of each only the number counts.
+        let marks = (0..=UNKNOWN).map(|mark| (u32::MAX - mark, 0));
+        Self {
+            registers: IndexSet::from_iter([Register::default()]),
+            texts: marks.collect(),
+            sets: IndexSet::from_iter([Vec::new()]),
+            values: Values::default(),
+            known: FxHashMap::default(),
+        }
+    }
+
+    fn get(&self, id: RegisterId) -> Register {
+        self.registers[id.0 as usize]
+    }
+
+    fn intern(&mut self, register: Register) -> RegisterId {
+        RegisterId(self.registers.insert_full(register).0 as u32)
+    }
+
+    /// Whether a text is kept.
+    pub(super) fn has_text(&self, id: RegisterId) -> bool {
+        id != RegisterId::default() && self.get(id).text != NO_TEXT
+    }
+
+    /// The register of a rule that a configuration calls; `collected` if a call on the way is collecting.
+    pub(super) fn of_callee(&mut self, caller: RegisterId, collected: bool) -> RegisterId {
+        if caller == RegisterId::default() && !collected {
+            return caller;
+        }
+        let text = match self.get(caller).text {
+            NO_TEXT if collected => BEGIN,
+            text => text,
+        };
+        self.intern(Register { seen: 0, text, is_partial: false })
+    }
+
+    /// The register in a frame: what the caller has seen, and where the call begins if it is collecting.
+    pub(super) fn of_frame(&mut self, caller: RegisterId, callee: RegisterId, collecting: bool) -> RegisterId {
+        if caller == RegisterId::default() && !collecting {
+            return caller;
+        }
+        let text = if collecting { self.get(callee).text } else { NO_TEXT };
+        let register = Register { text, ..self.get(caller) };
+        self.intern(register)
+    }
+
+    /// The register after one more byte.
+    pub(super) fn after_byte(&mut self, id: RegisterId, byte: u8) -> RegisterId {
+        if !self.has_text(id) {
+            return id;
+        }
+        let register = self.get(id);
+        if register.text == UNKNOWN {
+            return id;
+        }
+        let text = self.texts.insert_full((register.text, byte)).0 as u32;
+        self.intern(Register { text, ..register })
+    }
+
+    /// A register of which nothing is known.
+    pub(super) fn partial(&mut self) -> RegisterId {
+        self.intern(Register { is_partial: true, ..Register::default() })
+    }
+
+    /// The register of what returns with an unknown text.
+    pub(super) fn unknown(&mut self, id: RegisterId) -> RegisterId {
+        if !self.has_text(id) {
+            return RegisterId::default();
+        }
+        self.intern(Register { seen: 0, text: UNKNOWN, is_partial: false })
+    }
+
+    /// The caller's register after a return.
+    pub(super) fn returned(&mut self, callee: RegisterId, frame: RegisterId, collect: Option<Collect>) -> Return {
+        if callee == RegisterId::default() && frame == RegisterId::default() {
+            return Return::Register(frame);
+        }
+        let (inner, outer) = (self.get(callee), self.get(frame));
+        let Some(collect) = collect.filter(|_| outer.text != NO_TEXT) else {
+            return Return::Register(self.intern(Register { text: inner.text, ..outer }));
+        };
+        let text = if outer.text == BEGIN { NO_TEXT } else { inner.text };
+        if outer.text == UNKNOWN {
+            // The call began inside a token, after something unknown.
+            return Return::Recheck(self.intern(Register { text, is_partial: true, ..outer }));
+        }
+        if inner.text == UNKNOWN || inner.text == NO_TEXT {
+            return Return::Register(self.intern(Register { text, is_partial: true, ..outer }));
+        }
+        let value = self.value(outer.text, inner.text, collect);
+        let set = &self.sets[outer.seen as usize];
+        let Err(at) = set.binary_search(&value) else { return Return::Duplicate };
+        let mut set = set.clone();
+        set.insert(at, value);
+        let seen = self.sets.insert_full(set).0 as u32;
+        let register = self.intern(Register { seen, text, is_partial: outer.is_partial });
+        if outer.is_partial { Return::Recheck(register) } else { Return::Register(register) }
+    }
+
+    fn bytes(&self, from: u32, to: u32) -> Vec<u8> {
+        let (mut at, mut out) = (to, Vec::new());
+        while at != from && at > UNKNOWN {
+            let (parent, byte) = self.texts[at as usize];
+            out.push(byte);
+            at = parent;
+        }
+        out.reverse();
+        out
+    }
+
+    fn value(&mut self, from: u32, to: u32, collect: Collect) -> u32 {
+        if let Some(&known) = self.known.get(&(from, to)) {
+            return known;
+        }
+        let mut bytes = self.bytes(from, to);
+        if collect == Collect::Name {
+            bytes.insert(0, b'"');
+        }
+        let value = self.values.read(&bytes);
+        self.known.insert((from, to), value);
+        value
+    }
+
+    /// The values that what is read now must not become, each with the text it has to be compared with: `frames` are the
+    /// collecting frames around a configuration.
+    pub(super) fn rivals(&self, id: RegisterId, frames: &[(RegisterId, Collect)]) -> Vec<Rival> {
+        let text = self.get(id).text;
+        if text <= UNKNOWN && text != BEGIN {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for &(frame, collect) in frames {
+            let frame = self.get(frame);
+            if frame.seen == 0 || frame.text == NO_TEXT || frame.text == UNKNOWN {
+                continue;
+            }
+            let mut bytes = self.bytes(frame.text, text);
+            if collect == Collect::Name {
+                bytes.insert(0, b'"');
+            }
+            for &value in &self.sets[frame.seen as usize] {
+                if self.values.fits(value, &bytes) == Fit::Begins {
+                    out.push(Rival { value, bytes: bytes.clone() });
+                }
+            }
+        }
+        out
+    }
+
+    /// What a rival comes to with more bytes.
+    pub(super) fn fits(&self, rival: &Rival) -> Fit {
+        self.values.fits(rival.value, &rival.bytes)
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let sets: usize = self.sets.iter().map(|set| set.len() * 4 + 48).sum();
+        self.registers.len() * 32 + self.texts.len() * 24 + self.known.len() * 16 + sets + self.values.memory_size_bytes()
+    }
+}
+
+/// A value that must not come again, and what is read that may become it.
+#[derive(Clone, Debug)]
+pub(crate) struct Rival {
+    value: u32,
+    pub(crate) bytes: Vec<u8>,
+}
