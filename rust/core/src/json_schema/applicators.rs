@@ -29,10 +29,10 @@ impl Engine {
         let mut shape = self.assertions(site)?;
         for goal in self.applied(site)? {
             let other = self.shape(goal)?;
-            shape = shape.and(&other, &mut self.goals, &mut self.regular)?;
+            shape = self.both(&shape, &other)?;
         }
         for other in self.dependent_schemas(site)? {
-            shape = shape.and(&other, &mut self.goals, &mut self.regular)?;
+            shape = self.both(&shape, &other)?;
         }
         if let Some(unevaluated) = self.unevaluated(site)? {
             shape = shape.and(&unevaluated, &mut self.goals, &mut self.regular)?;

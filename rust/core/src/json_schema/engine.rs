@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// How deep schemas may apply to the same value, one inside the other.
 const MAX_DEPTH: usize = 256;
 
+/// Up to so many alternatives no work is spent on leaving some out.
+const FEW_ALTERNATIVES: usize = 8;
+
 /// A schema on its way to a machine.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -112,7 +115,7 @@ impl Engine {
                 let mut shape = self.shape(parts[0])?;
                 for &part in &parts[1..] {
                     let other = self.shape(part)?;
-                    shape = Arc::new(shape.and(&other, &mut self.goals, &mut self.regular)?);
+                    shape = Arc::new(self.both(&shape, &other)?);
                 }
                 Ok((*shape).clone())
             }
@@ -139,6 +142,27 @@ impl Engine {
                 })
             }
         }
+    }
+
+    /// What two shapes have in common. Where the alternatives are many, those that nothing satisfies are left out.
+    pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
+        let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;
+        if shape.objects.len() <= FEW_ALTERNATIVES {
+            return Ok(shape);
+        }
+        let mut kept: Vec<Obj> = Vec::new();
+        for mut obj in std::mem::take(&mut shape.objects) {
+            for goal in obj.props.values_mut() {
+                if matches!(self.goals.get(*goal), Goal::And(_)) && !self.is_inhabited(*goal)? {
+                    *goal = Goals::FALSE;
+                }
+            }
+            if !obj.is_plainly_empty() && !kept.contains(&obj) {
+                kept.push(obj);
+            }
+        }
+        shape.objects = kept;
+        Ok(shape)
     }
 
     /// The shape of a list of values.

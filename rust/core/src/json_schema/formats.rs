@@ -1,14 +1,15 @@
 //! The formats of 2020-12 validation, section 7.3, as patterns.
 //!
 //! All are regular but three, of which a regular part is taken, so that nothing invalid ever passes: `regex` up to groups
-//! three deep; `hostname` and `idn-hostname` without `xn--` labels, whose validity hangs on Punycode arithmetic.
+//! three deep; `hostname` and `idn-hostname` without `xn--` labels, whose validity hangs on Punycode arithmetic; `idn-hostname` with the
+//! larger scripts.
 
 use super::document::NodeId;
 use super::engine::Engine;
 use super::pattern::{self, Problem};
 use crate::error::Result;
 use crate::grammar::Annotation;
-use crate::regular::{Regular, TermId};
+use crate::regular::{CodeSet, Regular, TermId};
 
 const DATE: &str = concat!(
     r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))",
@@ -26,7 +27,7 @@ const UUID: &str = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
 const POINTER: &str = r"(?:/(?:[^~/]|~[01])*)*";
 /// RFC 6570, section 2.
 const TEMPLATE: &str = concat!(
-    r#"(?:[^\x00-\x20"'<>\\^`{|}%\x7f]|%[0-9A-Fa-f]{2}|\{[+#./;?&=,!@|]?VARIABLE(?:,VARIABLE)*\})*"#,
+    r#"(?:[^\x00-\x20"<>\\^`{|}%\x7f]|%[0-9A-Fa-f]{2}|\{[+#./;?&=,!@|]?VARIABLE(?:,VARIABLE)*\})*"#,
 );
 const VARIABLE: &str = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*(?::[1-9]\d{0,3}|\*)?";
 /// What RFC 3987 adds to the unreserved characters.
@@ -99,8 +100,65 @@ fn regex(depth: u32) -> String {
     sequence(&atom)
 }
 
-/// RFC 5892: letters, marks and digits that are their own NFKC fold; a part of them.
-const IDN: &str = r"a-z0-9\u00df-\u00f6\u00f8-\u00ff\u0101-\u02af\u0370-\u03ff\u0400-\u052f\u0531-\u0587\u05d0-\u05ea\u0620-\u063f\u0641-\u0657\u0660-\u0669\u066e-\u06d3\u06f0-\u06fc\u0900-\u0963\u0966-\u096f\u0e01-\u0e3a\u0e40-\u0e4e\u0f0b\u1100-\u11ff\u1e00-\u1eff\u3005-\u3007\u3041-\u3096\u309d-\u309e\u30a1-\u30fa\u30fc-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\ua840-\ua871";
+/// Code points of internationalised labels (RFC 5892): those of the larger scripts that are their own NFKC fold.
+const IDN: &str = concat!(
+    r"a-z0-9\u00b7\u00df-\u00f6\u00f8-\u00ff\u0101-\u02af\u0300-\u033f\u0346-\u034e\u0375\u03ac-\u03ce\u0430-\u045f",
+    r"\u05d0-\u05ea\u05f3\u05f4\u0620-\u063f\u0641-\u064a\u0660-\u0669\u066e-\u0674\u0679-\u06bf\u06f0-\u06fc\u06fd\u06fe",
+    r"\u0900-\u0957\u0960-\u0963\u0966-\u096f\u0e01-\u0e32\u0e34-\u0e3a\u0e40-\u0e4e\u0f0b\u200c\u200d\u3005-\u3007",
+    r"\u3041-\u3096\u309d\u309e\u30a1-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+);
+/// Letters that are written from right to left, and what else may stand among them (RFC 5893, section 2).
+const RIGHT: &str = r"\u05d0-\u05ea\u05f3\u05f4\u0620-\u063f\u0641-\u064a\u066e-\u0674\u0679-\u06bf\u06fa-\u06fc\u06fd\u06fe";
+
+/// Texts of internationalised labels and dots, up to 20 characters a label, so that no A-label is too long; the contextual rules are
+/// those of RFC 5892, appendix A.
+fn idn_hostname(regular: &mut Regular, ascii: &str) -> Result<TermId, Problem> {
+    let required = [
+        format!("^[{IDN}-]{{1,20}}$"),
+        "^(?!-)(?!..--).*[^-]$".to_owned(),
+        r"^[^\u0300-\u036f\u0900-\u0903\u093a-\u093c\u093e-\u094f\u0951-\u0957\u0962\u0963\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]".into(),
+    ];
+    let forbidden = [
+        r"(?:^|[^l])\u00b7|\u00b7(?:$|[^l])".to_owned(),
+        r"\u0375(?:$|[^\u0370-\u03ff])".into(),
+        r"(?:^|[^\u0590-\u05ff])[\u05f3\u05f4]".into(),
+        r"(?:^|[^\u094d])[\u200c\u200d]".into(),
+        r"^[^\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3005\u3007\u3400-\u9fff]*\u30fb[^\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3005\u3007\u3400-\u9fff]*$".into(),
+        r"[\u0660-\u0669].*[0-9\u06f0-\u06f9]|[0-9\u06f0-\u06f9].*[\u0660-\u0669]".into(),
+    ];
+    let mut all = Vec::new();
+    for pattern in required {
+        all.push(pattern::language(regular, &pattern)?);
+    }
+    for pattern in forbidden {
+        let language = pattern::language(regular, &pattern)?;
+        all.push(regular.not(language));
+    }
+    let any = regular.and(all);
+    let has_right = pattern::language(regular, &format!("[{RIGHT}\\u0660-\\u0669]"))?;
+    let left = regular.not(has_right);
+    let left = regular.and([any, left]);
+    let right = format!(r"^[{RIGHT}][{RIGHT}0-9\u0660-\u0669\u06f0-\u06f9-]*$");
+    let right = pattern::language(regular, &right)?;
+    let right = regular.and([any, right]);
+    let ascii = pattern::language(regular, &format!("^{ascii}$"))?;
+    let left = regular.or([left, ascii]);
+    // Beside a label from right to left every label begins with a letter.
+    let letter = pattern::language(regular, "^[^0-9]")?;
+    let beside = regular.and([left, letter]);
+    let beside = regular.or([beside, right]);
+    let domains = [left, beside].map(|label| {
+        let dot = CodeSet::new([0x2E, 0x3002, 0xFF0E, 0xFF61].map(|dot| (dot, dot)));
+        let dot = regular.class(dot);
+        let more = regular.concat(dot, label);
+        let more = regular.repeat(more, 0, None);
+        regular.concat(label, more)
+    });
+    let domain = regular.or(domains);
+    let short = regular.class(CodeSet::all());
+    let short = regular.repeat(short, 1, Some(253));
+    Ok(regular.and([domain, short]))
+}
 
 impl Engine {
     /// The language of a format if it is asserted; an unknown one is noted.
@@ -154,12 +212,12 @@ fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Probl
             r"P(?:\d+W|(?:\d+D|\d+M(?:\d+D)?|\d+Y(?:\d+M(?:\d+D)?)?)(?:{DURATION_TIME})?|{DURATION_TIME})"
         ),
         "email" => email("", &format!(r"{0}(?:\.{0})*", label(LDH))),
-        "idn-email" => email(r"\u0080-\u{10FFFF}", &format!(r"(?:{0}|{1})(?:\.(?:{0}|{1}))*", label(LDH), label(IDN))),
-        "hostname" => format!(r"(?=.{{1,253}}$){0}(?:\.{0})*", label(LDH)),
-        "idn-hostname" => {
-            let label = format!(r"(?:{}|{})", label(LDH), label(IDN));
-            format!(r"(?=.{{1,253}}$){label}(?:[.\u3002\uff0e\uff61]{label})*")
+        "idn-email" => {
+            let host = format!(r"{0}(?:\.{0})*", label(r"A-Za-z0-9\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uff0d\uff10-\uffef"));
+            email(r"\u0080-\u{10FFFF}", &host)
         }
+        "hostname" => format!(r"(?=.{{1,253}}$){0}(?:\.{0})*", label(LDH)),
+        "idn-hostname" => return idn_hostname(regular, &label(LDH)).map(Some),
         "ipv4" => ipv4(),
         "ipv6" => ipv6(),
         "uri" => uri("", "", false),

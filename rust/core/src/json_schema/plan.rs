@@ -6,9 +6,10 @@
 
 use super::engine::Engine;
 use super::goal::{GoalId, Goals};
-use super::shape::{Name, Obj};
+use super::shape::{Clause, Name, Names, Obj};
 use crate::error::{Error, Result};
 use crate::regular::TermId;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// A set of declared names, by number.
@@ -35,7 +36,7 @@ pub(super) struct Declared {
     pub(super) name: Name,
     pub(super) goal: GoalId,
     pub(super) is_required: bool,
-    /// `exists` obligations that its value may meet.
+    /// Clauses that its value may meet.
     pub(super) meets: u32,
     /// Numbers of the names that must be there if this one is.
     pub(super) implies: Vec<usize>,
@@ -49,6 +50,16 @@ pub(super) struct Class {
     pub(super) meets: u32,
 }
 
+/// A clause with names by number.
+#[derive(Debug, Default)]
+struct ReadyClause {
+    /// By declared name.
+    declared: FxHashMap<u32, GoalId>,
+    /// By class.
+    classes: FxHashMap<u32, GoalId>,
+    absent: Vec<usize>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -56,7 +67,7 @@ pub(super) struct Plan {
     pub(super) classes: Vec<Class>,
     min: u32,
     max: Option<u32>,
-    exists: Vec<GoalId>,
+    clauses: Vec<ReadyClause>,
     /// No bound, obligation or implication can make a property impossible.
     is_simple: bool,
 }
@@ -68,7 +79,7 @@ pub(super) struct Progress {
     pub(super) seen: Bits,
     /// Properties written, as far as the bounds ask.
     count: u32,
-    /// `exists` obligations still to be met.
+    /// Clauses still to be met.
     pending: u32,
     /// In declared order: declared names below this number cannot come any more.
     from: u32,
@@ -81,8 +92,8 @@ pub(super) enum Key {
     Class(u32),
 }
 
-/// Obligations an object may have at once.
-const MAX_EXISTS: usize = 12;
+/// Clauses an object may have at once.
+const MAX_CLAUSES: usize = 20;
 /// Classes of undeclared names an object may have.
 const MAX_CLASSES: usize = 256;
 /// A finite class of at most so many names is declared instead.
@@ -91,8 +102,8 @@ const FEW_NAMES: usize = 64;
 impl Engine {
     /// Makes an object's conjunction ready.
     pub(super) fn plan(&mut self, obj: &Obj) -> Result<Plan> {
-        if obj.exists.len() > MAX_EXISTS {
-            let message = format!("an object has more than {MAX_EXISTS} properties that must exist under some name");
+        if obj.clauses.len() > MAX_CLAUSES {
+            let message = format!("more than {MAX_CLAUSES} schemas about objects are negated at once");
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         if !obj.implies.is_empty() && obj.min > 0 && obj.max.is_some() {
@@ -108,17 +119,22 @@ impl Engine {
             self.split(&mut classes, language, |class, goals| class.goal = goals.and([class.goal, goal]))?;
             classes.retain(|class| class.goal != Goals::FALSE);
         }
-        for (i, &(language, _)) in obj.exists.iter().enumerate() {
-            self.split(&mut classes, language, |class, _| class.meets |= 1 << i)?;
+        let languages = |clause: &Clause| -> Vec<(TermId, GoalId)> {
+            let of_all = |(names, goal): &(Names, GoalId)| match names {
+                Names::All(language) => Some((*language, *goal)),
+                Names::One(_) => None,
+            };
+            clause.exists.iter().filter_map(of_all).collect()
+        };
+        for (i, clause) in obj.clauses.iter().enumerate() {
+            for (language, _) in languages(clause) {
+                self.split(&mut classes, language, |class, _| class.meets |= 1 << i)?;
+            }
         }
         let mut names: Vec<Declared> = Vec::new();
         for (name, &goal) in &obj.props {
-            let mut meets = 0;
-            for (i, &(language, _)) in obj.exists.iter().enumerate() {
-                meets |= u32::from(self.regular.matches(language, name)) << i;
-            }
             let is_required = obj.required.contains(name);
-            names.push(Declared { name: Arc::clone(name), goal, is_required, meets, implies: Vec::new() });
+            names.push(Declared { name: Arc::clone(name), goal, is_required, meets: 0, implies: Vec::new() });
         }
         self.declare_few(obj, &mut classes, &mut names)?;
         for (name, other) in &obj.implies {
@@ -127,9 +143,51 @@ impl Engine {
                 names[name].implies.push(other);
             }
         }
-        let exists: Vec<GoalId> = obj.exists.iter().map(|&(_, goal)| goal).collect();
-        let is_simple = obj.max.is_none() && exists.is_empty() && obj.implies.is_empty();
-        Ok(Plan { names, classes, min: obj.min, max: obj.max, exists, is_simple })
+        let mut clauses = Vec::new();
+        for (i, clause) in obj.clauses.iter().enumerate() {
+            let languages = languages(clause);
+            clauses.push(self.ready_clause(clause, &languages, &mut names, &mut classes, 1 << i)?);
+        }
+        let is_simple = obj.max.is_none() && clauses.is_empty() && obj.implies.is_empty();
+        Ok(Plan { names, classes, min: obj.min, max: obj.max, clauses, is_simple })
+    }
+
+    /// Numbers a clause's names, and notes which names may meet it.
+    fn ready_clause(
+        &mut self,
+        clause: &Clause,
+        languages: &[(TermId, GoalId)],
+        names: &mut [Declared],
+        classes: &mut [Class],
+        bit: u32,
+    ) -> Result<ReadyClause> {
+        let mut ready = ReadyClause::default();
+        for (index, declared) in names.iter_mut().enumerate() {
+            let mut options = Vec::new();
+            for (atom, goal) in &clause.exists {
+                let speaks = match atom {
+                    Names::One(name) => *name == declared.name,
+                    Names::All(language) => self.regular.matches(*language, &declared.name),
+                };
+                options.extend(speaks.then_some(*goal));
+            }
+            if !options.is_empty() {
+                declared.meets |= bit;
+                ready.declared.insert(index as u32, self.goals.or(options));
+            }
+            if clause.absent.contains(&declared.name) {
+                ready.absent.push(index);
+            }
+        }
+        for (index, class) in classes.iter_mut().enumerate().filter(|(_, class)| class.meets & bit != 0) {
+            let mut options = Vec::new();
+            for &(language, goal) in languages {
+                let inside = self.regular.and([class.names, language]);
+                options.extend(self.has_string(inside)?.then_some(goal));
+            }
+            ready.classes.insert(index as u32, self.goals.or(options));
+        }
+        Ok(ready)
     }
 
     /// Splits every class at a language; what is inside is changed.
@@ -191,7 +249,7 @@ impl Engine {
     }
 
     pub(super) fn has_object(&mut self, obj: &Obj) -> Result<bool> {
-        if obj.min == 0 && obj.max.is_none() && obj.exists.is_empty() {
+        if obj.min == 0 && obj.max.is_none() && obj.clauses.is_empty() {
             for name in &obj.required {
                 let goal = obj.props.get(name).copied().unwrap_or(Goals::TRUE);
                 if !self.is_inhabited(goal)? {
@@ -218,11 +276,12 @@ impl Engine {
             return Ok(false);
         }
         let mut extra = 0;
-        if progress.pending != 0 {
+        let pending = plan.pending_beyond(progress, &left);
+        if pending != 0 {
             let most = room.map_or(usize::MAX, |room| room as usize - left.len());
             let mut groups: Vec<(Key, GoalId, bool)> =
                 left.iter().map(|&i| (Key::Declared(i as u32), plan.names[i].goal, true)).collect();
-            match self.fewest_extra(plan, progress, progress.pending, &mut groups, most)? {
+            match self.fewest_extra(plan, progress, pending, &mut groups, most)? {
                 Some(fewest) => extra = fewest,
                 None => return Ok(false),
             }
@@ -267,10 +326,12 @@ impl Engine {
             return Ok(Some(extra));
         }
         let bit = pending.trailing_zeros() as usize;
-        let (rest, wanted) = (pending & (pending - 1), plan.exists[bit]);
+        let rest = pending & (pending - 1);
+        let clause = &plan.clauses[bit];
         let mut best: Option<usize> = None;
         for i in 0..groups.len() {
             let (key, goal, _) = groups[i];
+            let Some(wanted) = clause.goal(key) else { continue };
             let both = self.goals.and([goal, wanted]);
             if plan.meets(key) >> bit & 1 == 1 && self.is_inhabited(both)? {
                 groups[i].1 = both;
@@ -287,6 +348,7 @@ impl Engine {
         let declared: Vec<usize> = (0..plan.names.len()).filter(|&i| fresh(i)).collect();
         let keys = declared.into_iter().map(|i| Key::Declared(i as u32));
         for key in keys.chain((0..plan.classes.len()).map(|i| Key::Class(i as u32))) {
+            let Some(wanted) = clause.goal(key) else { continue };
             let both = self.goals.and([plan.goal(key), wanted]);
             if best == Some(extra) || plan.meets(key) >> bit & 1 == 0 || !self.is_inhabited(both)? {
                 continue;
@@ -311,7 +373,8 @@ impl Engine {
         let meets = plan.meets(key) & progress.pending;
         let mut met = meets;
         loop {
-            let wanted = (0..plan.exists.len()).filter(|i| met >> i & 1 == 1).map(|i| plan.exists[i]);
+            let chosen = plan.clauses.iter().enumerate().filter(|(i, _)| met >> i & 1 == 1);
+            let wanted = chosen.filter_map(|(_, clause)| clause.goal(key));
             let goal = self.goals.and(wanted.chain([plan.goal(key)]));
             let is_new = out.iter().all(|(other, _)| *other != goal);
             if is_new && self.is_inhabited(goal)? {
@@ -328,9 +391,19 @@ impl Engine {
     }
 }
 
+impl ReadyClause {
+    /// What the value of a name has to satisfy to meet the clause.
+    fn goal(&self, key: Key) -> Option<GoalId> {
+        match key {
+            Key::Declared(index) => self.declared.get(&index).copied(),
+            Key::Class(index) => self.classes.get(&index).copied(),
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn start(&self) -> Progress {
-        let pending = (1u32 << self.exists.len()) - 1;
+        let pending = (1u32 << self.clauses.len()) - 1;
         Progress { seen: Bits::new(self.names.len()), count: 0, pending, from: 0 }
     }
 
@@ -355,7 +428,16 @@ impl Plan {
 
     /// Whether the object may end here.
     pub(super) fn may_end(&self, progress: &Progress) -> bool {
-        progress.pending == 0 && progress.count >= self.min && self.required_left(progress).is_empty()
+        let left = self.required_left(progress);
+        self.pending_beyond(progress, &left) == 0 && progress.count >= self.min && left.is_empty()
+    }
+
+    /// The clauses that are not met by the absence of a name which need not come any more.
+    fn pending_beyond(&self, progress: &Progress, left: &[usize]) -> u32 {
+        let is_met = |i: &usize| {
+            self.clauses[*i].absent.iter().any(|name| !progress.seen.contains(*name) && !left.contains(name))
+        };
+        (0..self.clauses.len()).filter(is_met).fold(progress.pending, |pending, i| pending & !(1 << i))
     }
 
     /// Declared names that must still come.

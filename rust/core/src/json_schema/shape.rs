@@ -44,6 +44,20 @@ pub(super) struct Arr {
     pub(super) contains: Vec<Contains>,
 }
 
+/// Names that an atom of a [`Clause`] speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Names {
+    One(Name),
+    All(TermId),
+}
+
+/// At least one of these holds: some property with such a name has a value that satisfies the goal, or a name is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Clause {
+    pub(super) exists: Vec<(Names, GoalId)>,
+    pub(super) absent: BTreeSet<Name>,
+}
+
 /// A conjunction about objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Obj {
@@ -54,8 +68,8 @@ pub(super) struct Obj {
     pub(super) required: BTreeSet<Name>,
     pub(super) min: u32,
     pub(super) max: Option<u32>,
-    /// There is a property with a name in the language and a value that satisfies the goal.
-    pub(super) exists: Vec<(TermId, GoalId)>,
+    /// All of these hold.
+    pub(super) clauses: Vec<Clause>,
     /// If the first name is there, so is the second.
     pub(super) implies: Vec<(Name, Name)>,
 }
@@ -63,7 +77,7 @@ pub(super) struct Obj {
 impl std::hash::Hash for Obj {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.props.iter().for_each(|prop| prop.hash(state));
-        (&self.rest, &self.required, self.min, self.max, &self.exists, &self.implies).hash(state);
+        (&self.rest, &self.required, self.min, self.max, &self.clauses, &self.implies).hash(state);
     }
 }
 
@@ -181,7 +195,7 @@ impl Obj {
             required: BTreeSet::new(),
             min: 0,
             max: None,
-            exists: Vec::new(),
+            clauses: Vec::new(),
             implies: Vec::new(),
         }
     }
@@ -218,7 +232,7 @@ impl Obj {
         out.required.extend(other.required.iter().cloned());
         out.min = out.min.max(other.min);
         out.max = min_of(out.max, other.max);
-        out.exists.extend(other.exists.iter().filter(|e| !self.exists.contains(e)));
+        out.clauses.extend(other.clauses.iter().filter(|c| !self.clauses.contains(c)).cloned());
         out.implies.extend(other.implies.iter().filter(|i| !self.implies.contains(i)).cloned());
         out.tidy(goals, regular)
     }
@@ -229,7 +243,19 @@ impl Obj {
             let (_, other) = self.implies.swap_remove(at);
             self.required.insert(other);
         }
-        let implied = self.implies.iter().flat_map(|(name, other)| [name, other]);
+        // What a clause asks of required names is decided.
+        for clause in &mut self.clauses {
+            clause.absent.retain(|name| !self.required.contains(name));
+        }
+        let named = self.clauses.iter().flat_map(|c| {
+            let one = |(names, _): &(Names, GoalId)| match names {
+                Names::One(name) => Some(name.clone()),
+                Names::All(_) => None,
+            };
+            c.absent.iter().cloned().chain(c.exists.iter().filter_map(one)).collect::<Vec<_>>()
+        });
+        let named: Vec<Name> = named.collect();
+        let implied = self.implies.iter().flat_map(|(name, other)| [name, other]).chain(&named);
         for name in self.required.iter().chain(implied).cloned().collect::<Vec<_>>() {
             if !self.props.contains_key(&name) {
                 self.declare(&name, goals, regular);
@@ -246,6 +272,7 @@ impl Obj {
         most < self.min
             || self.required.len() > most as usize
             || self.required.iter().any(|name| self.props.get(name) == Some(&Goals::FALSE))
+            || self.clauses.iter().any(|c| c.absent.is_empty() && c.exists.iter().all(|e| e.1 == Goals::FALSE))
     }
 
     fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Vec<Self> {
@@ -256,31 +283,45 @@ impl Obj {
         if let Some(max) = self.max {
             out.push(Self { min: max.saturating_add(1), ..Self::any() });
         }
-        for name in &self.required {
-            let props = IndexMap::from_iter([(Arc::clone(name), Goals::FALSE)]);
-            out.push(Self { props, ..Self::any() });
-        }
-        for (name, &goal) in &self.props {
-            if goal != Goals::TRUE {
-                let props = IndexMap::from_iter([(Arc::clone(name), goals.not(goal))]);
-                out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
-            }
+        let mut clause = Clause { absent: self.required.clone(), ..Clause::default() };
+        for (name, &goal) in self.props.iter().filter(|(_, goal)| **goal != Goals::TRUE) {
+            clause.exists.push((Names::One(Arc::clone(name)), goals.not(goal)));
         }
         let declared = regular.words(self.props.keys().map(|name| &**name));
         let others = regular.not(declared);
-        for &(language, goal) in &self.rest {
-            if goal != Goals::TRUE {
-                let language = regular.and([language, others]);
-                out.push(Self { exists: vec![(language, goals.not(goal))], ..Self::any() });
-            }
+        for &(language, goal) in self.rest.iter().filter(|(_, goal)| *goal != Goals::TRUE) {
+            let language = regular.and([language, others]);
+            clause.exists.push((Names::All(language), goals.not(goal)));
         }
-        for &(language, goal) in &self.exists {
-            out.push(Self { rest: vec![(language, goals.not(goal))], ..Self::any() });
+        if clause != Clause::default() {
+            let violated = Self { clauses: vec![clause], ..Self::any() };
+            out.push(violated.tidy(goals, regular));
+        }
+        for clause in &self.clauses {
+            let mut kept = Self { required: clause.absent.clone(), ..Self::any() };
+            for (names, goal) in &clause.exists {
+                let not = goals.not(*goal);
+                match names {
+                    Names::All(language) => kept.rest.push((*language, not)),
+                    Names::One(name) => {
+                        let own = kept.props.get(name).copied().unwrap_or(Goals::TRUE);
+                        kept.props.insert(Arc::clone(name), goals.and([own, not]));
+                    }
+                }
+            }
+            // Names that are declared here are outside of `rest`.
+            for (name, goal) in &mut kept.props {
+                let applying: Vec<GoalId> =
+                    kept.rest.iter().filter(|(l, _)| regular.matches(*l, name)).map(|(_, g)| *g).collect();
+                *goal = goals.and(applying.into_iter().chain([*goal]));
+            }
+            out.push(kept.tidy(goals, regular));
         }
         for (name, other) in &self.implies {
             let props = IndexMap::from_iter([(Arc::clone(name), Goals::TRUE), (Arc::clone(other), Goals::FALSE)]);
             out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
         }
+        out.retain(|obj| !obj.is_plainly_empty());
         out
     }
 }

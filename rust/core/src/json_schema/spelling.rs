@@ -95,12 +95,8 @@ impl Divisor {
     fn new(value: &Decimal) -> Result<Self> {
         let (modulus, exponent) = value.parts();
         match u32::try_from(&modulus) {
-            Ok(modulus) if modulus <= MAX_MODULUS && exponent.abs() <= 64 => Ok(Self { modulus, exponent }),
-            _ => {
-                let message =
-                    format!("multipleOf needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept");
-                Err(Error::LimitExceeded { limit: "multiple_of_modulus", message })
-            }
+            Ok(modulus) if exponent.abs() <= 64 => Ok(Self { modulus, exponent }),
+            _ => Err(too_large(&modulus)),
         }
     }
 
@@ -148,6 +144,20 @@ impl Divisor {
         }
         let places = (-self.exponent).max(0) as u32;
         (at.places..places).fold(u64::from(at.value), |v, _| v * 10 % u64::from(self.modulus)) == 0
+    }
+}
+
+impl Divisor {
+    /// Whether digits past the point can make a remainder good.
+    fn can_divide(&self, at: Remainder) -> bool {
+        let left = ((-self.exponent).max(0) as u32).saturating_sub(at.places);
+        if at.off || at.zeros < self.trailing() {
+            return false;
+        }
+        let m = u64::from(self.modulus);
+        let shifted = (0..left).fold(u64::from(at.value), |v, _| v * 10 % m);
+        let missing = (m - shifted) % m;
+        10u64.checked_pow(left).is_none_or(|room| missing < room)
     }
 }
 
@@ -267,6 +277,10 @@ impl Reader {
         Ok(out)
     }
 
+    fn divisors(&self) -> impl Iterator<Item = &Divisor> {
+        self.multiple.iter().chain(&self.not_multiples)
+    }
+
     fn start(&self) -> Reading {
         let begin = Versus::Whole(0, std::cmp::Ordering::Equal);
         Reading {
@@ -351,37 +365,114 @@ impl Reader {
     }
 }
 
+type State = (Phase, Vec<Option<Reading>>);
+
+/// All spellings of a set of numbers, read side by side.
+#[derive(Debug)]
+struct Spellings {
+    readers: Vec<Reader>,
+}
+
+impl Spellings {
+    fn new(numbers: &Numbers) -> Result<Self> {
+        let readers = numbers.0.iter().map(Reader::of).collect::<Result<Vec<_>>>()?;
+        Ok(Self { readers: readers.into_iter().flatten().collect() })
+    }
+
+    fn start(&self) -> State {
+        (Phase::Start, self.readers.iter().map(|r| Some(r.start())).collect())
+    }
+
+    fn step(&self, (phase, readings): &State, byte: u8) -> Option<State> {
+        let after = phase.step(byte)?;
+        let next: Vec<Option<Reading>> = self
+            .readers
+            .iter()
+            .zip(readings)
+            .map(|(reader, reading)| {
+                let reading = reading.as_ref()?;
+                // The sign decides which readers read at all.
+                if *phase == Phase::Start && (byte == b'-') != reader.negative {
+                    return None;
+                }
+                reader.step(reading, byte, after)
+            })
+            .collect();
+        next.iter().any(Option::is_some).then_some((after, next))
+    }
+
+    fn is_final(&self, (phase, readings): &State) -> bool {
+        let accepts = |(reader, at): (&Reader, &Option<Reading>)| at.as_ref().is_some_and(|at| reader.accepts(at));
+        phase.is_final() && self.readers.iter().zip(readings).any(accepts)
+    }
+}
+
+const ALPHABET: &[u8] = b"+-.0123456789Ee";
+
 impl Numbers {
     /// The automaton of the spellings.
     pub fn automaton(&self, budget: &mut Budget) -> Result<ByteDfa> {
-        let mut readers = Vec::new();
-        for span in &self.0 {
-            readers.extend(Reader::of(span)?);
+        let all = Spellings::new(self)?;
+        if let Some(divisor) = all.readers.iter().flat_map(Reader::divisors).find(|d| d.modulus > MAX_MODULUS) {
+            return Err(too_large(&divisor.modulus));
         }
-        let start: (Phase, Vec<Option<Reading>>) =
-            (Phase::Start, readers.iter().map(|r| Some(r.start())).collect());
-        let step = |(phase, readings): &(Phase, Vec<Option<Reading>>), byte: u8| {
-            let after = phase.step(byte)?;
-            let next: Vec<Option<Reading>> = readers
-                .iter()
-                .zip(readings)
-                .map(|(reader, reading)| {
-                    let reading = reading.as_ref()?;
-                    // The sign decides which readers read at all.
-                    if *phase == Phase::Start && (byte == b'-') != reader.negative {
-                        return None;
-                    }
-                    reader.step(reading, byte, after)
-                })
-                .collect();
-            next.iter().any(Option::is_some).then_some((after, next))
-        };
-        let is_final = |(phase, readings): &(Phase, Vec<Option<Reading>>)| {
-            phase.is_final()
-                && readers.iter().zip(readings).any(|(r, at)| at.as_ref().is_some_and(|at| r.accepts(at)))
-        };
-        ByteDfa::explore(start, step, b"+-.0123456789Ee", is_final, budget)
+        let step = |state: &State, byte: u8| all.step(state, byte);
+        ByteDfa::explore(all.start(), step, ALPHABET, |state| all.is_final(state), budget)
     }
+
+    /// The same automaton, its states made when asked for, if it needs too many: only where a remainder can always be made
+    /// good by more digits, so that no state is a dead end. State 0 is the start.
+    pub(super) fn late_automaton(&self) -> Result<Option<LateNumbers>> {
+        let all = Spellings::new(self)?;
+        let is_large = all.readers.iter().flat_map(Reader::divisors).any(|d| d.modulus > MAX_MODULUS);
+        let is_open = |r: &Reader| r.hi.is_none() && r.not_multiples.is_empty();
+        let fits = is_large && all.readers.iter().all(is_open);
+        Ok(fits.then(|| LateNumbers { states: indexmap::IndexSet::from_iter([all.start()]), all }))
+    }
+}
+
+/// See [`Numbers::late_automaton`].
+#[derive(Debug)]
+pub(super) struct LateNumbers {
+    all: Spellings,
+    states: indexmap::IndexSet<State, rustc_hash::FxBuildHasher>,
+}
+
+impl LateNumbers {
+    pub(super) fn is_final(&self, state: u32) -> bool {
+        self.all.is_final(&self.states[state as usize])
+    }
+
+    /// The edges of a state; makes those that they lead to.
+    pub(super) fn edges(&mut self, state: u32) -> Vec<(u8, u8, u32)> {
+        let from = self.states[state as usize].clone();
+        let mut out = Vec::new();
+        for &byte in ALPHABET {
+            if let Some(next) = self.all.step(&from, byte).filter(|next| self.is_alive(next)) {
+                let to = self.states.insert_full(next).0 as u32;
+                out.push((byte, byte, to));
+            }
+        }
+        out
+    }
+
+    /// Before the point more digits make any remainder good; past it there are only so many left.
+    fn is_alive(&self, (phase, readings): &State) -> bool {
+        let is_alive = |(reader, at): (&Reader, &Option<Reading>)| {
+            let Some(at) = at else { return false };
+            let (Some(divisor), Some(remainder)) = (&reader.multiple, at.multiple) else { return true };
+            match phase {
+                Phase::Start | Phase::Minus | Phase::Whole => true,
+                _ => divisor.can_divide(remainder),
+            }
+        };
+        self.all.readers.iter().zip(readings).any(is_alive)
+    }
+}
+
+fn too_large(modulus: &dyn std::fmt::Display) -> Error {
+    let message = format!("multipleOf needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept beside an upper bound");
+    Error::LimitExceeded { limit: "multiple_of_modulus", message }
 }
 
 #[cfg(test)]

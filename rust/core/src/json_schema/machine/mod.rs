@@ -20,6 +20,7 @@ use super::number::Numbers;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
+use super::spelling::LateNumbers;
 use super::spell::{self, Spell, Targets};
 use crate::automaton::{Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
@@ -116,6 +117,29 @@ enum Local {
     Follow(u8),
 }
 
+/// The automaton of a set of numbers.
+#[derive(Debug)]
+enum Digits {
+    Whole(ByteDfa),
+    Late(LateNumbers),
+}
+
+impl Digits {
+    fn is_final(&self, at: u32) -> bool {
+        match self {
+            Self::Whole(automaton) => automaton.states[at as usize].0,
+            Self::Late(automaton) => automaton.is_final(at),
+        }
+    }
+
+    fn edges(&mut self, at: u32) -> Vec<(u8, u8, u32)> {
+        match self {
+            Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
+            Self::Late(automaton) => automaton.edges(at),
+        }
+    }
+}
+
 /// An object with its plan, and the names sorted for [`Branch`].
 #[derive(Debug)]
 struct Planned {
@@ -148,7 +172,7 @@ pub(crate) struct JsonMachine {
     arrays: IndexSet<Arr, FxBuildHasher>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
-    numbers: IndexMap<Numbers, ByteDfa, FxBuildHasher>,
+    numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     targets: FxHashMap<TermId, Targets<TermId>>,
 }
 
@@ -254,8 +278,8 @@ impl JsonMachine {
                     (true, false)
                 }
                 (Kind::Number(numbers), Local::Number(at)) => {
-                    let (is_final, edges) = &self.numbers[*numbers as usize].states[at as usize];
-                    (*is_final, !edges.is_empty())
+                    let automaton = &mut self.numbers[*numbers as usize];
+                    (automaton.is_final(at), !automaton.edges(at).is_empty())
                 }
                 (Kind::Gap(text), Local::Bytes(at)) if at as usize == text.len() => (true, false),
                 _ => (false, true),
@@ -300,7 +324,7 @@ impl JsonMachine {
             (Kind::Chars(..), Local::Spell(state)) => self.spell(rule, state, false)?,
             (Kind::Name(_, plan), Local::Name(state)) => self.name(rule, plan, state)?,
             (Kind::Number(numbers), Local::Number(at)) => {
-                let edges = self.numbers[numbers as usize].states[at as usize].1.clone();
+                let edges = self.numbers[numbers as usize].edges(at);
                 let bytes = edges.into_iter().map(|(lo, hi, to)| (lo, hi, self.state(rule, Local::Number(to))));
                 MachineEdges { bytes: bytes.collect(), calls: Vec::new() }
             }
@@ -372,7 +396,10 @@ impl JsonMachine {
         if let Some(known) = self.numbers.get_index_of(numbers) {
             return Ok(known as u32);
         }
-        let automaton = numbers.automaton(&mut self.engine.budget)?;
+        let automaton = match numbers.late_automaton()? {
+            Some(automaton) => Digits::Late(automaton),
+            None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+        };
         Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
     }
 
