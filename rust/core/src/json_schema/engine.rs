@@ -22,6 +22,9 @@ const MAX_DEPTH: usize = 256;
 /// Up to so many alternatives no work is spent on leaving some out.
 const FEW_ALTERNATIVES: usize = 8;
 
+/// Pairs of alternatives of two schemas that are put together.
+const MAX_PRODUCT: usize = 1 << 14;
+
 /// A schema on its way to a machine.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -146,7 +149,15 @@ impl Engine {
 
     /// What two shapes have in common. Where the alternatives are many, those that nothing satisfies are left out.
     pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
+        let product = a.objects.len().saturating_mul(b.objects.len()).max(a.arrays.len().saturating_mul(b.arrays.len()));
+        if product > MAX_PRODUCT {
+            let message = format!("two schemas have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
+            return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+        }
         let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;
+        for _ in 0..product {
+            self.budget.work()?;
+        }
         if shape.objects.len() <= FEW_ALTERNATIVES {
             return Ok(shape);
         }

@@ -240,20 +240,30 @@ fn time(regular: &mut Regular) -> Result<TermId, Problem> {
     let offset = r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)";
     let plain = format!(r"^(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d{fraction}{offset}$");
     let mut options = vec![pattern::language(regular, &plain)?];
-    let fraction = pattern::language(regular, &format!("^:60{fraction}$"))?;
-    for local in 0..1440u32 {
-        let clock = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-        // Local time is UTC plus the offset, modulo a day.
-        let ahead = (local + 1) % 1440;
-        let behind = (1440 - ahead) % 1440;
-        let mut offsets = vec![format!("+{}", clock(ahead)), format!("-{}", clock(behind))];
-        if ahead == 0 {
-            offsets.extend(["Z".into(), "z".into()]);
+    let digits = pattern::language(regular, r"^\d\d:$")?;
+    let last = pattern::language(regular, r"^:\d\d$")?;
+    // Local time and a minute is the offset, modulo a day. Hours and minutes are told apart, with the carry between them.
+    for (sign, carries) in [('+', false), ('+', true), ('-', false), ('-', true)] {
+        let second = pattern::language(regular, &format!(r"^:60{fraction}[{sign}]$"))?;
+        let between = pattern::language(regular, &format!(r"^:\d\d:60{fraction}[{sign}]$"))?;
+        let mut hours = Vec::new();
+        for local in 0..24u32 {
+            let ahead = (local + u32::from(carries)) % 24;
+            let offset = if sign == '+' { ahead } else { (24 - ahead - u32::from(!carries)) % 24 };
+            let (local, offset) = (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
+            hours.push([local, between, offset, last].into_iter().rev().fold(regular.empty(), |rest, part| regular.concat(part, rest)));
         }
-        let offsets = regular.words(offsets.iter().map(String::as_str));
-        let rest = regular.concat(fraction, offsets);
-        let local = regular.literal(&clock(local));
-        options.push(regular.concat(local, rest));
+        let mut minutes = Vec::new();
+        for local in if carries { 59..60u32 } else { 0..59 } {
+            let ahead = (local + 1) % 60;
+            let offset = if sign == '+' { ahead } else { (60 - ahead) % 60 };
+            let (local, offset) = (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
+            minutes.push([digits, local, second, digits, offset].into_iter().rev().fold(regular.empty(), |rest, part| regular.concat(part, rest)));
+        }
+        let (hours, minutes) = (regular.or(hours), regular.or(minutes));
+        options.push(regular.and([hours, minutes]));
     }
+    let utc = pattern::language(regular, &format!("^23:59:60{fraction}[Zz]$"))?;
+    options.push(utc);
     Ok(regular.or(options))
 }

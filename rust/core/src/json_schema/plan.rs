@@ -279,6 +279,7 @@ impl Engine {
         let pending = plan.pending_beyond(progress, &left);
         if pending != 0 {
             let most = room.map_or(usize::MAX, |room| room as usize - left.len());
+            let pending = if room.is_none() { self.pending_on_declared(plan, pending)? } else { pending };
             let mut groups: Vec<(Key, GoalId, bool)> =
                 left.iter().map(|&i| (Key::Declared(i as u32), plan.names[i].goal, true)).collect();
             match self.fewest_extra(plan, progress, pending, &mut groups, most)? {
@@ -306,6 +307,21 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    /// Where there is always room for one more undeclared name, the clauses that none of those can meet.
+    fn pending_on_declared(&mut self, plan: &Plan, pending: u32) -> Result<u32> {
+        let mut left = pending;
+        for (i, clause) in plan.clauses.iter().enumerate().filter(|(i, _)| pending >> i & 1 == 1) {
+            for (&class, &goal) in &clause.classes {
+                let both = self.goals.and([plan.classes[class as usize].goal, goal]);
+                if self.is_inhabited(both)? {
+                    left &= !(1 << i);
+                    break;
+                }
+            }
+        }
+        Ok(left)
     }
 
     /// The fewest properties beyond the required ones that meet all obligations; `None` if more than `most`.
@@ -338,6 +354,9 @@ impl Engine {
                 let found = self.fewest_extra(plan, progress, rest, groups, most)?;
                 groups[i].1 = goal;
                 best = best.into_iter().chain(found).min();
+                if best.is_some() && most == usize::MAX {
+                    return Ok(best);
+                }
             }
         }
         let fresh = |index: usize| {
@@ -357,37 +376,51 @@ impl Engine {
             let found = self.fewest_extra(plan, progress, rest, groups, most)?;
             groups.pop();
             best = best.into_iter().chain(found).min();
+            if best.is_some() && most == usize::MAX {
+                return Ok(best);
+            }
         }
         Ok(best)
     }
 
     /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
     pub(super) fn options(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<(GoalId, Progress)>> {
-        let mut out: Vec<(GoalId, Progress)> = Vec::new();
         if plan.is_simple && self.options.any_order {
             // More properties never hurt.
             let goal = plan.goal(key);
             let after = self.is_inhabited(goal)?.then(|| (goal, plan.after(progress, key, 0, true)));
             return Ok(after.into_iter().collect());
         }
+        if plan.max.is_some_and(|max| progress.count >= max) {
+            return Ok(Vec::new());
+        }
+        // Each clause may be met here or left; a goal that meets more of them for nothing takes the place of the other.
+        let mut choices: Vec<(GoalId, u32)> = vec![(plan.goal(key), 0)];
         let meets = plan.meets(key) & progress.pending;
-        let mut met = meets;
-        loop {
-            let chosen = plan.clauses.iter().enumerate().filter(|(i, _)| met >> i & 1 == 1);
-            let wanted = chosen.filter_map(|(_, clause)| clause.goal(key));
-            let goal = self.goals.and(wanted.chain([plan.goal(key)]));
-            let is_new = out.iter().all(|(other, _)| *other != goal);
-            if is_new && self.is_inhabited(goal)? {
-                let after = plan.after(progress, key, met, self.options.any_order);
-                if plan.max.is_none_or(|max| progress.count < max) && self.can_finish(plan, &after)? {
-                    out.push((goal, after));
+        for (i, clause) in plan.clauses.iter().enumerate().filter(|(i, _)| meets >> i & 1 == 1) {
+            let Some(wanted) = clause.goal(key) else { continue };
+            for at in 0..choices.len() {
+                let (goal, met) = choices[at];
+                let both = self.goals.and([goal, wanted]);
+                if both == goal {
+                    choices[at].1 = met | 1 << i;
+                } else if choices.iter().all(|(known, _)| *known != both) && self.is_inhabited(both)? {
+                    choices.push((both, met | 1 << i));
                 }
             }
-            if met == 0 {
-                return Ok(out);
+            if choices.len() > MAX_CLASSES {
+                let message = format!("a property may meet negated schemas in more than {MAX_CLASSES} ways");
+                return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
             }
-            met = (met - 1) & meets;
         }
+        let mut out = Vec::new();
+        for (goal, met) in choices.into_iter().rev() {
+            let after = plan.after(progress, key, met, self.options.any_order);
+            if self.is_inhabited(goal)? && self.can_finish(plan, &after)? {
+                out.push((goal, after));
+            }
+        }
+        Ok(out)
     }
 }
 

@@ -30,6 +30,10 @@ use indexmap::{IndexMap, IndexSet};
 use layout::Layout;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Working out one state takes no longer than this.
+const STEP_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a rule reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -436,6 +440,7 @@ impl Machine for JsonMachine {
             let message = format!("the schema needs more than {} automaton states", self.state_limit);
             return Err(Error::LimitExceeded { limit: "state_limit", message });
         }
+        self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
         self.edges_of(rule, local)
     }
