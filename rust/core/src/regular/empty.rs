@@ -4,6 +4,7 @@ use super::{Regular, Term, TermId};
 use crate::automaton::Budget;
 use crate::error::Result;
 use rustc_hash::FxHashSet;
+use std::collections::VecDeque;
 
 impl Regular {
     /// Whether some string is in a language: a search through its derivatives that ends at the first one that is nullable.
@@ -14,11 +15,15 @@ impl Regular {
         if let Some(&known) = self.inhabited.get(&language) {
             return Ok(known);
         }
-        // Each step of the search, and from which one it came: all before a success are inhabited, too.
+        // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
+        // either end in turn: depth finds the end of a long text, breadth the short way past a long repeat.
         let mut order = vec![(language, 0)];
         let mut seen = FxHashSet::from_iter([language]);
-        let mut next = 0;
-        while let Some(&(term, _)) = order.get(next) {
+        let mut todo = VecDeque::from([0]);
+        let mut turn = false;
+        while let Some(next) = if turn { todo.pop_front() } else { todo.pop_back() } {
+            turn = !turn;
+            let (term, _) = order[next];
             budget.state()?;
             if self.is_nullable(term) || self.inhabited.get(&term) == Some(&true) {
                 let mut at = next;
@@ -35,10 +40,10 @@ impl Regular {
                 let Some(symbol) = block.first() else { continue };
                 let after = self.derivative(term, symbol);
                 if self.inhabited.get(&after) != Some(&false) && seen.insert(after) {
+                    todo.push_back(order.len());
                     order.push((after, next));
                 }
             }
-            next += 1;
         }
         self.inhabited.extend(order.iter().map(|&(term, _)| (term, false)));
         Ok(false)
