@@ -15,9 +15,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import bytewright as bw
-
 import assets
+import bytewright as bw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

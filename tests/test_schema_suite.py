@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pathlib
 
-import bytewright as bw
 import pytest
+
+import bytewright as bw
 import schema_suite
 
 # Tests that do not pass, a line each. The list only ever gets shorter.

@@ -28,7 +28,8 @@ from bytewright.tokenizers.named import TOKENIZERS, load_named_tokenizer
 __all__ = ["main"]
 
 GRAMMAR_HELP = (
-    "A grammar: a file of EBNF (.ebnf, .gbnf) or of one regular expression (.regex), or the word `json`."
+    "A grammar: a file of EBNF (.ebnf, .gbnf), one regular expression (.regex) or a JSON Schema (.json), "
+    "or the word `json`."
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
@@ -42,6 +43,8 @@ def read_grammar(source: str) -> bw.Grammar:
     if source == "json" and not path.exists():
         return bw.Grammar.builtin_json_grammar()
     text = path.read_bytes()
+    if path.suffix == ".json":
+        return bw.Grammar.from_json_schema(text)
     if path.suffix == ".regex":
         return bw.Grammar.from_regex(text.rstrip(b"\r\n"))
     return bw.Grammar.from_ebnf(text)

@@ -98,7 +98,7 @@ class InvalidSchemaError(GrammarError):
 
 
 class UnsupportedSchemaError(GrammarError):
-    """A JSON Schema keyword is used in a way that is not supported. `keyword` and `pointer` say which and where."""
+    """A JSON Schema keyword is used as it is not supported. `keyword` and `pointer` say which and where."""
 
     keyword: str = ""
     pointer: str = ""

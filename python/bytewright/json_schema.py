@@ -16,8 +16,8 @@ __all__ = ["schema_text"]
 def schema_text(schema: Any) -> str:
     """The JSON text of a schema.
 
-    Takes a dict or bool; a Pydantic model (v1 or v2), dataclass or `TypeAdapter`; and what the OpenAI API takes as
-    ``response_format`` (``json_schema`` and ``json_object``).
+    Takes a dict or bool; a Pydantic model (v1 or v2), dataclass or `TypeAdapter`; and what the OpenAI
+    API takes as ``response_format`` (``json_schema`` and ``json_object``).
 
     Raises:
         InvalidArgumentError: for anything else.

@@ -147,7 +147,15 @@ impl GrammarCompiler {
         documents: Documents,
     ) -> PyResult<CompiledGrammar> {
         let grammar = Grammar::from_json_schema(
-            schema, any_order, any_whitespace, max_whitespace, indent, separators, additional_properties, assert_formats, draft,
+            schema,
+            any_order,
+            any_whitespace,
+            max_whitespace,
+            indent,
+            separators,
+            additional_properties,
+            assert_formats,
+            draft,
             documents,
         )?;
         self.compile(py, &grammar)

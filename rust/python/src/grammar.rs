@@ -111,7 +111,14 @@ impl Grammar {
         documents: Documents,
     ) -> PyResult<Self> {
         let options = json_schema::options(
-            any_order, any_whitespace, max_whitespace, indent, separators, additional_properties, assert_formats, draft,
+            any_order,
+            any_whitespace,
+            max_whitespace,
+            indent,
+            separators,
+            additional_properties,
+            assert_formats,
+            draft,
         )?;
         let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;
         Ok(Self { grammar })

@@ -293,7 +293,8 @@ impl LazyPart {
                 MachineEdges::default()
             });
             let at = |state: u32| StateId(self.first_state + state);
-            let is_leaf = lazy.like.is_some() || self.rules[(lazy.state.rule - self.first_rule) as usize].is_leaf;
+            let is_leaf =
+                lazy.like.is_some() || self.rules[(lazy.state.rule - self.first_rule) as usize].is_leaf;
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
                 is_wide: is_leaf && width >= WIDE,
@@ -349,7 +350,13 @@ mod tests {
             if let Some(known) = self.seen.iter().position(|&s| s == (seen, wants) && !is_final) {
                 return known as u32;
             }
-            self.states.push(MachineState { rule: 0, is_final, has_edges: !is_final, like: None, collects: None });
+            self.states.push(MachineState {
+                rule: 0,
+                is_final,
+                has_edges: !is_final,
+                like: None,
+                collects: None,
+            });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1
         }

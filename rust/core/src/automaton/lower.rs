@@ -7,8 +7,8 @@
 
 use super::{Budget, Counter, graph};
 use crate::error::{Error, Result};
-use crate::json_schema::JsonSchema;
 use crate::grammar::{Expr, ExprId, Grammar, Span, TokenSet};
+use crate::json_schema::JsonSchema;
 use crate::vocab::Vocabulary;
 use rustc_hash::FxHashMap;
 

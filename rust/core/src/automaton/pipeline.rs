@@ -71,8 +71,11 @@ impl Pda {
         }
         let several = Several::new(machines);
         let first = self.rules.len() as u32;
-        let roots: FxHashMap<u32, u32> =
-            schemas.iter().enumerate().map(|(i, (rule, _))| (self.number_of[*rule as usize], first + several.root(i))).collect();
+        let roots: FxHashMap<u32, u32> = schemas
+            .iter()
+            .enumerate()
+            .map(|(i, (rule, _))| (self.number_of[*rule as usize], first + several.root(i)))
+            .collect();
         for call in &mut self.call_edges {
             call.0 = roots.get(&call.0).copied().unwrap_or(call.0);
         }

@@ -1,8 +1,8 @@
 //! Building a [`Grammar`] expression by expression; the only way to make one.
 
 use super::{Annotation, ByteSet, Expr, ExprId, Grammar, Rule, RuleId, Span, TokenSet};
-use crate::json_schema::JsonSchema;
 use crate::error::{Error, LineIndex, Location, Result};
+use crate::json_schema::JsonSchema;
 use rustc_hash::FxHashMap;
 use std::hash::{Hash, Hasher};
 

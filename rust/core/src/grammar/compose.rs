@@ -67,7 +67,9 @@ fn copy(builder: &mut GrammarBuilder, grammar: &Grammar, offset: u32) -> Result<
     for (expr, span) in grammar.exprs.iter().zip(&grammar.spans) {
         let list = |ids: &[ExprId]| ids.iter().map(|id| exprs[id.index()]).collect();
         let copied = match expr {
-            Expr::Empty | Expr::Class(_) | Expr::Literal(_) | Expr::Token(_) | Expr::JsonSchema(_) => expr.clone(),
+            Expr::Empty | Expr::Class(_) | Expr::Literal(_) | Expr::Token(_) | Expr::JsonSchema(_) => {
+                expr.clone()
+            }
             Expr::Rule(rule) => Expr::Rule(rules[rule.index()]),
             Expr::Concat(parts) => Expr::Concat(list(parts)),
             Expr::Choice(options) => Expr::Choice(list(options)),

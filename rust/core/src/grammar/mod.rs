@@ -17,9 +17,9 @@ pub mod reference;
 mod saved;
 pub mod utf8;
 
+use crate::json_schema::{JsonSchema, JsonSchemaOptions};
 pub use builder::GrammarBuilder;
 pub use byte_set::ByteSet;
-use crate::json_schema::{JsonSchema, JsonSchemaOptions};
 use serde::{Deserialize, Serialize};
 
 /// Index of a rule in its grammar.

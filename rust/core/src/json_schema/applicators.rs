@@ -64,7 +64,8 @@ impl Engine {
                 let name = reference.split_once('#').map_or("", |(_, fragment)| fragment);
                 if self.documents.dynamic_anchor(resource, name) == Some(target) {
                     let scope = self.goals.scope(site.scope).to_vec();
-                    target = scope.iter().find_map(|&r| self.documents.dynamic_anchor(r, name)).unwrap_or(target);
+                    target =
+                        scope.iter().find_map(|&r| self.documents.dynamic_anchor(r, name)).unwrap_or(target);
                 }
             }
             "$recursiveRef" if self.documents.resource(resource).is_recursive_anchor => {
@@ -155,7 +156,9 @@ impl Engine {
     /// Names with the schema that applies if they are there.
     fn dependents(&mut self, site: Site) -> Result<Vec<(Name, GoalId)>> {
         let mut out = Vec::new();
-        for (key, known) in [("dependentSchemas", site.dialect.since(Draft::Draft201909)), ("dependencies", true)] {
+        for (key, known) in
+            [("dependentSchemas", site.dialect.since(Draft::Draft201909)), ("dependencies", true)]
+        {
             let Some(node) = self.keyword_of(site, key).filter(|_| known) else { continue };
             for (name, schema) in self.members(node, key)? {
                 if !matches!(self.documents.json(schema), Json::Array(_) | Json::String(_)) {
@@ -169,7 +172,11 @@ impl Engine {
     fn has_property(&mut self, name: &Name, goal: GoalId, is_required: bool) -> Shape {
         let mut shape = Shape::none(&mut self.regular);
         let required = if is_required { BTreeSet::from([name.clone()]) } else { BTreeSet::new() };
-        shape.objects.push(Obj { props: [(name.clone(), goal)].into_iter().collect(), required, ..Obj::any() });
+        shape.objects.push(Obj {
+            props: [(name.clone(), goal)].into_iter().collect(),
+            required,
+            ..Obj::any()
+        });
         shape
     }
 
@@ -311,8 +318,10 @@ impl Engine {
         }
         if let Some(node) = self.keyword_of(site, "if").filter(|_| site.dialect.since(Draft::Draft7)) {
             let condition = self.goal(site, node);
-            let (_, then, otherwise) = self.conditional(site).unwrap_or((condition, Goals::TRUE, Goals::TRUE));
-            let (held, then) = (self.branches_of(condition, site.scope)?, self.branches_of(then, site.scope)?);
+            let (_, then, otherwise) =
+                self.conditional(site).unwrap_or((condition, Goals::TRUE, Goals::TRUE));
+            let (held, then) =
+                (self.branches_of(condition, site.scope)?, self.branches_of(then, site.scope)?);
             let not = self.goals.not(condition);
             let otherwise = self.branches_of(otherwise, site.scope)?;
             let mut ways = product(&held, &then)?;
@@ -345,7 +354,9 @@ impl Engine {
         if has(self, "additionalProperties") || (whole && has(self, "unevaluatedProperties")) {
             out.patterns.push(self.regular.everything());
         }
-        if let Some(node) = self.keyword_of(site, "prefixItems").filter(|_| site.dialect.since(Draft::Draft202012)) {
+        if let Some(node) =
+            self.keyword_of(site, "prefixItems").filter(|_| site.dialect.since(Draft::Draft202012))
+        {
             out.items = self.list(node, "prefixItems")?.len() as u32;
         }
         if let Some(node) = self.keyword_of(site, "items") {
@@ -357,7 +368,9 @@ impl Engine {
         if whole && has(self, "unevaluatedItems") {
             out.items = u32::MAX;
         }
-        if let Some(node) = self.keyword_of(site, "contains").filter(|_| site.dialect.since(Draft::Draft202012)) {
+        if let Some(node) =
+            self.keyword_of(site, "contains").filter(|_| site.dialect.since(Draft::Draft202012))
+        {
             out.contains.push(self.goal(site, node));
         }
         Ok(out)

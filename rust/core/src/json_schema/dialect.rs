@@ -120,7 +120,9 @@ pub(super) fn subschemas(draft: Option<Draft>, keyword: &str) -> Subschemas {
         }
         "contains" | "propertyNames" if since(Draft::Draft6) => Subschemas::One,
         "if" | "then" | "else" if since(Draft::Draft7) => Subschemas::One,
-        "unevaluatedItems" | "unevaluatedProperties" | "contentSchema" if since(Draft::Draft201909) => Subschemas::One,
+        "unevaluatedItems" | "unevaluatedProperties" | "contentSchema" if since(Draft::Draft201909) => {
+            Subschemas::One
+        }
         "$defs" | "dependentSchemas" if since(Draft::Draft201909) => Subschemas::Many,
         "prefixItems" if since(Draft::Draft202012) => Subschemas::Many,
         _ => Subschemas::None,

@@ -73,7 +73,11 @@ const NO_BASE: &str = "json-schema:///";
 
 impl Documents {
     /// Reads the schema; its root is given, too. `others` are documents by their URIs.
-    pub(super) fn new(text: &str, others: &[(String, String)], draft: Option<Draft>) -> Result<(Self, NodeId)> {
+    pub(super) fn new(
+        text: &str,
+        others: &[(String, String)],
+        draft: Option<Draft>,
+    ) -> Result<(Self, NodeId)> {
         let unread = others.iter().map(|(uri, text)| (uri::split_fragment(uri).0.to_owned(), text.clone()));
         let mut documents = Self {
             nodes: Vec::new(),
@@ -184,11 +188,18 @@ impl Documents {
             Value::Bool(b) => Json::Bool(*b),
             Value::Number(number) => match Decimal::parse(&number.to_string()) {
                 Some(decimal) => Json::Number(decimal),
-                None => return Err(self.invalid(id, "a number with an exponent beyond 5000", "write a smaller one")),
+                None => {
+                    return Err(self.invalid(
+                        id,
+                        "a number with an exponent beyond 5000",
+                        "write a smaller one",
+                    ));
+                }
             },
             Value::String(text) => Json::String(text.as_str().into()),
             Value::Array(items) => {
-                let item = |(i, item): (usize, &Value)| self.add(item, Some((id, i.to_string().into())), resource);
+                let item =
+                    |(i, item): (usize, &Value)| self.add(item, Some((id, i.to_string().into())), resource);
                 Json::Array(items.iter().enumerate().map(item).collect::<Result<_>>()?)
             }
             Value::Object(members) => {
@@ -246,7 +257,9 @@ impl Documents {
     fn name(&mut self, node: NodeId, parent: ResourceId) -> Result<ResourceId> {
         let is_root = self.resource(parent).root == node;
         let mut dialect = self.resource(parent).dialect;
-        if let Some(uri) = self.text(node, "$schema").filter(|_| is_root || self.get(node, dialect.id()).is_some()) {
+        if let Some(uri) =
+            self.text(node, "$schema").filter(|_| is_root || self.get(node, dialect.id()).is_some())
+        {
             dialect = self.dialect_of(&uri)?;
         }
         let mut resource = parent;
@@ -272,7 +285,8 @@ impl Documents {
         self.has_dynamic_references |=
             self.get(node, "$dynamicRef").is_some() || self.get(node, "$recursiveRef").is_some();
         let anchor = self.text(node, "$anchor");
-        let recursive = self.get(node, "$recursiveAnchor").is_some_and(|n| matches!(self.json(n), Json::Bool(true)));
+        let recursive =
+            self.get(node, "$recursiveAnchor").is_some_and(|n| matches!(self.json(n), Json::Bool(true)));
         let entry = &mut self.resources[resource.0 as usize];
         entry.dialect = if is_root || resource != parent { dialect } else { entry.dialect };
         entry.is_recursive_anchor |= recursive && entry.root == node;
@@ -314,7 +328,8 @@ impl Documents {
         }
         let quoted = format!("id\":\"{uri}");
         let bundled = METASCHEMAS.lines().find(|line| {
-            line.find(&quoted).is_some_and(|at| line[at + quoted.len()..].trim_start_matches('#').starts_with('"'))
+            line.find(&quoted)
+                .is_some_and(|at| line[at + quoted.len()..].trim_start_matches('#').starts_with('"'))
         });
         if let Some(text) = bundled {
             self.read(uri, text)?;

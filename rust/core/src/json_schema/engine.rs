@@ -84,7 +84,8 @@ impl Engine {
         }
         if self.in_progress.len() > MAX_DEPTH {
             self.in_progress.remove(&goal);
-            let message = format!("more than {MAX_DEPTH} schemas apply one inside the other to the same value");
+            let message =
+                format!("more than {MAX_DEPTH} schemas apply one inside the other to the same value");
             return Err(Error::LimitExceeded { limit: "schema_depth", message });
         }
         let shape = self.work_out(goal);
@@ -99,7 +100,9 @@ impl Engine {
         let message = "the schema refers to itself without end before it says anything of the value";
         match node {
             Some(node) => self.documents.invalid(node, message, "take the reference out of the loop"),
-            None => Error::InvalidSchema { message: message.into(), pointer: String::new(), hint: String::new() },
+            None => {
+                Error::InvalidSchema { message: message.into(), pointer: String::new(), hint: String::new() }
+            }
         }
     }
 
@@ -149,9 +152,14 @@ impl Engine {
 
     /// What two shapes have in common. Where the alternatives are many, those that nothing satisfies are left out.
     pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
-        let product = a.objects.len().saturating_mul(b.objects.len()).max(a.arrays.len().saturating_mul(b.arrays.len()));
+        let product = a
+            .objects
+            .len()
+            .saturating_mul(b.objects.len())
+            .max(a.arrays.len().saturating_mul(b.arrays.len()));
         if product > MAX_PRODUCT {
-            let message = format!("two schemas have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
+            let message =
+                format!("two schemas have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;
@@ -188,13 +196,15 @@ impl Engine {
                 Value::Number(number) => shape.numbers.0.push(Span::point(number)),
                 Value::String(text) => words.push(text),
                 Value::Array(items) => {
-                    let prefix: Vec<GoalId> = items.into_iter().map(|item| self.goals.constant(item)).collect();
+                    let prefix: Vec<GoalId> =
+                        items.into_iter().map(|item| self.goals.constant(item)).collect();
                     let (min, max) = (prefix.len() as u32, Some(prefix.len() as u32));
                     shape.arrays.push(Arr { prefix, rest: Goals::FALSE, min, max, ..Arr::any() });
                 }
                 Value::Object(members) => {
                     let required = members.iter().map(|(name, _)| Arc::clone(name)).collect();
-                    let props = members.into_iter().map(|(name, value)| (name, self.goals.constant(value))).collect();
+                    let props =
+                        members.into_iter().map(|(name, value)| (name, self.goals.constant(value))).collect();
                     let rest = vec![(self.regular.everything(), Goals::FALSE)];
                     shape.objects.push(Obj { props, rest, required, ..Obj::any() });
                 }

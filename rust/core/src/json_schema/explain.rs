@@ -15,7 +15,8 @@ impl Engine {
     }
 
     fn explain_at(&mut self, goal: GoalId, path: String, depth: u32) -> Result<String> {
-        let place = if path.is_empty() { "the document".to_owned() } else { format!("the value at {path:?}") };
+        let place =
+            if path.is_empty() { "the document".to_owned() } else { format!("the value at {path:?}") };
         let pointer = self.pointer_of(goal);
         let from = if goal == Goals::FALSE {
             String::new()
@@ -25,7 +26,9 @@ impl Engine {
             format!(" (from {pointer:?} of the schema)")
         };
         if goal == Goals::FALSE {
-            return Ok(format!("{place} is ruled out by a schema that is false, or by two that exclude each other"));
+            return Ok(format!(
+                "{place} is ruled out by a schema that is false, or by two that exclude each other"
+            ));
         }
         let shape: Shape = (*self.shape(goal)?).clone();
         let mut reasons = Vec::new();

@@ -26,10 +26,10 @@ const OCTET: &str = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)";
 const UUID: &str = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
 const POINTER: &str = r"(?:/(?:[^~/]|~[01])*)*";
 /// RFC 6570, section 2.
-const TEMPLATE: &str = concat!(
-    r#"(?:[^\x00-\x20"<>\\^`{|}%\x7f]|%[0-9A-Fa-f]{2}|\{[+#./;?&=,!@|]?VARIABLE(?:,VARIABLE)*\})*"#,
-);
-const VARIABLE: &str = r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*(?::[1-9]\d{0,3}|\*)?";
+const TEMPLATE: &str =
+    r#"(?:[^\x00-\x20"<>\\^`{|}%\x7f]|%[0-9A-Fa-f]{2}|\{[+#./;?&=,!@|]?VARIABLE(?:,VARIABLE)*\})*"#;
+const VARIABLE: &str =
+    r"(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})(?:\.?(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2}))*(?::[1-9]\d{0,3}|\*)?";
 /// What RFC 3987 adds to the unreserved characters.
 const UCS: &str = concat!(
     r"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{1FFFD}\u{20000}-\u{2FFFD}\u{30000}-\u{3FFFD}\u{40000}-\u{4FFFD}",
@@ -108,7 +108,8 @@ const IDN: &str = concat!(
     r"\u3041-\u3096\u309d\u309e\u30a1-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 );
 /// Letters that are written from right to left, and what else may stand among them (RFC 5893, section 2).
-const RIGHT: &str = r"\u05d0-\u05ea\u05f3\u05f4\u0620-\u063f\u0641-\u064a\u066e-\u0674\u0679-\u06bf\u06fa-\u06fc\u06fd\u06fe";
+const RIGHT: &str =
+    r"\u05d0-\u05ea\u05f3\u05f4\u0620-\u063f\u0641-\u064a\u066e-\u0674\u0679-\u06bf\u06fa-\u06fc\u06fd\u06fe";
 
 /// Texts of internationalised labels and dots, up to 20 characters a label, so that no A-label is too long; the contextual rules are
 /// those of RFC 5892, appendix A.
@@ -174,7 +175,10 @@ impl Engine {
             Err(problem) => return Err(self.documents.unsupported(node, "format", format!("{problem:?}"))),
         };
         if language.is_none() {
-            let message = format!("the format {format:?} is not known, and not asserted (at {})", self.documents.pointer(node));
+            let message = format!(
+                "the format {format:?} is not known, and not asserted (at {})",
+                self.documents.pointer(node)
+            );
             self.annotations.push(Annotation { kind: "unknown-format".into(), message });
         }
         self.formats.insert(format.into(), language);
@@ -188,10 +192,14 @@ impl Engine {
         }
         self.budget.work()?;
         let language = pattern::language(&mut self.regular, pattern).map_err(|problem| match problem {
-            Problem::Invalid(what) => {
-                self.documents.invalid(node, format!("{pattern:?} is no regular expression: {what}"), "see ECMA-262")
+            Problem::Invalid(what) => self.documents.invalid(
+                node,
+                format!("{pattern:?} is no regular expression: {what}"),
+                "see ECMA-262",
+            ),
+            Problem::Unsupported(what) => {
+                self.documents.unsupported(node, "pattern", format!("{what} (in {pattern:?})"))
             }
-            Problem::Unsupported(what) => self.documents.unsupported(node, "pattern", format!("{what} (in {pattern:?})")),
         })?;
         self.patterns.insert(pattern.into(), language);
         Ok(language)
@@ -213,7 +221,10 @@ fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Probl
         ),
         "email" => email("", &format!(r"{0}(?:\.{0})*", label(LDH))),
         "idn-email" => {
-            let host = format!(r"{0}(?:\.{0})*", label(r"A-Za-z0-9\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uff0d\uff10-\uffef"));
+            let host = format!(
+                r"{0}(?:\.{0})*",
+                label(r"A-Za-z0-9\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uff0d\uff10-\uffef")
+            );
             email(r"\u0080-\u{10FFFF}", &host)
         }
         "hostname" => format!(r"(?=.{{1,253}}$){0}(?:\.{0})*", label(LDH)),
@@ -250,15 +261,27 @@ fn time(regular: &mut Regular) -> Result<TermId, Problem> {
         for local in 0..24u32 {
             let ahead = (local + u32::from(carries)) % 24;
             let offset = if sign == '+' { ahead } else { (24 - ahead - u32::from(!carries)) % 24 };
-            let (local, offset) = (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
-            hours.push([local, between, offset, last].into_iter().rev().fold(regular.empty(), |rest, part| regular.concat(part, rest)));
+            let (local, offset) =
+                (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
+            hours.push(
+                [local, between, offset, last]
+                    .into_iter()
+                    .rev()
+                    .fold(regular.empty(), |rest, part| regular.concat(part, rest)),
+            );
         }
         let mut minutes = Vec::new();
         for local in if carries { 59..60u32 } else { 0..59 } {
             let ahead = (local + 1) % 60;
             let offset = if sign == '+' { ahead } else { (60 - ahead) % 60 };
-            let (local, offset) = (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
-            minutes.push([digits, local, second, digits, offset].into_iter().rev().fold(regular.empty(), |rest, part| regular.concat(part, rest)));
+            let (local, offset) =
+                (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
+            minutes.push(
+                [digits, local, second, digits, offset]
+                    .into_iter()
+                    .rev()
+                    .fold(regular.empty(), |rest, part| regular.concat(part, rest)),
+            );
         }
         let (hours, minutes) = (regular.or(hours), regular.or(minutes));
         options.push(regular.and([hours, minutes]));

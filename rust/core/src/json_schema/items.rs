@@ -171,11 +171,14 @@ impl Engine {
             (Some(lo), Some(hi)) if lo == hi => Some(lo.0.clone()),
             _ => None,
         };
-        let Some(numbers) = shape.numbers.0.iter().map(point).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Some(numbers) = shape.numbers.0.iter().map(point).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
         let Some(words) = self.regular.few_words(shape.strings.term, FEW_VALUES, &mut self.budget)? else {
             return Ok(None);
         };
-        let literals = [(shape.null, Value::Null), (shape.no, Value::Bool(false)), (shape.yes, Value::Bool(true))];
+        let literals =
+            [(shape.null, Value::Null), (shape.no, Value::Bool(false)), (shape.yes, Value::Bool(true))];
         let values = (literals.into_iter().filter(|(is, _)| *is).map(|(_, value)| value))
             .chain(numbers.into_iter().map(Value::Number))
             .chain(words.into_iter().map(|word| Value::String(word.into())));

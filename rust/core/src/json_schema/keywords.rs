@@ -36,7 +36,8 @@ impl Engine {
                 shape = shape.and(&types, &mut self.goals, &mut self.regular)?;
             }
             for values in self.enumerations(site)? {
-                let values: Vec<_> = values.into_iter().map(|v| self.goals.value_of(&self.documents, v)).collect();
+                let values: Vec<_> =
+                    values.into_iter().map(|v| self.goals.value_of(&self.documents, v)).collect();
                 let constants = self.constants(&values)?;
                 shape = shape.and(&constants, &mut self.goals, &mut self.regular)?;
             }
@@ -92,7 +93,13 @@ impl Engine {
         if let Some(node) = self.keyword(site, "enum") {
             match self.documents.json(node) {
                 Json::Array(items) => out.push(items.clone()),
-                _ => return Err(self.documents.invalid(node, "`enum` is a list", "write the values in brackets")),
+                _ => {
+                    return Err(self.documents.invalid(
+                        node,
+                        "`enum` is a list",
+                        "write the values in brackets",
+                    ));
+                }
             }
         }
         if site.dialect.since(Draft::Draft6) {
@@ -112,7 +119,9 @@ impl Engine {
         let Some(node) = self.assertion(site, key) else { return Ok(None) };
         match self.decimal(node, key)?.to_count() {
             Some(count) => Ok(Some(count)),
-            None => Err(self.documents.invalid(node, format!("`{key}` is a whole number from 0"), "correct it")),
+            None => {
+                Err(self.documents.invalid(node, format!("`{key}` is a whole number from 0"), "correct it"))
+            }
         }
     }
 
@@ -198,7 +207,8 @@ impl Engine {
         if dialect.since(Draft::Draft202012)
             && let Some(node) = self.keyword(site, "prefixItems")
         {
-            arr.prefix = self.list(node, "prefixItems")?.into_iter().map(|item| self.goal(site, item)).collect();
+            arr.prefix =
+                self.list(node, "prefixItems")?.into_iter().map(|item| self.goal(site, item)).collect();
         }
         if let Some(node) = self.keyword(site, "items") {
             match self.documents.json(node) {
@@ -209,7 +219,11 @@ impl Engine {
                     }
                 }
                 Json::Array(_) => {
-                    return Err(self.documents.invalid(node, "`items` is a schema", "use `prefixItems` for a list"));
+                    return Err(self.documents.invalid(
+                        node,
+                        "`items` is a schema",
+                        "use `prefixItems` for a list",
+                    ));
                 }
                 _ => arr.rest = self.goal(site, node),
             }

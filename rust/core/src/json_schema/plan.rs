@@ -232,7 +232,13 @@ impl Engine {
             };
             for word in words.into_iter().filter(|word| !obj.props.contains_key(word.as_str())) {
                 let Class { goal, meets, .. } = class;
-                names.push(Declared { name: word.into(), goal, is_required: false, meets, implies: Vec::new() });
+                names.push(Declared {
+                    name: word.into(),
+                    goal,
+                    is_required: false,
+                    meets,
+                    implies: Vec::new(),
+                });
             }
         }
         // Names that are all declared leave nothing of a class.
@@ -384,7 +390,12 @@ impl Engine {
     }
 
     /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
-    pub(super) fn options(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<(GoalId, Progress)>> {
+    pub(super) fn options(
+        &mut self,
+        plan: &Plan,
+        progress: &Progress,
+        key: Key,
+    ) -> Result<Vec<(GoalId, Progress)>> {
         if plan.is_simple && self.options.any_order {
             // More properties never hurt.
             let goal = plan.goal(key);

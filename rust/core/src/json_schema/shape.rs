@@ -147,7 +147,8 @@ impl Arr {
     }
 
     pub(super) fn is_plainly_empty(&self) -> bool {
-        self.max.is_some_and(|max| max < self.min) || self.contains.iter().any(|c| c.max.is_some_and(|max| max < c.min))
+        self.max.is_some_and(|max| max < self.min)
+            || self.contains.iter().any(|c| c.max.is_some_and(|max| max < c.min))
     }
 
     fn not(&self, goals: &mut Goals) -> Result<Vec<Self>> {
@@ -156,7 +157,8 @@ impl Arr {
             return Err(Error::UnsupportedSchema {
                 keyword: "uniqueItems".into(),
                 pointer: String::new(),
-                reason: "its negation (arrays with a repeated item); write the schema without negating it".into(),
+                reason: "its negation (arrays with a repeated item); write the schema without negating it"
+                    .into(),
             });
         }
         let mut out = Vec::new();
@@ -171,7 +173,8 @@ impl Arr {
             prefix.push(goals.not(goal));
             out.push(Self { prefix, min: i as u32 + 1, ..Self::any() });
         }
-        let contains = |from, goal, min, max| Self { contains: vec![Contains { from, goal, min, max }], ..Self::any() };
+        let contains =
+            |from, goal, min, max| Self { contains: vec![Contains { from, goal, min, max }], ..Self::any() };
         if self.rest != Goals::TRUE && self.max.is_none_or(|max| max as usize > self.prefix.len()) {
             out.push(contains(self.prefix.len() as u32, goals.not(self.rest), 1, None));
         }
@@ -205,8 +208,12 @@ impl Obj {
         if let Some(&goal) = self.props.get(name) {
             return goal;
         }
-        let applying: Vec<GoalId> =
-            self.rest.iter().filter(|(language, _)| regular.matches(*language, name)).map(|(_, goal)| *goal).collect();
+        let applying: Vec<GoalId> = self
+            .rest
+            .iter()
+            .filter(|(language, _)| regular.matches(*language, name))
+            .map(|(_, goal)| *goal)
+            .collect();
         goals.and(applying)
     }
 
@@ -272,7 +279,10 @@ impl Obj {
         most < self.min
             || self.required.len() > most as usize
             || self.required.iter().any(|name| self.props.get(name) == Some(&Goals::FALSE))
-            || self.clauses.iter().any(|c| c.absent.is_empty() && c.exists.iter().all(|e| e.1 == Goals::FALSE))
+            || self
+                .clauses
+                .iter()
+                .any(|c| c.absent.is_empty() && c.exists.iter().all(|e| e.1 == Goals::FALSE))
     }
 
     fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Vec<Self> {
@@ -318,7 +328,8 @@ impl Obj {
             out.push(kept.tidy(goals, regular));
         }
         for (name, other) in &self.implies {
-            let props = IndexMap::from_iter([(Arc::clone(name), Goals::TRUE), (Arc::clone(other), Goals::FALSE)]);
+            let props =
+                IndexMap::from_iter([(Arc::clone(name), Goals::TRUE), (Arc::clone(other), Goals::FALSE)]);
             out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
         }
         out.retain(|obj| !obj.is_plainly_empty());
@@ -368,7 +379,11 @@ impl Shape {
             null: self.null && other.null,
             no: self.no && other.no,
             yes: self.yes && other.yes,
-            numbers: if other.numbers.is_all() { self.numbers.clone() } else { self.numbers.and(&other.numbers) },
+            numbers: if other.numbers.is_all() {
+                self.numbers.clone()
+            } else {
+                self.numbers.and(&other.numbers)
+            },
             strings: Strings {
                 term: regular.and([self.strings.term, other.strings.term]),
                 pinned: self.strings.pinned || other.strings.pinned,

@@ -107,7 +107,11 @@ fn at<X: Copy>(targets: &[(u32, u32, X)], code: u32) -> Option<X> {
 }
 
 /// The edges of a state, ascending; `targets` are those of its automaton's state.
-pub(super) fn edges<X: Copy + Eq>(state: Spell<X>, targets: &[(u32, u32, X)], pinned: bool) -> Vec<(u8, u8, Spell<X>)> {
+pub(super) fn edges<X: Copy + Eq>(
+    state: Spell<X>,
+    targets: &[(u32, u32, X)],
+    pinned: bool,
+) -> Vec<(u8, u8, Spell<X>)> {
     let mut out: Vec<(u8, u8, Spell<X>)> = Vec::new();
     let mut add = |byte: u8, to: Option<Spell<X>>| {
         let Some(to) = to else { return };
@@ -136,12 +140,15 @@ pub(super) fn edges<X: Copy + Eq>(state: Spell<X>, targets: &[(u32, u32, X)], pi
             out.push((0x80, 0xBF, if left == 1 { Spell::Char(x) } else { Spell::AnyUtf8(x, left - 1) }));
         }
         Spell::Utf8(x, prefix, left, least) => {
-            (0x80..=0xBF).for_each(|b| add(b, utf8(x, targets, prefix << 6 | u32::from(b & 0x3F), left - 1, least)));
+            (0x80..=0xBF)
+                .for_each(|b| add(b, utf8(x, targets, prefix << 6 | u32::from(b & 0x3F), left - 1, least)));
         }
         Spell::Escape(x) => {
             let mut short: Vec<(u8, Option<Spell<X>>)> = SHORT
                 .iter()
-                .map(|&(byte, code)| (byte, at(targets, code).filter(|_| !(pinned && is_pinned(code))).map(Spell::Char)))
+                .map(|&(byte, code)| {
+                    (byte, at(targets, code).filter(|_| !(pinned && is_pinned(code))).map(Spell::Char))
+                })
                 .collect();
             short.push((b'u', hex(x, targets, 0, 4, pinned)));
             short.into_iter().for_each(|(byte, to)| add(byte, to));
@@ -183,10 +190,18 @@ fn digits(mut f: impl FnMut(u8, u32)) {
 }
 
 fn may_escape<X>(targets: &[(u32, u32, X)], pinned: bool) -> bool {
-    targets.iter().any(|&(lo, hi, _)| !pinned || !is_pinned(lo) || !is_pinned(hi) || (lo..=hi).any(|code| !is_pinned(code)))
+    targets.iter().any(|&(lo, hi, _)| {
+        !pinned || !is_pinned(lo) || !is_pinned(hi) || (lo..=hi).any(|code| !is_pinned(code))
+    })
 }
 
-fn utf8<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, least: u32) -> Option<Spell<X>> {
+fn utf8<X: Copy + Eq>(
+    x: X,
+    targets: &[(u32, u32, X)],
+    prefix: u32,
+    left: u8,
+    least: u32,
+) -> Option<Spell<X>> {
     let shift = 6 * u32::from(left);
     let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
     if hi < least {
@@ -200,7 +215,13 @@ fn utf8<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, le
     }
 }
 
-fn hex<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], prefix: u32, left: u8, pinned: bool) -> Option<Spell<X>> {
+fn hex<X: Copy + Eq>(
+    x: X,
+    targets: &[(u32, u32, X)],
+    prefix: u32,
+    left: u8,
+    pinned: bool,
+) -> Option<Spell<X>> {
     let shift = 4 * u32::from(left);
     let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
     let touches = |from: u32, to: u32| lo <= to && hi >= from;

@@ -402,7 +402,8 @@ impl Spellings {
     }
 
     fn is_final(&self, (phase, readings): &State) -> bool {
-        let accepts = |(reader, at): (&Reader, &Option<Reading>)| at.as_ref().is_some_and(|at| reader.accepts(at));
+        let accepts =
+            |(reader, at): (&Reader, &Option<Reading>)| at.as_ref().is_some_and(|at| reader.accepts(at));
         phase.is_final() && self.readers.iter().zip(readings).any(accepts)
     }
 }
@@ -413,7 +414,8 @@ impl Numbers {
     /// The automaton of the spellings.
     pub fn automaton(&self, budget: &mut Budget) -> Result<ByteDfa> {
         let all = Spellings::new(self)?;
-        if let Some(divisor) = all.readers.iter().flat_map(Reader::divisors).find(|d| d.modulus > MAX_MODULUS) {
+        if let Some(divisor) = all.readers.iter().flat_map(Reader::divisors).find(|d| d.modulus > MAX_MODULUS)
+        {
             return Err(too_large(&divisor.modulus));
         }
         let step = |state: &State, byte: u8| all.step(state, byte);
@@ -471,7 +473,9 @@ impl LateNumbers {
 }
 
 fn too_large(modulus: &dyn std::fmt::Display) -> Error {
-    let message = format!("multipleOf needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept beside an upper bound");
+    let message = format!(
+        "multipleOf needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept beside an upper bound"
+    );
     Error::LimitExceeded { limit: "multiple_of_modulus", message }
 }
 

@@ -55,6 +55,8 @@ impl LocalSplit {
 
 /// A state with its counter, and the trie node from which it reads on.
 type Place = (StateId, Count, u32);
+/// Token ids, ascending.
+type Ids = Arc<[u32]>;
 
 /// A finished mask of one set, without stop tokens.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub(crate) struct GrammarMasks {
     all_heavy: AtomicBool,
     local: RwLock<FxHashMap<Place, Arc<LocalSplit>>>,
     /// Tokens that a state lacks of those that the state it is like has, ascending.
-    holes: RwLock<FxHashMap<(StateId, u32), Arc<[u32]>>>,
+    holes: RwLock<FxHashMap<(StateId, u32), Ids>>,
     call_sites: OnceLock<CallSites>,
 }
 
@@ -102,8 +104,10 @@ impl GrammarMasks {
     /// Heap memory, bytes.
     pub(crate) fn memory_size_bytes(&self) -> usize {
         let local = self.local.read();
-        let splits: usize =
-            local.values().map(|l| l.split.memory_size_bytes() + l.pruned.as_ref().map_or(0, ByteTrie::memory_size_bytes)).sum();
+        let splits: usize = local
+            .values()
+            .map(|l| l.split.memory_size_bytes() + l.pruned.as_ref().map_or(0, ByteTrie::memory_size_bytes))
+            .sum();
         splits + self.holes.read().values().map(|h| h.len() * 4).sum::<usize>()
     }
 }
@@ -277,11 +281,13 @@ impl MaskContext<'_> {
         let start = arena.set_of_configs(&[config], SetFlags::default());
         allowed.extend(again.into_iter().filter(|&token| {
             let bytes = &self.vocabulary.token_bytes(token)[depth..];
-            bytes.iter().try_fold(start, |set, &byte| {
-                let next = arena.step(self.pda, set, byte);
-                (next != SetId::DEAD).then_some(next)
-            })
-            .is_some()
+            bytes
+                .iter()
+                .try_fold(start, |set, &byte| {
+                    let next = arena.step(self.pda, set, byte);
+                    (next != SetId::DEAD).then_some(next)
+                })
+                .is_some()
         }));
     }
 
@@ -328,7 +334,8 @@ impl MaskContext<'_> {
                         below.for_each(|at| out.extend_from_slice(self.vocabulary.trie().tokens_at(at)));
                     }
                     (Some(to), Some(base)) => {
-                        let is_same = self.pda.like(to).is_some_and(|like| like.is_exact && like.base == base);
+                        let is_same =
+                            self.pda.like(to).is_some_and(|like| like.is_exact && like.base == base);
                         if !is_same {
                             todo.push((child, to, base));
                         }

@@ -53,7 +53,12 @@ impl Regular {
     ///
     /// # Errors
     /// By the budget.
-    pub fn few_words(&mut self, language: TermId, most: usize, budget: &mut Budget) -> Result<Option<Vec<String>>> {
+    pub fn few_words(
+        &mut self,
+        language: TermId,
+        most: usize,
+        budget: &mut Budget,
+    ) -> Result<Option<Vec<String>>> {
         let mut out = Vec::new();
         let mut todo = vec![(language, String::new())];
         while let Some((term, prefix)) = todo.pop() {

@@ -155,7 +155,8 @@ impl Regular {
             return self.literal(&rest);
         }
         if let [first, .., last] = words
-            && let Some(alike @ 1..) = Some(first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count())
+            && let Some(alike @ 1..) =
+                Some(first[depth..].iter().zip(&last[depth..]).take_while(|(a, b)| a == b).count())
         {
             let prefix: String = first[depth..depth + alike].iter().collect();
             let (prefix, rest) = (self.literal(&prefix), self.word_tree(words, depth + alike));

@@ -41,8 +41,7 @@ impl Arena {
     /// The stacks with one of these frames on top (state to return to, greatest counter, stacks beneath), and the bottom of
     /// the root rule if `has_end`.
     pub(crate) fn node_of_frames(&mut self, frames: &[(StateId, u32, NodeId)], has_end: bool) -> NodeId {
-        let frame =
-            |&(ret, hi, parent): &(StateId, u32, NodeId)| Edge {
+        let frame = |&(ret, hi, parent): &(StateId, u32, NodeId)| Edge {
             ret,
             count: Count { lo: 0, hi },
             parent,
@@ -98,11 +97,12 @@ impl Arena {
         if edges.iter().any(|e| e.count != Count::default()) {
             edges.sort_unstable_by_key(|e| (e.ret, e.parent, e.register, e.count));
             edges.dedup_by(|next, last| {
-                let joined = if (last.ret, last.parent, last.register) == (next.ret, next.parent, next.register) {
-                    last.count.join(next.count)
-                } else {
-                    None
-                };
+                let joined =
+                    if (last.ret, last.parent, last.register) == (next.ret, next.parent, next.register) {
+                        last.count.join(next.count)
+                    } else {
+                        None
+                    };
                 joined.inspect(|&count| last.count = count).is_some()
             });
         }

@@ -98,7 +98,12 @@ impl Registers {
     }
 
     /// The register in a frame: what the caller has seen, and where the call begins if it is collecting.
-    pub(super) fn of_frame(&mut self, caller: RegisterId, callee: RegisterId, collecting: bool) -> RegisterId {
+    pub(super) fn of_frame(
+        &mut self,
+        caller: RegisterId,
+        callee: RegisterId,
+        collecting: bool,
+    ) -> RegisterId {
         if caller == RegisterId::default() && !collecting {
             return caller;
         }
@@ -134,7 +139,12 @@ impl Registers {
     }
 
     /// The caller's register after a return.
-    pub(super) fn returned(&mut self, callee: RegisterId, frame: RegisterId, collect: Option<Collect>) -> Return {
+    pub(super) fn returned(
+        &mut self,
+        callee: RegisterId,
+        frame: RegisterId,
+        collect: Option<Collect>,
+    ) -> Return {
         if callee == RegisterId::default() && frame == RegisterId::default() {
             return Return::Register(frame);
         }
@@ -217,7 +227,11 @@ impl Registers {
 
     pub(super) fn memory_size_bytes(&self) -> usize {
         let sets: usize = self.sets.iter().map(|set| set.len() * 4 + 48).sum();
-        self.registers.len() * 32 + self.texts.len() * 24 + self.known.len() * 16 + sets + self.values.memory_size_bytes()
+        self.registers.len() * 32
+            + self.texts.len() * 24
+            + self.known.len() * 16
+            + sets
+            + self.values.memory_size_bytes()
     }
 }
 

@@ -462,7 +462,8 @@ impl Arena {
                 END_MARK => self.scratch.flags.complete = true,
                 OPEN_MARK => self.scratch.flags.open = true,
                 state => {
-                    let register = match self.registers.returned(register, edge.register, pda.collects(state)) {
+                    let register = match self.registers.returned(register, edge.register, pda.collects(state))
+                    {
                         Return::Register(register) => register,
                         Return::Recheck(register) => {
                             self.scratch.flags.recheck = true;

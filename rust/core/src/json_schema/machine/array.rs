@@ -15,7 +15,8 @@ impl JsonMachine {
 
     /// What the next item may be, with what is then written, as far as the array can be completed after it.
     fn next_items(&mut self, arr: u32, written: u32) -> Result<Vec<(GoalId, u32)>> {
-        let (conjunction, before) = (self.arrays[arr as usize].clone(), self.written[written as usize].1.clone());
+        let (conjunction, before) =
+            (self.arrays[arr as usize].clone(), self.written[written as usize].1.clone());
         let mut out = Vec::new();
         for (goal, after) in self.engine.next_items(&conjunction, &before)? {
             let known = self.finishable.entry(arr).or_default();
@@ -30,7 +31,12 @@ impl JsonMachine {
     fn counted(&mut self, arr: &Arr, written: &Written) -> Result<Option<(GoalId, u32, Option<u32>)>> {
         let bounded = arr.max.is_some() || arr.min > written.index + 1;
         let alike = written.index as usize == arr.prefix.len().max(1);
-        if !bounded || !alike || !arr.contains.is_empty() || arr.unique || !self.engine.is_inhabited(arr.rest)? {
+        if !bounded
+            || !alike
+            || !arr.contains.is_empty()
+            || arr.unique
+            || !self.engine.is_inhabited(arr.rest)?
+        {
             return Ok(None);
         }
         let max = arr.max.map(|max| max.saturating_sub(written.index));
@@ -52,30 +58,7 @@ impl JsonMachine {
             _ => None,
         };
         if gap_read {
-            return match at {
-                InArray::Open | InArray::Next => {
-                    let mut edges = MachineEdges::default();
-                    let deeper = self.layout.deeper(depth);
-                    for (goal, after) in self.next_items(arr, id)? {
-                        let value = self.rule(Kind::Value(goal, deeper));
-                        edges.calls.push((value, self.state(rule, Local::Array(after, InArray::After, false))));
-                    }
-                    if at == InArray::Open && may_end && !self.is_fixed() {
-                        edges.bytes.extend(self.bytes(rule, &[(b"]", Local::End)]).bytes);
-                    }
-                    Ok(edges)
-                }
-                InArray::After | InArray::AfterComma | InArray::AfterClose => {
-                    let mut edges = MachineEdges::default();
-                    if at != InArray::AfterClose && counted.is_none() && !self.next_items(arr, id)?.is_empty() {
-                        edges = self.bytes(rule, &[(b",", Local::Array(id, InArray::Next, false))]);
-                    }
-                    if at != InArray::AfterComma && (may_end || at == InArray::AfterClose) {
-                        edges.bytes.extend(self.bytes(rule, &[(b"]", Local::End)]).bytes);
-                    }
-                    Ok(edges)
-                }
-            };
+            return self.after_gap(rule, arr, depth, id, at, counted.is_some());
         }
         match at {
             InArray::Open => {
@@ -115,6 +98,43 @@ impl JsonMachine {
                 Ok(edges)
             }
             at => self.gapped(rule, Place::BeforeClose, depth, then(at)),
+        }
+    }
+
+    /// The edges of a place once its whitespace is read.
+    fn after_gap(
+        &mut self,
+        rule: u32,
+        arr: u32,
+        depth: u32,
+        id: u32,
+        at: InArray,
+        is_counted: bool,
+    ) -> Result<MachineEdges> {
+        let may_end = self.arrays[arr as usize].may_end(&self.written[id as usize].1);
+        match at {
+            InArray::Open | InArray::Next => {
+                let mut edges = MachineEdges::default();
+                let deeper = self.layout.deeper(depth);
+                for (goal, after) in self.next_items(arr, id)? {
+                    let value = self.rule(Kind::Value(goal, deeper));
+                    edges.calls.push((value, self.state(rule, Local::Array(after, InArray::After, false))));
+                }
+                if at == InArray::Open && may_end && !self.is_fixed() {
+                    edges.bytes.extend(self.bytes(rule, &[(b"]", Local::End)]).bytes);
+                }
+                Ok(edges)
+            }
+            InArray::After | InArray::AfterComma | InArray::AfterClose => {
+                let mut edges = MachineEdges::default();
+                if at != InArray::AfterClose && !is_counted && !self.next_items(arr, id)?.is_empty() {
+                    edges = self.bytes(rule, &[(b",", Local::Array(id, InArray::Next, false))]);
+                }
+                if at != InArray::AfterComma && (may_end || at == InArray::AfterClose) {
+                    edges.bytes.extend(self.bytes(rule, &[(b"]", Local::End)]).bytes);
+                }
+                Ok(edges)
+            }
         }
     }
 

@@ -91,7 +91,13 @@ impl JsonMachine {
     }
 
     /// The edges of a state where whitespace may stand before those of `after`.
-    pub(super) fn gapped(&mut self, rule: u32, place: Place, depth: u32, after: Local) -> Result<MachineEdges> {
+    pub(super) fn gapped(
+        &mut self,
+        rule: u32,
+        place: Place,
+        depth: u32,
+        after: Local,
+    ) -> Result<MachineEdges> {
         match self.gap(place, depth) {
             Gap::None => self.edges_of(rule, after),
             Gap::Optional(space) => {

@@ -20,8 +20,8 @@ use super::number::Numbers;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
-use super::spelling::LateNumbers;
 use super::spell::{self, Spell, Targets};
+use super::spelling::LateNumbers;
 use crate::automaton::{Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
@@ -185,7 +185,11 @@ impl JsonMachine {
     ///
     /// # Errors
     /// Errors of the schema; [`Error::EmptyLanguage`] if nothing satisfies it; errors of the budget.
-    pub(crate) fn new(schema: &JsonSchema, budget: Budget, state_limit: usize) -> Result<(Self, Vec<Annotation>)> {
+    pub(crate) fn new(
+        schema: &JsonSchema,
+        budget: Budget,
+        state_limit: usize,
+    ) -> Result<(Self, Vec<Annotation>)> {
         let layout = Layout::new(&schema.options.whitespace)?;
         let (mut engine, root) = Engine::new(schema, budget)?;
         if !engine.is_inhabited(root)? {
@@ -222,7 +226,8 @@ impl JsonMachine {
         if !is_new {
             return index;
         }
-        let counter = |min: u32, max: Option<u32>| Some(Counter { min, max: max.unwrap_or(Counter::UNBOUNDED) });
+        let counter =
+            |min: u32, max: Option<u32>| Some(Counter { min, max: max.unwrap_or(Counter::UNBOUNDED) });
         let (name, counter, is_leaf) = match &kind {
             Kind::Value(goal, _) => (format!("value {}", self.engine.pointer_of(*goal)), None, false),
             Kind::Text(_) => ("string".into(), None, true),
@@ -259,9 +264,12 @@ impl JsonMachine {
     /// A state from which at least all that can follow a rule can follow.
     fn follow(&mut self, kind: &Kind) -> Option<u32> {
         let after = match kind {
-            Kind::Value(..) | Kind::Text(_) | Kind::Number(_) | Kind::Object(..) | Kind::Array(..) | Kind::More(..) => {
-                After::Value
-            }
+            Kind::Value(..)
+            | Kind::Text(_)
+            | Kind::Number(_)
+            | Kind::Object(..)
+            | Kind::Array(..)
+            | Kind::More(..) => After::Value,
             Kind::Chars(..) => After::Quote,
             Kind::Name(..) => After::Name,
             Kind::Space => After::Space,
@@ -278,7 +286,9 @@ impl JsonMachine {
             let kind = &self.kinds[rule as usize];
             let (is_final, has_edges) = match (kind, local) {
                 (_, Local::End) => (true, false),
-                (Kind::Chars(..), Local::Spell(Spell::Char(term))) if self.engine.regular.is_nullable(term) => {
+                (Kind::Chars(..), Local::Spell(Spell::Char(term)))
+                    if self.engine.regular.is_nullable(term) =>
+                {
                     (true, false)
                 }
                 (Kind::Number(numbers), Local::Number(at)) => {
@@ -329,7 +339,8 @@ impl JsonMachine {
             (Kind::Name(_, plan), Local::Name(state)) => self.name(rule, plan, state)?,
             (Kind::Number(numbers), Local::Number(at)) => {
                 let edges = self.numbers[numbers as usize].edges(at);
-                let bytes = edges.into_iter().map(|(lo, hi, to)| (lo, hi, self.state(rule, Local::Number(to))));
+                let bytes =
+                    edges.into_iter().map(|(lo, hi, to)| (lo, hi, self.state(rule, Local::Number(to))));
                 MachineEdges { bytes: bytes.collect(), calls: Vec::new() }
             }
             (Kind::Space, _) => self.bytes(rule, &[(b"\t\n\r ", Local::End)]),

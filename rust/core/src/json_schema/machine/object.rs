@@ -106,7 +106,9 @@ impl JsonMachine {
                 Ok(edges)
             }
             InObject::Name(state) => self.declared_name(rule, plan, core, state),
-            InObject::NameEnd(key) => Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(key), false))])),
+            InObject::NameEnd(key) => {
+                Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(key), false))]))
+            }
             InObject::Colon(key) => {
                 let progress = self.cores[core as usize].progress.clone();
                 let depth = self.layout.deeper(depth);
@@ -157,7 +159,11 @@ impl JsonMachine {
                 let open = self.open(core)?;
                 let mut edges = MachineEdges::default();
                 for (place, at, allowed) in [
-                    (Place::BeforeComma, InObject::AfterComma, open.0.iter().chain(&open.1).any(|&open| open)),
+                    (
+                        Place::BeforeComma,
+                        InObject::AfterComma,
+                        open.0.iter().chain(&open.1).any(|&open| open),
+                    ),
                     (Place::BeforeClose, InObject::AfterClose, may_end),
                 ] {
                     if allowed {
@@ -173,7 +179,13 @@ impl JsonMachine {
     }
 
     /// Inside a name: the declared ones here, the free ones by calls at its beginning.
-    fn declared_name(&mut self, rule: u32, plan: u32, core: u32, state: Spell<Branch>) -> Result<MachineEdges> {
+    fn declared_name(
+        &mut self,
+        rule: u32,
+        plan: u32,
+        core: u32,
+        state: Spell<Branch>,
+    ) -> Result<MachineEdges> {
         let branch = spell::automaton_state(state);
         let open = self.open(core)?;
         let classes: Vec<(CodeSet, Branch)> = self
@@ -195,7 +207,8 @@ impl JsonMachine {
             edges.bytes.extend(self.bytes(rule, &[(b"\"", Local::Object(core, key, false))]).bytes);
         }
         if branch == self.whole(plan) {
-            for (index, class) in planned.plan.classes.iter().enumerate().filter(|&(index, _)| open.1[index]) {
+            for (index, class) in planned.plan.classes.iter().enumerate().filter(|&(index, _)| open.1[index])
+            {
                 let declared = (!planned.sorted.is_empty()).then_some(plan);
                 let name = self.rule(Kind::Name(class.names, declared));
                 let key = InObject::NameEnd(Key::Class(index as u32));

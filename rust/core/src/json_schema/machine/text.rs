@@ -84,7 +84,8 @@ impl JsonMachine {
         for (lo, hi, to) in spell::edges(state, &targets, false) {
             edges.bytes.push((lo, hi, self.state(rule, Local::Name(to))));
         }
-        let is_declared = plan.zip(branch).is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
+        let is_declared =
+            plan.zip(branch).is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
         if state == Spell::Char((term, branch)) && self.engine.regular.is_nullable(term) && !is_declared {
             edges.bytes.push((b'"', b'"', self.state(rule, Local::End)));
         }

@@ -8,8 +8,8 @@
 mod parse;
 
 use crate::regular::{CodeSet, Regular, TermId};
-use parse::{Ast, word};
 pub(in crate::json_schema) use parse::Problem;
+use parse::{Ast, word};
 
 /// Languages of what may follow: at the start of the text, after a non-word character, and after a word character.
 type After = [TermId; 3];
@@ -64,7 +64,9 @@ impl Lowering<'_> {
     /// The texts that a sequence ends.
     fn with_end(&mut self, parts: &[Ast], empty: TermId) -> Result<TermId, Problem> {
         // A lookahead on this side would look at texts that only the other side knows.
-        if parts.iter().any(|part| has(part, &|ast| matches!(ast, Ast::Look { ahead: true, .. } | Ast::End | Ast::Boundary(_)))) {
+        if parts.iter().any(|part| {
+            has(part, &|ast| matches!(ast, Ast::Look { ahead: true, .. } | Ast::End | Ast::Boundary(_)))
+        }) {
             return Err(Problem::Unsupported("an assertion about what follows before a lookbehind"));
         }
         let found = match parts.iter().any(|part| matches!(part, Ast::Look { .. })) {
@@ -118,12 +120,17 @@ impl Lowering<'_> {
                 let everything = self.regular.everything();
                 let in_word = self.regular.concat(class, everything);
                 let out_of_word = self.regular.not(in_word);
-                let wanted = if *positive { [in_word, in_word, out_of_word] } else { [out_of_word, out_of_word, in_word] };
+                let wanted = if *positive {
+                    [in_word, in_word, out_of_word]
+                } else {
+                    [out_of_word, out_of_word, in_word]
+                };
                 std::array::from_fn(|i| self.regular.and([after[i], wanted[i]]))
             }
             Ast::Concat(parts) => self.sequence(parts, after)?,
             Ast::Or(options) => {
-                let all: Vec<After> = options.iter().map(|o| self.lower(o, after)).collect::<Result<_, _>>()?;
+                let all: Vec<After> =
+                    options.iter().map(|o| self.lower(o, after)).collect::<Result<_, _>>()?;
                 std::array::from_fn(|i| self.regular.or(all.iter().map(|one| one[i])))
             }
             Ast::Repeat(body, min, max) => self.repeat(body, *min, *max, after)?,
@@ -153,7 +160,8 @@ impl Lowering<'_> {
     }
 
     fn repeat(&mut self, body: &Ast, min: u32, max: Option<u32>, after: After) -> Result<After, Problem> {
-        let is_assertion = |ast: &Ast| matches!(ast, Ast::Start | Ast::End | Ast::Boundary(_) | Ast::Look { .. });
+        let is_assertion =
+            |ast: &Ast| matches!(ast, Ast::Start | Ast::End | Ast::Boundary(_) | Ast::Look { .. });
         if has(body, &is_assertion) {
             return self.repeat_with_assertions(body, min, max, after);
         }

@@ -220,7 +220,9 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(Ast::Boundary(c == 'b'))
             }
-            '1'..='9' => Err(Problem::Unsupported("a reference to a group's text, which no regular language has")),
+            '1'..='9' => {
+                Err(Problem::Unsupported("a reference to a group's text, which no regular language has"))
+            }
             'k' => Err(Problem::Unsupported("a reference to a group's text, which no regular language has")),
             _ => Ok(Ast::Class(self.class_escape()?)),
         }

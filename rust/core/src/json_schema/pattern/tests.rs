@@ -40,7 +40,9 @@ fn patterns_mean_what_they_mean_in_ecmascript() {
 #[test]
 fn what_is_no_pattern_is_refused() {
     let mut regular = Regular::new();
-    for pattern in ["(", ")", "[", "a**", "*", "\\Z", "\\", "a{2,1}", "[b-a]", "\\p{Nope}", "(?<>a)", "{1}", "\\x1"] {
+    for pattern in
+        ["(", ")", "[", "a**", "*", "\\Z", "\\", "a{2,1}", "[b-a]", "\\p{Nope}", "(?<>a)", "{1}", "\\x1"]
+    {
         let result = language(&mut regular, pattern);
         assert!(matches!(result, Err(Problem::Invalid(_))), "{pattern} {result:?}");
     }
