@@ -18,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 
 /// A direct walk that visits more trie nodes than this gives way to prechecked splits.
 const WALK_NODES: usize = 1024;
+/// The same where a machine makes the states: what is wide is split on the way, and other states' splits are not shared.
+const LATE_WALK_NODES: usize = 1 << 15;
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
 const SPLIT_NODES: usize = 24;
 /// Finished masks are kept up to this many bytes a grammar.
@@ -366,6 +368,8 @@ impl MaskContext<'_> {
         path.clear();
         path.resize(trie.max_depth() + 1, (SetId::DEAD, false));
         path[0] = (start, beside_wide);
+        let late = arena.configs(start).iter().any(|c| self.pda.is_made_late(c.state));
+        let limit = if late { LATE_WALK_NODES } else { WALK_NODES };
         let mut visited = 0;
         for byte in arena.first_bytes(self.pda, start).iter() {
             let Some(child) = trie.child_of_root(byte) else { continue };
@@ -382,7 +386,7 @@ impl MaskContext<'_> {
                     at = node.end as usize;
                     continue;
                 }
-                if visited > WALK_NODES {
+                if visited > limit {
                     finished.walk = path;
                     return Ok(false);
                 }
