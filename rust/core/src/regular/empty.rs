@@ -16,13 +16,13 @@ impl Regular {
             return Ok(known);
         }
         // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
-        // either end in turn: depth finds the end of a long text, breadth the short way past a long repeat.
+        // either end, mostly the last: depth finds the end of a long text, breadth the short way past a long repeat.
         let mut order = vec![(language, 0)];
         let mut seen = FxHashSet::from_iter([language]);
         let mut todo = VecDeque::from([0]);
-        let mut turn = false;
-        while let Some(next) = if turn { todo.pop_front() } else { todo.pop_back() } {
-            turn = !turn;
+        let mut turn = 0u32;
+        while let Some(next) = if turn % 16 == 15 { todo.pop_front() } else { todo.pop_back() } {
+            turn = turn.wrapping_add(1);
             let (term, _) = order[next];
             budget.state()?;
             if self.is_nullable(term) || self.inhabited.get(&term) == Some(&true) {

@@ -103,11 +103,7 @@ impl Values {
                 let read = std::str::from_utf8(&text[..length]).ok().and_then(Decimal::parse);
                 if read.as_ref() == Some(number) { Fit::Is(length) } else { Fit::Not }
             }
-            Value::String(wanted) => match string(text) {
-                Text::Complete(read, length) if read == *wanted => Fit::Is(length),
-                Text::Begun(read) if wanted.starts_with(&read) => Fit::Begins,
-                _ => Fit::Not,
-            },
+            Value::String(wanted) => fits_string(wanted, text),
             Value::Array(items) => self.fits_array(items, text),
             Value::Object(members) => self.fits_object(members, text),
         }
@@ -200,6 +196,58 @@ enum Text {
     None,
 }
 
+/// How a text compares with the spellings of a string; without escapes the first difference decides.
+fn fits_string(wanted: &str, text: &[u8]) -> Fit {
+    match text.first() {
+        None => return Fit::Begins,
+        Some(b'"') => {}
+        Some(_) => return Fit::Not,
+    }
+    let mut rest = wanted;
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' if rest.is_empty() => return Fit::Is(at + 1),
+            b'"' => return Fit::Not,
+            b'\\' => match escape(text, at) {
+                None => return Fit::Begins,
+                Some((read, length)) => match read.and_then(|read| rest.strip_prefix(&*read)) {
+                    Some(left) => (rest, at) = (left, at + length),
+                    None => return Fit::Not,
+                },
+            },
+            _ => {
+                // As much of one character as is there.
+                let Some(next) = rest.chars().next() else { return Fit::Not };
+                let length = next.len_utf8().min(text.len() - at);
+                if text[at..at + length] != rest.as_bytes()[..length] {
+                    return Fit::Not;
+                }
+                if length == next.len_utf8() {
+                    rest = &rest[length..];
+                }
+                at += length;
+            }
+        }
+    }
+    Fit::Begins
+}
+
+/// The text of an escape (`None` inside if it is none), and its length; `None` if it is not all there.
+fn escape(text: &[u8], at: usize) -> Option<(Option<String>, usize)> {
+    let is_long = text.get(at + 1) == Some(&b'u');
+    let is_high = text.get(at + 2..at + 4).is_some_and(|d| {
+        matches!(d[0], b'd' | b'D') && matches!(d[1], b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
+    });
+    let length = match (is_long, is_high) {
+        (false, _) => 2,
+        (true, false) => 6,
+        (true, true) => 12,
+    };
+    let quoted = [b"\"", text.get(at..at + length)?, b"\""].concat();
+    Some((serde_json::from_slice::<String>(&quoted).ok(), length))
+}
+
 /// Reads a JSON string, or the beginning of one.
 fn string(text: &[u8]) -> Text {
     if text.is_empty() {
@@ -225,24 +273,10 @@ fn string(text: &[u8]) -> Text {
                 };
             }
             Some(b'\\') => {
-                let wanted = match text.get(at + 1) {
-                    Some(b'u') => 6,
-                    _ => 2,
-                };
-                let mut end = at + wanted;
-                let is_high = text.get(at + 2..at + 4).is_some_and(|d| {
-                    matches!(d[0], b'd' | b'D') && matches!(d[1], b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
-                });
-                if wanted == 6 && is_high {
-                    end = at + 12;
-                }
-                let Some(escape) = text.get(at..end) else { return begun(out) };
-                let quoted = [b"\"", escape, b"\""].concat();
-                match serde_json::from_slice::<String>(&quoted) {
-                    Ok(read) => out.extend_from_slice(read.as_bytes()),
-                    Err(_) => return Text::None,
-                }
-                at = end;
+                let Some((read, length)) = escape(text, at) else { return begun(out) };
+                let Some(read) = read else { return Text::None };
+                out.extend_from_slice(read.as_bytes());
+                at += length;
             }
             Some(&byte) => {
                 out.push(byte);
