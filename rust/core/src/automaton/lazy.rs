@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A state that a machine has made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +189,8 @@ pub(super) struct LazyPart {
     first_state: u32,
     first_rule: u32,
     failure: OnceLock<Error>,
+    /// Memory of the edges and expansions made so far.
+    bytes: AtomicUsize,
 }
 
 impl LazyPart {
@@ -275,7 +277,11 @@ impl LazyPart {
     }
 
     pub(super) fn expanded(&self, pda: &Pda, id: StateId) -> &Expanded {
-        self.lazy(id).expanded.get_or_init(|| Box::new(Expanded::new(pda, id)))
+        self.lazy(id).expanded.get_or_init(|| {
+            let expanded = Box::new(Expanded::new(pda, id));
+            self.bytes.fetch_add(expanded.memory_size_bytes(), Ordering::Relaxed);
+            expanded
+        })
     }
 
     fn edges_of(&self, id: StateId) -> &Edges {
@@ -295,6 +301,8 @@ impl LazyPart {
             let at = |state: u32| StateId(self.first_state + state);
             let is_leaf =
                 lazy.like.is_some() || self.rules[(lazy.state.rule - self.first_rule) as usize].is_leaf;
+            let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
+            self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
                 is_wide: is_leaf && width >= WIDE,
@@ -313,12 +321,9 @@ impl LazyPart {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let of = |s: &LazyState| {
-            let edges = s.edges.get().map_or(0, |e| e.bytes.len() * 8 + e.calls.len() * 8);
-            edges + s.expanded.get().map_or(0, |e| e.memory_size_bytes()) + size_of::<LazyState>()
-        };
-        let states: usize = self.states.iter().map(|(_, s)| of(s)).sum();
-        states + self.rules.iter().map(|(_, r)| size_of::<PdaRule>() + r.name.len()).sum::<usize>()
+        self.bytes.load(Ordering::Relaxed)
+            + self.states.count() * size_of::<LazyState>()
+            + self.rules.count() * (size_of::<PdaRule>() + 24)
     }
 }
 

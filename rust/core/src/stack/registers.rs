@@ -47,6 +47,8 @@ pub(super) struct Registers {
     values: Values,
     /// The value between two texts, once it is known.
     known: FxHashMap<(u32, u32), u32>,
+    /// Values in all sets together.
+    set_items: usize,
 }
 
 /// What a return to a collecting state comes to.
@@ -69,6 +71,7 @@ impl Registers {
             sets: IndexSet::from_iter([Vec::new()]),
             values: Values::default(),
             known: FxHashMap::default(),
+            set_items: 0,
         }
     }
 
@@ -165,7 +168,10 @@ impl Registers {
         let Err(at) = set.binary_search(&value) else { return Return::Duplicate };
         let mut set = set.clone();
         set.insert(at, value);
-        let seen = self.sets.insert_full(set).0 as u32;
+        let items = set.len();
+        let (seen, is_new) = self.sets.insert_full(set);
+        self.set_items += if is_new { items } else { 0 };
+        let seen = seen as u32;
         let register = self.intern(Register { seen, text, is_partial: outer.is_partial });
         if outer.is_partial { Return::Recheck(register) } else { Return::Register(register) }
     }
@@ -226,7 +232,7 @@ impl Registers {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let sets: usize = self.sets.iter().map(|set| set.len() * 4 + 48).sum();
+        let sets = self.set_items * 4 + self.sets.len() * 48;
         self.registers.len() * 32
             + self.texts.len() * 24
             + self.known.len() * 16
