@@ -103,20 +103,36 @@ impl Goals {
         ScopeId(self.scopes.insert_full(longer).0 as u32)
     }
 
-    /// All of these.
-    pub(super) fn and(&mut self, goals: impl IntoIterator<Item = GoalId>) -> GoalId {
+    /// The parts of a formula, those of its own kind opened, ascending and each once; `None` if one decides it. `unit` says
+    /// nothing and is left out.
+    fn flatten(
+        &self,
+        goals: impl IntoIterator<Item = GoalId>,
+        unit: GoalId,
+        decides: GoalId,
+        inner: impl Fn(&Goal) -> Vec<GoalId>,
+    ) -> Option<Vec<GoalId>> {
         let mut parts = Vec::new();
         let mut todo: Vec<GoalId> = goals.into_iter().collect();
         while let Some(goal) = todo.pop() {
-            match self.get(goal) {
-                Goal::True => {}
-                Goal::False => return Self::FALSE,
-                Goal::And(inner) => todo.extend_from_slice(inner),
-                _ => parts.push(goal),
+            if goal == decides {
+                return None;
             }
+            let opened = inner(self.get(goal));
+            if opened.is_empty() && goal != unit {
+                parts.push(goal);
+            }
+            todo.extend(opened);
         }
         parts.sort_unstable();
         parts.dedup();
+        Some(parts)
+    }
+
+    /// All of these.
+    pub(super) fn and(&mut self, goals: impl IntoIterator<Item = GoalId>) -> GoalId {
+        let inner = |goal: &Goal| if let Goal::And(parts) = goal { parts.to_vec() } else { Vec::new() };
+        let Some(parts) = self.flatten(goals, Self::TRUE, Self::FALSE, inner) else { return Self::FALSE };
         let contradicts = |&p: &GoalId| matches!(self.get(p), Goal::Not(inner) if parts.contains(inner));
         if parts.iter().any(contradicts) {
             return Self::FALSE;
@@ -134,18 +150,8 @@ impl Goals {
 
     /// Any of these.
     pub(super) fn or(&mut self, goals: impl IntoIterator<Item = GoalId>) -> GoalId {
-        let mut parts = Vec::new();
-        let mut todo: Vec<GoalId> = goals.into_iter().collect();
-        while let Some(goal) = todo.pop() {
-            match self.get(goal) {
-                Goal::False => {}
-                Goal::True => return Self::TRUE,
-                Goal::Or(inner) => todo.extend_from_slice(inner),
-                _ => parts.push(goal),
-            }
-        }
-        parts.sort_unstable();
-        parts.dedup();
+        let inner = |goal: &Goal| if let Goal::Or(parts) = goal { parts.to_vec() } else { Vec::new() };
+        let Some(parts) = self.flatten(goals, Self::FALSE, Self::TRUE, inner) else { return Self::TRUE };
         match parts[..] {
             [] => Self::FALSE,
             [one] => one,

@@ -155,14 +155,14 @@ pub(super) fn edges<X: Copy + Eq>(
         }
         Spell::AnyHex(x, left) => {
             let to = if left == 1 { Spell::Char(x) } else { Spell::AnyHex(x, left - 1) };
-            out.extend([(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)]);
+            out.extend(any_digit(to));
         }
         Spell::Hex(x, prefix, left) => {
             digits(|byte, digit| add(byte, hex(x, targets, prefix << 4 | digit, left - 1, pinned)));
         }
         Spell::AnyHigh(x, left) => {
             let to = if left == 1 { Spell::AnyPair(x, false) } else { Spell::AnyHigh(x, left - 1) };
-            out.extend([(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)]);
+            out.extend(any_digit(to));
         }
         Spell::AnyPair(x, false) => add(b'\\', Some(Spell::AnyPair(x, true))),
         Spell::AnyPair(x, true) => add(b'u', Some(Spell::AnyLow(x, 4))),
@@ -171,7 +171,7 @@ pub(super) fn edges<X: Copy + Eq>(
             out.extend(match left {
                 4 => vec![(b'D', b'D', to), (b'd', b'd', to)],
                 3 => vec![(b'C', b'F', to), (b'c', b'f', to)],
-                _ => vec![(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)],
+                _ => any_digit(to).to_vec(),
             });
         }
         Spell::Pair(x, first, false) => add(b'\\', Some(Spell::Pair(x, first, true))),
@@ -181,6 +181,11 @@ pub(super) fn edges<X: Copy + Eq>(
         }
     }
     out
+}
+
+/// The same edge on every hexadecimal digit.
+fn any_digit<X: Copy>(to: Spell<X>) -> [(u8, u8, Spell<X>); 3] {
+    [(b'0', b'9', to), (b'A', b'F', to), (b'a', b'f', to)]
 }
 
 fn digits(mut f: impl FnMut(u8, u32)) {

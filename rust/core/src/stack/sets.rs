@@ -183,7 +183,7 @@ impl Arena {
             if next != UNKNOWN {
                 return next;
             }
-            let next = self.compute_step(pda, set, byte);
+            let next = self.compute_step(pda, set, byte, false);
             if !self.over_limit {
                 self.rows[row as usize][usize::from(byte)] = next;
             }
@@ -202,14 +202,14 @@ impl Arena {
         if let Some(&known) = self.steps.get(&(set, byte)) {
             return known;
         }
-        let next = self.compute_step(pda, set, byte);
+        let next = self.compute_step(pda, set, byte, false);
         if next != SetId::DEAD {
             self.steps.insert((set, byte), next);
         }
         next
     }
 
-    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8, beside_wide: bool) -> SetId {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
@@ -223,6 +223,9 @@ impl Arena {
                 self.scratch.entry_nodes.clear();
             }
             for &(state, entry) in moves {
+                if beside_wide && entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
+                    continue;
+                }
                 let (node, count, register) = self.stack_of(pda, config, entry);
                 let register = self.registers.after_byte(register, byte);
                 self.scratch.todo.push(Config { state, count, node, register });
@@ -249,23 +252,7 @@ impl Arena {
 
     /// The set after one more byte, without what begins in [`Self::wide_entries`].
     pub(crate) fn step_beside_wide(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
-        if self.refuses_growth() {
-            return SetId::DEAD;
-        }
-        self.scratch.flags.recheck = self.flags(set).recheck;
-        for config in self.configs(set).to_vec() {
-            let expanded = pda.expanded(config.state);
-            self.scratch.entry_nodes.clear();
-            for &(state, entry) in expanded.moves(byte) {
-                if entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
-                    continue;
-                }
-                let (node, count, register) = self.stack_of(pda, config, entry);
-                let register = self.registers.after_byte(register, byte);
-                self.scratch.todo.push(Config { state, count, node, register });
-            }
-        }
-        self.close(pda)
+        self.compute_step(pda, set, byte, true)
     }
 
     /// The set after one special token.
