@@ -107,15 +107,14 @@ impl Matcher {
             let set = arena.history_set(self.at);
             (self.compiled.mask_context().mask(arena, finished, set)?, arena.flags(set).complete)
         };
-        mask.tokens.copy_into(row);
-        let mut count = mask.count;
+        mask.write(row);
+        let mut most = mask.most;
         if complete {
-            for &id in self.stop_token_ids.iter() {
-                count += usize::from(row[id as usize / 32] >> (id % 32) & 1 == 0);
-                set_bit(row, id);
-            }
+            self.stop_token_ids.iter().for_each(|&id| set_bit(row, id));
+            most += self.stop_token_ids.len();
         }
-        Ok(count < vocabulary.vocab_size())
+        let size = vocabulary.vocab_size();
+        Ok(most < size || row.iter().map(|word| word.count_ones() as usize).sum::<usize>() < size)
     }
 
     /// Takes a token; `false` if it is not allowed, and then nothing has changed.

@@ -34,6 +34,8 @@ pub(crate) struct Expanded {
     pub(crate) tokens: Vec<(u32, StateId, u32)>,
     /// All bytes that any range allows.
     pub(crate) first: ByteSet,
+    /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
+    pub(crate) has_wide_entries: bool,
 }
 
 impl Expanded {
@@ -57,7 +59,8 @@ impl Expanded {
         } else {
             split(&edges)
         };
-        Self { entries, ranges, moves, tokens, first }
+        let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
+        Self { entries, ranges, moves, tokens, first, has_wide_entries }
     }
 
     /// The moves on a byte.

@@ -4,9 +4,10 @@
 //! stack at the bottom. A remainder that dies under this approximation dies under every real stack, so its token is
 //! rejected for good; a remainder that lives, or gets down to the unknown, stays context-dependent.
 
+use super::split::{Remainder, Remainders, remainder};
 use crate::automaton::{Counter, Pda};
-use crate::stack::{Arena, NodeId, SetId};
-use crate::vocab::{ByteTrie, Vocabulary};
+use crate::stack::{Arena, Front, NodeId, SetId};
+use crate::vocab::{TrieNode, Vocabulary};
 use rustc_hash::FxHashMap;
 
 /// How many calls deep the approximation goes.
@@ -95,30 +96,32 @@ impl CallSites {
 pub(super) fn prune(
     pda: &Pda,
     arena: &mut Arena,
+    front: &mut Front,
     vocabulary: &Vocabulary,
     follow: SetId,
-    all: &ByteTrie,
-) -> ByteTrie {
-    let mut kept: Vec<(Vec<u8>, u32)> = Vec::new();
-    let mut path: Vec<u8> = Vec::new();
-    // For each depth: the set, and whether the unknown was reached on the way (then everything below stays).
-    let mut sets = vec![(follow, arena.flags(follow).open)];
+    all: &Remainders,
+) -> Remainders {
+    let trie = &all.trie;
+    let mut kept: Vec<Remainder<'_>> = Vec::new();
+    let base = arena.level_of(front, follow);
+    // For each depth: what is known, and whether the unknown was reached on the way (then everything below stays).
+    let mut levels = vec![(base, base.flags.open); trie.max_depth() + 1];
     let mut at = 1;
-    while at + 1 < all.nodes().len() {
-        let node = all.nodes()[at];
-        path.truncate(usize::from(node.depth) - 1);
-        sets.truncate(usize::from(node.depth));
-        path.push(node.byte);
-        let (above, unknown) = sets[usize::from(node.depth) - 1];
-        let set = arena.step(pda, above, node.byte);
-        if set == SetId::DEAD && !unknown {
-            at = node.end as usize;
+    while at + 1 < trie.nodes().len() {
+        let TrieNode { byte, depth, end, .. } = trie.nodes()[at];
+        let (above, unknown) = levels[usize::from(depth) - 1];
+        let level = arena.advance(pda, front, above, byte, false);
+        if level.is_dead() && !unknown {
+            at = end as usize;
             continue;
         }
-        kept.extend(all.tokens_at(at).iter().map(|&token| (path.clone(), token)));
-        sets.push((set, unknown || arena.flags(set).open));
+        for place in trie.token_range_at(at) {
+            let token = trie.tokens()[place];
+            kept.push((remainder(vocabulary, token, depth, 0), token, all.done(place)));
+        }
+        levels[usize::from(depth)] = (level, unknown || level.flags.open);
         at += 1;
     }
-    debug_assert!(kept.iter().all(|(text, id)| vocabulary.token_bytes(*id).ends_with(text)));
-    ByteTrie::new(kept.iter().map(|(text, id)| (text.as_slice(), *id)).collect())
+    front.pop(base);
+    Remainders::new(kept, !all.done.is_empty())
 }

@@ -16,12 +16,16 @@
 
 mod assemble;
 mod context;
+mod finished;
 mod key;
+mod leaf;
 mod split;
 mod store;
+mod walk;
 
 pub use assemble::StateStatistics;
-pub(crate) use assemble::{FinishedMasks, GrammarMasks, MaskContext};
+pub(crate) use assemble::{GrammarMasks, MaskContext};
+pub(crate) use finished::FinishedMasks;
 pub use store::SplitStore;
 
 /// A set of token ids in whichever form is smaller.

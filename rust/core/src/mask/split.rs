@@ -1,39 +1,111 @@
 //! Splitting the vocabulary for one automaton state, whatever lies beneath.
+//!
+//! Two ways to the same answer: [`super::leaf`] for automata without calls, which need no stack, and the walk here, on a
+//! stack of which nothing is known, for all others. Tests compare them.
 
 use super::TokenIds;
-use crate::automaton::Pda;
+use crate::automaton::{Counter, Pda};
 use crate::error::Result;
-use crate::stack::{Arena, Config, SetFlags, SetId};
+use crate::stack::{Arena, Config, Count, Front, Level, SetFlags};
 use crate::vocab::{ByteTrie, TrieNode, Vocabulary};
+use std::sync::{Arc, OnceLock};
 
 /// The vocabulary as one state sees it; see [`crate::mask`].
 #[derive(Debug)]
 pub(crate) struct Split {
-    pub(crate) accepted: TokenIds,
-    pub(crate) num_accepted: usize,
-    /// Remainders of context-dependent tokens after the rule's end, with the tokens they belong to.
-    pub(crate) remainders: ByteTrie,
+    pub(super) accepted: Arc<TokenIds>,
+    pub(super) num_accepted: usize,
+    pub(super) remainders: Remainders,
     /// Context-dependent tokens; each once, however many remainders it has.
-    pub(crate) num_dependent: usize,
+    pub(super) num_dependent: usize,
     /// Tokens inside which a value is collected: the real registers have to be asked.
-    pub(crate) again: Box<[u32]>,
+    pub(super) again: Box<[u32]>,
+    /// For a split that holds for every count of its rule.
+    pub(super) rounds: Option<Rounds>,
 }
+
+/// What context-dependent tokens leave over after the rule's end.
+#[derive(Debug)]
+pub(crate) struct Remainders {
+    pub(super) trie: ByteTrie,
+    /// Rounds done before each, in the order of the trie's tokens; empty unless the split is for every count.
+    pub(super) done: Box<[u32]>,
+}
+
+/// How many rounds of a counted rule tokens take, so that one split serves every count: with `c` rounds done, a token fits
+/// if it takes at most `max - c`, and may end the rule after `r` more if `min <= c + r <= max`.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    /// The accepted tokens, by the rounds that they take.
+    tokens: Box<[u32]>,
+    /// How many of them take up to so many rounds.
+    up_to: Box<[u32]>,
+    /// The tokens that take up to so many rounds, once asked for.
+    within: Box<[OnceLock<Arc<TokenIds>>]>,
+    words: usize,
+}
+
+/// One remainder: its text, its token, and the rounds done before it.
+pub(super) type Remainder<'a> = (&'a [u8], u32, u32);
 
 /// Memory that the walk of one split may take, bytes.
 const WALK_LIMIT_BYTES: usize = 1 << 30;
 
 impl Split {
-    /// Walks the byte trie below a node from a state with nothing known beneath; the root is node 0.
-    pub(crate) fn compute(pda: &Pda, vocabulary: &Vocabulary, config: Config, node: u32) -> Result<Self> {
+    pub(super) fn new(
+        accepted: &[u32],
+        remainders: Vec<Remainder<'_>>,
+        num_dependent: usize,
+        again: Vec<u32>,
+        words: usize,
+    ) -> Self {
+        Self {
+            accepted: Arc::new(TokenIds::from_ids(accepted, words)),
+            num_accepted: accepted.len(),
+            remainders: Remainders::new(remainders, false),
+            num_dependent,
+            again: again.into(),
+            rounds: None,
+        }
+    }
+
+    /// A split for every count: accepted tokens come with the rounds that they take.
+    pub(super) fn of_rounds(
+        mut accepted: Vec<(u32, u32)>,
+        remainders: Vec<Remainder<'_>>,
+        num_dependent: usize,
+        words: usize,
+    ) -> Self {
+        accepted.sort_unstable();
+        let tokens: Box<[u32]> = accepted.iter().map(|&(_, token)| token).collect();
+        let most = accepted.last().map_or(0, |&(rounds, _)| rounds);
+        let up_to = (0..=most).map(|k| accepted.partition_point(|&(rounds, _)| rounds <= k) as u32);
+        let within = (0..most).map(|_| OnceLock::new()).collect();
+        let rounds = Some(Rounds { up_to: up_to.collect(), within, words, tokens });
+        let tokens: Vec<u32> = accepted.iter().map(|&(_, token)| token).collect();
+        let remainders = Remainders::new(remainders, true);
+        Self { remainders, rounds, ..Self::new(&tokens, Vec::new(), num_dependent, Vec::new(), words) }
+    }
+
+    /// Walks a trie below a node from a state with nothing known beneath; the root is node 0.
+    pub(super) fn walk(
+        pda: &Pda,
+        vocabulary: &Vocabulary,
+        config: Config,
+        trie: &ByteTrie,
+        node: usize,
+    ) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
         let config = arena.unknown_config(config);
-        let start = arena.set_of(pda, config, SetFlags::default());
+        let mut front = Front::default();
+        let start = front.push(&[config], SetFlags::default());
         let mut walk = Walk {
             pda,
-            trie: vocabulary.trie(),
+            trie,
             vocabulary,
-            sets: vec![SetId::DEAD; vocabulary.trie().max_depth() + 1],
             arena,
+            front,
+            levels: vec![start; trie.max_depth() + 1],
             ends: Vec::new(),
             accepted: Vec::new(),
             remainders: Vec::new(),
@@ -41,35 +113,96 @@ impl Split {
             again: Vec::new(),
             collected: None,
         };
-        let (at, end) = (node as usize, walk.trie.nodes()[node as usize].end as usize);
-        walk.sets[usize::from(walk.trie.nodes()[at].depth)] = start;
-        if node == 0 {
-            for byte in pda.expanded(config.state).first.iter() {
-                if let Some(child) = walk.trie.child_of_root(byte) {
-                    walk.subtree(child, walk.trie.nodes()[child].end as usize);
-                }
-            }
-        } else {
-            walk.subtree(at + 1, end);
-        }
+        walk.below(node);
         walk.arena.check_limit()?;
-        Ok(Self {
-            accepted: TokenIds::from_ids(&walk.accepted, vocabulary.mask_words()),
-            num_accepted: walk.accepted.len(),
-            num_dependent: walk.num_dependent,
-            again: walk.again.into(),
-            remainders: ByteTrie::new(walk.remainders),
-        })
+        let words = vocabulary.mask_words();
+        Ok(Self::new(&walk.accepted, walk.remainders, walk.num_dependent, walk.again, words))
     }
 
-    /// The same with fewer remainders.
-    pub(crate) fn with_remainders(self, remainders: ByteTrie) -> Self {
-        Self { remainders, ..self }
+    /// The accepted tokens of a configuration, and those of them that it takes too many rounds for.
+    pub(super) fn accepted_at(
+        &self,
+        count: Count,
+        counter: Option<Counter>,
+    ) -> (Arc<TokenIds>, &[u32], usize) {
+        match (&self.rounds, counter) {
+            (Some(rounds), Some(counter)) if counter.max != Counter::UNBOUNDED => {
+                rounds.at_most(counter.max.saturating_sub(count.lo), &self.accepted)
+            }
+            _ => (Arc::clone(&self.accepted), &[], self.num_accepted),
+        }
     }
 
-    pub(crate) fn memory_size_bytes(&self) -> usize {
-        size_of::<Self>() + self.accepted.memory_size_bytes() + self.remainders.memory_size_bytes()
+    /// The rounds that a remainder may come after; `None` if none is excluded.
+    pub(super) fn window(&self, count: Count, counter: Option<Counter>) -> Option<(u32, u32)> {
+        let (Some(_), Some(counter)) = (&self.rounds, counter) else { return None };
+        let lo = counter.min.saturating_sub(count.lo);
+        let hi = match counter.max {
+            Counter::UNBOUNDED => u32::MAX,
+            max => max.saturating_sub(count.lo),
+        };
+        let is_excluded = |&done: &u32| done < lo || done > hi;
+        self.remainders.done.iter().any(is_excluded).then_some((lo, hi))
     }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.accepted.memory_size_bytes()
+            + self.remainders.memory_size_bytes()
+            + self.again.len() * 4
+            + self.rounds.as_ref().map_or(0, Rounds::memory_size_bytes)
+    }
+}
+
+impl Remainders {
+    pub(super) fn new(mut entries: Vec<Remainder<'_>>, with_rounds: bool) -> Self {
+        entries.sort_unstable();
+        let done = if with_rounds { entries.iter().map(|e| e.2).collect() } else { Box::default() };
+        Self {
+            trie: ByteTrie::new(entries.into_iter().map(|(text, token, _)| (text, token)).collect()),
+            done,
+        }
+    }
+
+    /// The remainder of each place in the trie's order, with its token.
+    pub(super) fn done(&self, place: usize) -> u32 {
+        self.done.get(place).copied().unwrap_or(0)
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.trie.memory_size_bytes() + self.done.len() * 4
+    }
+}
+
+impl Rounds {
+    /// The tokens that take at most `limit` rounds: a set, what of it does not fit after all, and how many are left.
+    fn at_most(&self, limit: u32, all: &Arc<TokenIds>) -> (Arc<TokenIds>, &[u32], usize) {
+        let Some(&fitting) = self.up_to.get(limit as usize) else {
+            return (Arc::clone(all), &[], self.tokens.len());
+        };
+        let fitting = fitting as usize;
+        let (fit, others) = self.tokens.split_at(fitting);
+        if others.len() * 4 <= self.words {
+            return (Arc::clone(all), others, fitting);
+        }
+        let within = &self.within[limit as usize];
+        let tokens = within.get_or_init(|| Arc::new(TokenIds::from_ids(fit, self.words)));
+        (Arc::clone(tokens), &[], fitting)
+    }
+
+    /// With all that may still be asked for.
+    fn memory_size_bytes(&self) -> usize {
+        let made_later = |fitting: &&u32| (self.tokens.len() - **fitting as usize) * 4 > self.words;
+        let rows = self.up_to.iter().filter(made_later).count();
+        (self.tokens.len() + self.up_to.len() + rows * self.words) * 4
+            + self.within.len() * size_of::<OnceLock<Arc<TokenIds>>>()
+    }
+}
+
+/// What remains of a token whose text ends at a depth of some trie, after an earlier depth.
+pub(super) fn remainder(vocabulary: &Vocabulary, token: u32, depth: u16, end: u16) -> &[u8] {
+    let text = vocabulary.token_bytes(token);
+    &text[text.len() - usize::from(depth - end)..]
 }
 
 struct Walk<'a> {
@@ -77,61 +210,61 @@ struct Walk<'a> {
     trie: &'a ByteTrie,
     vocabulary: &'a Vocabulary,
     arena: Arena,
-    /// The set after each depth of the current path; dead where only dependent tokens are collected.
-    sets: Vec<SetId>,
+    front: Front,
+    /// What is known after each depth of the current path; dead where only dependent tokens are collected.
+    levels: Vec<Level>,
     /// Depths of the current path at which the rule could have ended.
     ends: Vec<u16>,
     accepted: Vec<u32>,
-    remainders: Vec<(&'a [u8], u32)>,
+    remainders: Vec<Remainder<'a>>,
     num_dependent: usize,
     again: Vec<u32>,
     /// The depth of the current path from which on a value has been collected.
     collected: Option<u16>,
 }
 
-impl<'a> Walk<'a> {
-    /// Nodes from one to another, in order.
-    fn subtree(&mut self, from: usize, end: usize) {
+impl Walk<'_> {
+    /// The nodes below one, in order.
+    fn below(&mut self, node: usize) {
         let trie = self.trie;
-        let mut at = from;
+        let (mut at, end) = (node + 1, trie.nodes()[node].end as usize);
         while at < end {
             let TrieNode { byte, depth, end: after, .. } = trie.nodes()[at];
             while self.ends.last().is_some_and(|&d| d >= depth) {
                 self.ends.pop();
             }
-            let above = self.sets[usize::from(depth) - 1];
-            let set = if above == SetId::DEAD { above } else { self.arena.step(self.pda, above, byte) };
-            let ends_here = self.arena.flags(set).open;
-            let is_alive = self.arena.is_alive(set);
+            let above = self.levels[usize::from(depth) - 1];
+            let level = self.arena.advance(self.pda, &mut self.front, above, byte, false);
             if self.collected.is_some_and(|from| from >= depth) {
                 self.collected = None;
             }
-            if self.collected.is_none() && self.arena.flags(set).recheck {
+            if self.collected.is_none() && level.flags.recheck {
                 self.collected = Some(depth);
             }
-            if self.collected.is_some() && (is_alive || ends_here || !self.ends.is_empty()) {
+            let fits = level.is_alive() || level.flags.open;
+            if self.collected.is_some() && (fits || !self.ends.is_empty()) {
                 self.again.extend_from_slice(trie.tokens_at(at));
-            } else if is_alive || ends_here {
+            } else if fits {
                 self.accepted.extend_from_slice(trie.tokens_at(at));
             } else if self.ends.is_empty() {
                 at = after as usize;
                 continue;
             } else {
-                self.dependent(trie.tokens_at(at));
+                self.dependent(trie.tokens_at(at), depth);
             }
-            if ends_here {
+            if level.flags.open {
                 self.ends.push(depth);
             }
-            self.sets[usize::from(depth)] = if is_alive { set } else { SetId::DEAD };
+            self.levels[usize::from(depth)] = level;
             at += 1;
         }
     }
 
-    fn dependent(&mut self, tokens: &[u32]) {
+    fn dependent(&mut self, tokens: &[u32], depth: u16) {
         self.num_dependent += tokens.len();
         for &token in tokens {
-            let text: &'a [u8] = self.vocabulary.token_bytes(token);
-            self.remainders.extend(self.ends.iter().map(|&end| (&text[usize::from(end)..], token)));
+            let of_end = |&end: &u16| (remainder(self.vocabulary, token, depth, end), token, 0);
+            self.remainders.extend(self.ends.iter().map(of_end));
         }
     }
 }

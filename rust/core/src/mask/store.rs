@@ -5,16 +5,25 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
-/// A store of vocabulary splits by structural key; the least recently used go first when it is full.
+/// A store of vocabulary splits by structural key; those not used for longest go first when it is full.
 #[derive(Debug)]
 pub struct SplitStore {
     inner: Mutex<Inner>,
     limit_bytes: usize,
 }
 
+/// A structural key by number; numbers are never used again for another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyId(u32);
+
+/// A key and where in which trie the split begins: the trie's serial number, and the node.
+pub(super) type StoreKey = (KeyId, u64, u32);
+
 #[derive(Debug, Default)]
 struct Inner {
-    splits: FxHashMap<Box<[u32]>, Stored>,
+    keys: FxHashMap<Box<[u32]>, KeyId>,
+    next_key: u32,
+    splits: FxHashMap<StoreKey, Stored>,
     bytes: usize,
     clock: u64,
 }
@@ -22,8 +31,12 @@ struct Inner {
 #[derive(Debug)]
 struct Stored {
     split: Arc<Split>,
+    bytes: usize,
     last_used: u64,
 }
+
+/// What one entry takes beside its split.
+const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored>() + 8;
 
 impl SplitStore {
     /// An empty store that holds up to `limit_bytes`.
@@ -38,38 +51,76 @@ impl SplitStore {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        *self.inner.lock() = Inner::default();
+        self.inner.lock().forget();
     }
 
-    pub(super) fn get(&self, key: &[u32]) -> Option<Arc<Split>> {
+    /// The number of a key.
+    pub(super) fn key_id(&self, words: &[u32]) -> KeyId {
+        let mut inner = self.inner.lock();
+        if let Some(&known) = inner.keys.get(words) {
+            return known;
+        }
+        let bytes = key_bytes(words);
+        if inner.bytes + bytes > self.limit_bytes {
+            // Keys are small; where they alone are too many, nothing of the past is worth keeping.
+            inner.forget();
+        }
+        let id = KeyId(inner.next_key);
+        inner.next_key += 1;
+        inner.bytes += bytes;
+        inner.keys.insert(words.into(), id);
+        id
+    }
+
+    pub(super) fn get(&self, key: StoreKey) -> Option<Arc<Split>> {
         let mut inner = self.inner.lock();
         inner.clock += 1;
         let clock = inner.clock;
-        let stored = inner.splits.get_mut(key)?;
+        let stored = inner.splits.get_mut(&key)?;
         stored.last_used = clock;
         Some(Arc::clone(&stored.split))
     }
 
-    pub(super) fn insert(&self, key: Box<[u32]>, split: Arc<Split>) {
-        let size = |key: &[u32], split: &Split| key.len() * 4 + split.memory_size_bytes();
-        let added = size(&key, &split);
-        if added > self.limit_bytes {
+    pub(super) fn insert(&self, key: StoreKey, split: &Arc<Split>) {
+        let bytes = split.memory_size_bytes() + ENTRY_BYTES;
+        if bytes > self.limit_bytes / 2 {
             return;
         }
         let mut inner = self.inner.lock();
-        while inner.bytes + added > self.limit_bytes {
-            let oldest = inner.splits.iter().min_by_key(|(_, s)| s.last_used).map(|(k, _)| k.clone());
-            let Some(oldest) = oldest else { break };
-            if let Some(gone) = inner.splits.remove(&oldest) {
-                inner.bytes -= size(&oldest, &gone.split);
-            }
+        if inner.bytes + bytes > self.limit_bytes {
+            inner.drop_older_half();
         }
         inner.clock += 1;
-        let stored = Stored { split, last_used: inner.clock };
-        inner.bytes += added;
-        let replaced = inner.splits.insert(key.clone(), stored);
-        if let Some(replaced) = replaced {
-            inner.bytes -= size(&key, &replaced.split);
+        let stored = Stored { split: Arc::clone(split), bytes, last_used: inner.clock };
+        inner.bytes += bytes;
+        if let Some(replaced) = inner.splits.insert(key, stored) {
+            inner.bytes -= replaced.bytes;
         }
     }
+}
+
+impl Inner {
+    fn forget(&mut self) {
+        *self = Self { next_key: self.next_key, ..Self::default() };
+    }
+
+    /// Half at once, so that a full store does not look for its oldest entry at every insertion.
+    fn drop_older_half(&mut self) {
+        let mut ages: Vec<u64> = self.splits.values().map(|stored| stored.last_used).collect();
+        let middle = ages.len() / 2;
+        if ages.is_empty() {
+            return self.forget();
+        }
+        let (_, &mut median, _) = ages.select_nth_unstable(middle);
+        let bytes = &mut self.bytes;
+        self.splits.retain(|_, stored| {
+            let stays = stored.last_used > median;
+            *bytes -= if stays { 0 } else { stored.bytes };
+            stays
+        });
+    }
+}
+
+fn key_bytes(words: &[u32]) -> usize {
+    size_of_val(words) + size_of::<(Box<[u32]>, KeyId)>() + 8
 }

@@ -11,12 +11,14 @@
 //! Invariant: nodes and sets never change once made. Rollback and fork are therefore index moves ([`Arena::history`]).
 
 mod counts;
+mod front;
 mod history;
 mod nodes;
 mod registers;
 mod sets;
 mod values;
 
+pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;
 pub(crate) use registers::{RegisterId, Rival};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};

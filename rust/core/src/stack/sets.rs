@@ -183,7 +183,7 @@ impl Arena {
             if next != UNKNOWN {
                 return next;
             }
-            let next = self.compute_step(pda, set, byte, false);
+            let next = self.compute_step(pda, set, byte);
             if !self.over_limit {
                 self.rows[row as usize][usize::from(byte)] = next;
             }
@@ -202,21 +202,35 @@ impl Arena {
         if let Some(&known) = self.steps.get(&(set, byte)) {
             return known;
         }
-        let next = self.compute_step(pda, set, byte, false);
+        let next = self.compute_step(pda, set, byte);
         if next != SetId::DEAD {
             self.steps.insert((set, byte), next);
         }
         next
     }
 
-    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8, beside_wide: bool) -> SetId {
+    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
         let SetHead { from, to, flags, .. } = self.sets[set.0 as usize];
+        let configs = std::mem::take(&mut self.configs);
+        self.arrive(pda, &configs[from as usize..to as usize], flags, byte, false);
+        self.configs = configs;
+        self.finish_set()
+    }
+
+    /// Finds what some configurations come to with one more byte, and leaves it in `scratch`.
+    pub(super) fn arrive(
+        &mut self,
+        pda: &Pda,
+        configs: &[Config],
+        flags: SetFlags,
+        byte: u8,
+        beside_wide: bool,
+    ) {
         self.scratch.flags.recheck = flags.recheck;
-        for index in from..to {
-            let config = self.configs[index as usize];
+        for &config in configs {
             let expanded = pda.expanded(config.state);
             let moves = expanded.moves(byte);
             if moves.iter().any(|m| m.1 > 0) {
@@ -231,28 +245,33 @@ impl Arena {
                 self.scratch.todo.push(Config { state, count, node, register });
             }
         }
-        self.close(pda)
+        self.close_todo(pda);
     }
 
-    /// The configurations at the starts of wide rules that a set calls into.
-    pub(crate) fn wide_entries(&mut self, pda: &Pda, set: SetId) -> Vec<Config> {
-        let mut out = Vec::new();
-        for config in self.configs(set).to_vec() {
-            let entries = &pda.expanded(config.state).entries;
-            self.scratch.entry_nodes.clear();
-            for (index, entry) in entries.iter().enumerate().skip(1) {
-                if pda.is_wide(entry.state) {
-                    let (node, count, register) = self.stack_of(pda, config, index as u32);
-                    out.push(Config { state: entry.state, count, node, register });
-                }
+    /// Moves what was found to the end of a list, folded.
+    pub(super) fn drain_arrivals(&mut self, to: &mut Vec<Config>) -> SetFlags {
+        let mut out = std::mem::take(&mut self.scratch.out);
+        if out.len() > 1 {
+            self.fold(&mut out);
+        }
+        to.append(&mut out);
+        self.scratch.out = out;
+        std::mem::take(&mut self.scratch.flags)
+    }
+
+    /// The configurations at the starts of wide rules that a configuration calls into.
+    pub(crate) fn wide_entries(&mut self, pda: &Pda, config: Config, out: &mut Vec<Config>) {
+        let expanded = pda.expanded(config.state);
+        if !expanded.has_wide_entries {
+            return;
+        }
+        self.scratch.entry_nodes.clear();
+        for (index, entry) in expanded.entries.iter().enumerate().skip(1) {
+            if pda.is_wide(entry.state) {
+                let (node, count, register) = self.stack_of(pda, config, index as u32);
+                out.push(Config { state: entry.state, count, node, register });
             }
         }
-        out
-    }
-
-    /// The set after one more byte, without what begins in [`Self::wide_entries`].
-    pub(crate) fn step_beside_wide(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
-        self.compute_step(pda, set, byte, true)
     }
 
     /// The set after one special token.
@@ -269,7 +288,8 @@ impl Arena {
                 }
             }
         }
-        self.close(pda)
+        self.close_todo(pda);
+        self.finish_set()
     }
 
     /// What lies beneath a stack set: the set of configurations after popping it.
@@ -285,7 +305,8 @@ impl Arena {
         }
         self.round += 1;
         self.pop_into_todo(pda, key.0, key.1);
-        let set = self.close_round(pda);
+        self.close_round(pda);
+        let set = self.finish_set();
         self.popped.insert(key, set);
         set
     }
@@ -316,6 +337,11 @@ impl Arena {
     /// A configuration of which nothing but the state and counter is known.
     pub(crate) fn unknown_config(&mut self, config: Config) -> Config {
         Config { node: NodeId::OPEN, register: self.registers.partial(), ..config }
+    }
+
+    /// Whether a register keeps a text.
+    pub(crate) fn has_text(&self, register: RegisterId) -> bool {
+        self.registers.has_text(register)
     }
 
     /// What a rival comes to.
@@ -393,19 +419,13 @@ impl Arena {
         (node, Count::default(), register)
     }
 
-    /// Follows every arrival in `todo` through ended rules and counters, then makes the set.
-    fn close(&mut self, pda: &Pda) -> SetId {
+    /// Follows every arrival in `todo` through ended rules and counters.
+    fn close_todo(&mut self, pda: &Pda) {
         self.round += 1;
-        self.close_round(pda)
+        self.close_round(pda);
     }
 
-    fn close_round(&mut self, pda: &Pda) -> SetId {
-        let set = self.close_todo(pda);
-        self.popped_with.clear();
-        set
-    }
-
-    fn close_todo(&mut self, pda: &Pda) -> SetId {
+    fn close_round(&mut self, pda: &Pda) {
         while let Some(config) = self.scratch.todo.pop() {
             let state = pda.state(config.state);
             let counter = pda.rule(state.rule).counter;
@@ -428,7 +448,7 @@ impl Arena {
                 self.pop_into_todo(pda, config.node, config.register);
             }
         }
-        self.finish_set()
+        self.popped_with.clear();
     }
 
     /// Every return state beneath a stack set is arrived at, once a step.
@@ -536,7 +556,7 @@ impl Arena {
     }
 
     #[inline]
-    fn refuses_growth(&mut self) -> bool {
+    pub(super) fn refuses_growth(&mut self) -> bool {
         self.over_limit = self.over_limit || self.memory_size_bytes() > self.limit_bytes;
         self.over_limit
     }

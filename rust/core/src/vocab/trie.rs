@@ -1,11 +1,14 @@
 //! The byte trie: all token texts as one flat array in depth-first order.
 //!
-//! A node knows its byte, its depth and where its subtree ends, so a walk is one forward loop: take the state of the
-//! parent (kept per depth), try the byte, and on failure jump over the subtree. No recursion, no pointers.
+//! A node knows its byte, its depth and where its subtree ends, and the bytes of its children stand side by side, so that a
+//! walk tries them without touching the children that do not go on. No recursion, no pointers.
 //!
 //! Invariant: nodes stand in preorder with siblings by ascending byte, and `order` lists the tokens in the same order, so
 //! the tokens *at* node `i` are `order[nodes[i].first_token..nodes[i + 1].first_token]` and those in its whole subtree
 //! end at `nodes[nodes[i].end].first_token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One node; see the module's invariant.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct TrieNode {
     pub(crate) end: u32,
     /// Index into `order` of the first token at or below this node.
     pub(crate) first_token: u32,
+    /// Index of the first child in the lists of children.
+    first_child: u32,
     /// Distance from the root.
     pub(crate) depth: u16,
     /// The byte that leads here.
@@ -21,20 +26,25 @@ pub(crate) struct TrieNode {
 }
 
 /// A byte trie over `(text, id)` pairs; several ids may share a text.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ByteTrie {
     nodes: Box<[TrieNode]>,
     order: Box<[u32]>,
-    /// For each byte the root's child, or 0.
-    first: Box<[u32; 256]>,
+    /// The children of all nodes, those of one node together, by ascending byte.
+    child_bytes: Box<[u8]>,
+    child_nodes: Box<[u32]>,
     max_depth: usize,
+    serial: u64,
 }
+
+/// Every trie gets a number of its own.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 impl ByteTrie {
     /// Builds the trie; texts must not be empty nor longer than `u16::MAX`.
     pub(crate) fn new(mut entries: Vec<(&[u8], u32)>) -> Self {
         entries.sort_unstable();
-        let mut nodes = vec![TrieNode { end: 0, first_token: 0, depth: 0, byte: 0 }];
+        let mut nodes = vec![TrieNode { end: 0, first_token: 0, first_child: 0, depth: 0, byte: 0 }];
         let mut path = vec![0usize]; // open nodes from the root to the last node
         let mut previous: &[u8] = &[];
         for (position, &(text, _)) in entries.iter().enumerate() {
@@ -44,7 +54,8 @@ impl ByteTrie {
             }
             for (depth, &byte) in text.iter().enumerate().skip(shared) {
                 path.push(nodes.len());
-                nodes.push(TrieNode { end: 0, first_token: position as u32, depth: depth as u16 + 1, byte });
+                let (first_token, depth) = (position as u32, depth as u16 + 1);
+                nodes.push(TrieNode { end: 0, first_token, first_child: 0, depth, byte });
             }
             previous = text;
         }
@@ -52,18 +63,13 @@ impl ByteTrie {
             nodes[closed].end = nodes.len() as u32;
         }
         let end = nodes.len() as u32;
-        nodes.push(TrieNode { end: end + 1, first_token: entries.len() as u32, depth: 0, byte: 0 });
-
-        let mut first = Box::new([0; 256]);
-        let mut child = 1;
-        while child < end {
-            let node = nodes[child as usize];
-            first[usize::from(node.byte)] = child;
-            child = node.end;
-        }
+        let first_token = entries.len() as u32;
+        nodes.push(TrieNode { end: end + 1, first_token, first_child: 0, depth: 0, byte: 0 });
+        let (child_bytes, child_nodes) = list_children(&mut nodes);
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
         let order = entries.into_iter().map(|(_, id)| id).collect();
-        Self { nodes: nodes.into(), order, first, max_depth }
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        Self { nodes: nodes.into(), order, child_bytes, child_nodes, max_depth, serial }
     }
 
     /// The nodes, the sentinel included.
@@ -72,18 +78,58 @@ impl ByteTrie {
         &self.nodes
     }
 
-    /// The root's child for a byte.
-    pub(crate) fn child_of_root(&self, byte: u8) -> Option<usize> {
-        match self.first[usize::from(byte)] {
-            0 => None,
-            node => Some(node as usize),
-        }
+    /// The children of a node, as a range of numbers for [`Self::child_byte`] and [`Self::child_node`].
+    #[inline]
+    pub(crate) fn children(&self, node: usize) -> Range<usize> {
+        self.nodes[node].first_child as usize..self.nodes[node + 1].first_child as usize
+    }
+
+    #[inline]
+    pub(crate) fn child_byte(&self, child: usize) -> u8 {
+        self.child_bytes[child]
+    }
+
+    #[inline]
+    pub(crate) fn child_node(&self, child: usize) -> usize {
+        self.child_nodes[child] as usize
+    }
+
+    /// The child of a node for a byte.
+    #[inline]
+    pub(crate) fn child(&self, node: usize, byte: u8) -> Option<usize> {
+        let children = self.children(node);
+        let at = self.child_bytes[children.clone()].binary_search(&byte).ok()?;
+        Some(self.child_node(children.start + at))
     }
 
     /// The tokens whose text ends at a node.
     #[inline]
     pub(crate) fn tokens_at(&self, node: usize) -> &[u32] {
-        &self.order[self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize]
+        &self.order[self.token_range_at(node)]
+    }
+
+    /// Their places in the order of all tokens.
+    #[inline]
+    pub(crate) fn token_range_at(&self, node: usize) -> Range<usize> {
+        self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize
+    }
+
+    /// The tokens at a node and below it.
+    #[inline]
+    pub(crate) fn tokens_below(&self, node: usize) -> &[u32] {
+        let TrieNode { first_token, end, .. } = self.nodes[node];
+        &self.order[first_token as usize..self.nodes[end as usize].first_token as usize]
+    }
+
+    /// How many nodes lie below a node.
+    #[inline]
+    pub(crate) fn size_below(&self, node: usize) -> usize {
+        self.nodes[node].end as usize - node - 1
+    }
+
+    /// All tokens, by their texts.
+    pub(crate) fn tokens(&self) -> &[u32] {
+        &self.order
     }
 
     /// Length of the longest text.
@@ -91,9 +137,35 @@ impl ByteTrie {
         self.max_depth
     }
 
-    pub(crate) fn memory_size_bytes(&self) -> usize {
-        self.nodes.len() * size_of::<TrieNode>() + self.order.len() * 4 + size_of::<[u32; 256]>()
+    /// A number that no other trie of this process has.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
     }
+
+    pub(crate) fn memory_size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.nodes.len() * size_of::<TrieNode>()
+            + (self.order.len() + self.child_nodes.len()) * 4
+            + self.child_bytes.len()
+    }
+}
+
+/// The children of all nodes; notes in the nodes where theirs begin.
+fn list_children(nodes: &mut [TrieNode]) -> (Box<[u8]>, Box<[u32]>) {
+    let (mut bytes, mut ids) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
+    for at in 0..nodes.len() - 1 {
+        nodes[at].first_child = ids.len() as u32;
+        let mut child = at + 1;
+        while child < nodes[at].end as usize {
+            bytes.push(nodes[child].byte);
+            ids.push(child as u32);
+            child = nodes[child].end as usize;
+        }
+    }
+    if let Some(sentinel) = nodes.last_mut() {
+        sentinel.first_child = ids.len() as u32;
+    }
+    (bytes.into(), ids.into())
 }
 
 #[cfg(test)]
@@ -123,7 +195,7 @@ mod tests {
             want.sort();
             prop_assert_eq!(read_back(&trie), want);
             for byte in 0..=255u8 {
-                prop_assert_eq!(trie.child_of_root(byte).is_some(), texts.iter().any(|t| t[0] == byte));
+                prop_assert_eq!(trie.child(0, byte).is_some(), texts.iter().any(|t| t[0] == byte));
             }
         }
     }
@@ -132,6 +204,6 @@ mod tests {
     fn an_empty_trie_is_fine() {
         let trie = ByteTrie::new(vec![]);
         assert_eq!((trie.nodes().len(), trie.max_depth()), (2, 0));
-        assert_eq!(trie.child_of_root(0), None);
+        assert_eq!(trie.child(0, 0), None);
     }
 }

@@ -1,0 +1,94 @@
+//! Finished masks, as they are kept: a few shared sets of tokens, and what this mask adds to them.
+//!
+//! A row of 128,256 bits is 16 KB. Nearly every mask is the accepted tokens of one split and a handful of others, so a mask
+//! keeps references and lists, and the row is only ever written where the caller wants it.
+
+use super::{TokenIds, walk::Buffers};
+use crate::stack::SetId;
+use crate::vocab::set_bit;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Finished masks are kept up to this many bytes a grammar.
+const FINISHED_LIMIT_BYTES: usize = 4 << 20;
+
+/// A shared set of tokens but for a few of them.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) tokens: Arc<TokenIds>,
+    pub(super) except: Box<[u32]>,
+}
+
+/// The mask of one set of configurations, without stop tokens.
+#[derive(Debug, Default)]
+pub(crate) struct FinishedMask {
+    pub(super) parts: Vec<Part>,
+    pub(super) others: Box<[u32]>,
+    /// No fewer tokens than there are.
+    pub(crate) most: usize,
+}
+
+impl FinishedMask {
+    /// Makes a row hold exactly these tokens.
+    pub(crate) fn write(&self, row: &mut [u32]) {
+        match self.parts.split_first() {
+            None => row.fill(0),
+            Some((first, rest)) => {
+                first.tokens.copy_into(row);
+                first.except.iter().for_each(|&id| clear_bit(row, id));
+                rest.iter().for_each(|part| part.union_into(row));
+            }
+        }
+        self.others.iter().for_each(|&id| set_bit(row, id));
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        let parts: usize = self.parts.iter().map(|p| size_of::<Part>() + p.except.len() * 4).sum();
+        size_of::<Self>() + 48 + parts + self.others.len() * 4
+    }
+}
+
+impl Part {
+    fn union_into(&self, row: &mut [u32]) {
+        if self.except.is_empty() {
+            return self.tokens.union_into(row);
+        }
+        let mut own = vec![0; row.len()];
+        self.tokens.copy_into(&mut own);
+        self.except.iter().for_each(|&id| clear_bit(&mut own, id));
+        row.iter_mut().zip(&own).for_each(|(word, &bits)| *word |= bits);
+    }
+}
+
+#[inline]
+fn clear_bit(row: &mut [u32], id: u32) {
+    row[id as usize / 32] &= !(1 << (id % 32));
+}
+
+/// Finished masks by set; they live as long as the arena whose sets they are for.
+#[derive(Debug, Default)]
+pub(crate) struct FinishedMasks {
+    by_set: FxHashMap<SetId, Arc<FinishedMask>>,
+    bytes: usize,
+    pub(super) buffers: Buffers,
+}
+
+impl FinishedMasks {
+    pub(super) fn get(&self, set: SetId) -> Option<Arc<FinishedMask>> {
+        self.by_set.get(&set).map(Arc::clone)
+    }
+
+    pub(super) fn insert(&mut self, set: SetId, mask: &Arc<FinishedMask>) {
+        let bytes = mask.memory_size_bytes();
+        if self.bytes + bytes > FINISHED_LIMIT_BYTES {
+            self.by_set.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.by_set.insert(set, Arc::clone(mask));
+    }
+
+    pub(crate) fn memory_size_bytes(&self) -> usize {
+        self.bytes
+    }
+}

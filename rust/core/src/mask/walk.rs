@@ -1,0 +1,266 @@
+//! Walking a trie on real stacks, and leaving it to splits where it gets wide.
+//!
+//! A walk keeps a [`Level`] for each node on its path. Where a configuration is *wide* (many bytes go on) and much of the trie
+//! is still below, its split is taken instead: what it accepts is known, and only what remains of its dependent tokens is
+//! walked, on what lies beneath it. Remainders are walked the same way.
+//!
+//! Beneath a split the text inside the token is unknown. Tokens for which it matters are gathered in `again`, and stepped
+//! through one by one from the configuration that the outermost split began with.
+
+use super::assemble::{LocalSplit, MaskContext};
+use crate::error::Result;
+use crate::grammar::ByteSet;
+use crate::stack::{Arena, Config, Fit, Front, Level, Rival, SetFlags, SetId};
+use crate::vocab::ByteTrie;
+
+/// A wide state reached with more trie nodes than this below is split rather than walked from.
+const SPLIT_NODES: usize = 24;
+
+/// Memory of walks, kept between them.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    pub(super) front: Front,
+    frames: Vec<Frame>,
+    pub(super) wide: Vec<Vec<Config>>,
+    pub(super) allowed: Vec<u32>,
+    pub(super) again: Vec<u32>,
+}
+
+/// A node on the path of a walk.
+#[derive(Debug)]
+struct Frame {
+    next: u32,
+    end: u32,
+    level: Level,
+    /// Bytes that can follow.
+    first: ByteSet,
+    /// What begins in wide rules that the level calls into has been split off.
+    beside_wide: bool,
+}
+
+/// Where a walk goes.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    pub(super) trie: &'a ByteTrie,
+    pub(super) node: usize,
+    /// Only tokens with so many rounds done before them count.
+    pub(super) window: Option<(&'a [u32], u32, u32)>,
+    /// The text before the trie's is unknown.
+    pub(super) is_beneath: bool,
+    /// Give up after so many nodes.
+    pub(super) limit: usize,
+}
+
+/// One mask in the making.
+pub(super) struct Walk<'a> {
+    pub(super) context: &'a MaskContext<'a>,
+    pub(super) arena: &'a mut Arena,
+    pub(super) buffers: &'a mut Buffers,
+}
+
+impl Walk<'_> {
+    /// Adds the tokens below a node that can be stepped through from a level; `false` if that took too many nodes.
+    pub(super) fn below(&mut self, course: Course<'_>, start: Level, beside_wide: bool) -> Result<bool> {
+        let bottom = self.buffers.frames.len();
+        self.enter(course, course.node, start, beside_wide);
+        let mut visited = 0;
+        while self.buffers.frames.len() > bottom {
+            let Some(frame) = self.buffers.frames.last_mut() else { break };
+            if frame.next == frame.end {
+                self.buffers.frames.pop();
+                continue;
+            }
+            let child = frame.next as usize;
+            frame.next += 1;
+            let byte = course.trie.child_byte(child);
+            if !frame.first.contains(byte) {
+                continue;
+            }
+            let (above, beside_wide) = (frame.level, frame.beside_wide);
+            visited += 1;
+            let level =
+                self.arena.advance(self.context.pda, &mut self.buffers.front, above, byte, beside_wide);
+            if level.is_dead() {
+                continue;
+            }
+            if visited > course.limit {
+                self.buffers.frames.truncate(bottom);
+                self.buffers.front.pop(start);
+                return Ok(false);
+            }
+            self.visit(course, course.trie.child_node(child), level)?;
+        }
+        self.buffers.front.pop(start);
+        Ok(true)
+    }
+
+    fn enter(&mut self, course: Course<'_>, node: usize, level: Level, beside_wide: bool) {
+        let children = course.trie.children(node);
+        if children.is_empty() || !level.is_alive() {
+            return;
+        }
+        let first = self.arena.first_bytes_of(self.context.pda, self.buffers.front.configs(level));
+        let (next, end) = (children.start as u32, children.end as u32);
+        self.buffers.frames.push(Frame { next, end, level, first, beside_wide });
+    }
+
+    /// A node that can be stepped to.
+    fn visit(&mut self, course: Course<'_>, node: usize, level: Level) -> Result<()> {
+        let range = course.trie.token_range_at(node);
+        let list = if level.flags.recheck { &mut self.buffers.again } else { &mut self.buffers.allowed };
+        match course.window {
+            None => list.extend_from_slice(&course.trie.tokens()[range]),
+            Some((done, lo, hi)) => {
+                let fits = range.filter(|&place| (lo..=hi).contains(&done[place]));
+                list.extend(fits.map(|place| course.trie.tokens()[place]));
+            }
+        }
+        let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();
+        if !is_large || course.is_beneath && level.flags.recheck {
+            self.enter(course, node, level, false);
+            return Ok(());
+        }
+        let (rest, beside_wide) = self.split_wide(course, node, level)?;
+        self.enter(course, node, rest, beside_wide);
+        Ok(())
+    }
+
+    /// Takes the wide configurations out of a level, and those that it calls into, adding what they allow below a node; gives
+    /// the others, and whether they call into wide ones.
+    fn split_wide(&mut self, course: Course<'_>, node: usize, level: Level) -> Result<(Level, bool)> {
+        let (pda, arena) = (self.context.pda, &mut *self.arena);
+        let mut wide = self.buffers.wide.pop().unwrap_or_default();
+        // What collects a text that is unknown has to be walked.
+        let may_split = |config: &Config| !course.is_beneath || !arena.has_text(config.register);
+        let rest = self.buffers.front.take_out(level, &mut wide, |c| pda.is_wide(c.state) && may_split(c));
+        let taken = wide.len();
+        let configs = self.buffers.front.configs(rest);
+        let beside_wide = configs.iter().all(may_split);
+        if beside_wide {
+            configs.iter().for_each(|&config| arena.wide_entries(pda, config, &mut wide));
+            if course.is_beneath && wide[taken..].iter().any(|c| arena.has_text(c.register)) {
+                wide.truncate(taken);
+            }
+        }
+        let beside_wide = wide.len() > taken;
+        for config in &wide {
+            let config = config.representative(pda, self.context.horizon());
+            self.split_below(course, node, config)?;
+        }
+        wide.clear();
+        self.buffers.wide.push(wide);
+        Ok((rest, beside_wide))
+    }
+
+    /// Adds the tokens below a node that a configuration allows, which read up to that node already.
+    fn split_below(&mut self, course: Course<'_>, node: usize, config: Config) -> Result<()> {
+        let local =
+            self.context.local_split(self.arena, &mut self.buffers.front, config, course.trie, node)?;
+        let counter = self.context.pda.rule_of(config.state).counter;
+        let (accepted, except, _) = local.split.accepted_at(config.count, counter);
+        let holes = self.context.holes(config.state, course.trie, node);
+        let duplicates = self.duplicates(course.trie, node, config);
+        let from = self.buffers.allowed.len();
+        accepted.for_each(|token| self.buffers.allowed.push(token));
+        if !except.is_empty() {
+            let except: rustc_hash::FxHashSet<u32> = except.iter().copied().collect();
+            self.buffers.retain_allowed(from, |token| !except.contains(&token));
+        }
+        self.beneath(&local, course.trie, node, config, course.is_beneath)?;
+        if !holes.is_empty() || !duplicates.is_empty() {
+            self.buffers.retain_allowed(from, |token| {
+                holes.binary_search(&token).is_err() && duplicates.binary_search(&token).is_err()
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds the tokens whose remainders go on in what lies beneath a configuration that has read up to a node of a trie.
+    pub(super) fn beneath(
+        &mut self,
+        local: &LocalSplit,
+        trie: &ByteTrie,
+        node: usize,
+        config: Config,
+        is_beneath: bool,
+    ) -> Result<()> {
+        let remainders = local.remainders();
+        let counter = self.context.pda.rule_of(config.state).counter;
+        let window = local.split.window(config.count, counter);
+        let window = window.map(|(lo, hi)| (&*remainders.done, lo, hi));
+        let from = self.buffers.again.len();
+        self.buffers.again.extend_from_slice(&local.split.again);
+        if remainders.trie.max_depth() > 0 {
+            let set = self.arena.pop_beneath(self.context.pda, config);
+            let course =
+                Course { trie: &remainders.trie, node: 0, window, is_beneath: true, limit: usize::MAX };
+            let level = self.arena.level_of(&mut self.buffers.front, set);
+            let (rest, beside_wide) = if window.is_none() && remainders.trie.size_below(0) > SPLIT_NODES {
+                self.split_wide(course, 0, level)?
+            } else {
+                (level, false)
+            };
+            self.below(course, rest, beside_wide)?;
+        }
+        if !is_beneath && self.buffers.again.len() > from {
+            let depth = usize::from(trie.nodes()[node].depth);
+            self.look_again(from, depth, config);
+        }
+        Ok(())
+    }
+
+    /// Steps through the tokens gathered since `from`: values inside them have to be compared with what came before.
+    fn look_again(&mut self, from: usize, depth: usize, config: Config) {
+        let Self { context, arena, buffers } = self;
+        let start = arena.set_of_configs(&[config], SetFlags::default());
+        for &token in &buffers.again[from..] {
+            let mut set = start;
+            for &byte in &context.vocabulary.token_bytes(token)[depth..] {
+                set = arena.step(context.pda, set, byte);
+                if set == SetId::DEAD {
+                    break;
+                }
+            }
+            if set != SetId::DEAD {
+                buffers.allowed.push(token);
+            }
+        }
+        buffers.again.truncate(from);
+    }
+
+    /// The tokens below a node that would complete a value which must not come again, ascending.
+    pub(super) fn duplicates(&mut self, trie: &ByteTrie, node: usize, config: Config) -> Vec<u32> {
+        let mut out = Vec::new();
+        let rivals = self.arena.rivals(self.context.pda, config).into_iter();
+        let mut todo: Vec<(usize, Rival)> = rivals.map(|rival| (node, rival)).collect();
+        while let Some((at, rival)) = todo.pop() {
+            for child in trie.children(at) {
+                let (byte, child) = (trie.child_byte(child), trie.child_node(child));
+                let mut longer = rival.clone();
+                longer.bytes.push(byte);
+                match self.arena.fits(&longer) {
+                    Fit::Is(_) => out.extend_from_slice(trie.tokens_below(child)),
+                    Fit::Begins => todo.push((child, longer)),
+                    Fit::Not => {}
+                }
+            }
+        }
+        out.sort_unstable();
+        out
+    }
+}
+
+impl Buffers {
+    /// Keeps what satisfies a condition of the tokens gathered since `from`.
+    pub(super) fn retain_allowed(&mut self, from: usize, keep: impl Fn(u32) -> bool) {
+        let mut kept = from;
+        for at in from..self.allowed.len() {
+            let token = self.allowed[at];
+            if keep(token) {
+                self.allowed[kept] = token;
+                kept += 1;
+            }
+        }
+        self.allowed.truncate(kept);
+    }
+}
