@@ -54,6 +54,8 @@ pub(crate) struct MachineRule {
     pub(crate) follow: Option<u32>,
     /// Calls nothing but other such rules, so that its automaton is finite and may be looked at as a whole.
     pub(crate) is_leaf: bool,
+    /// A leaf whose texts are so many that its states are wide, however few bytes they go on by.
+    pub(crate) is_split: bool,
 }
 
 /// The edges of a state, in the machine's numbers.
@@ -212,6 +214,7 @@ impl LazyPart {
                 counter: rule.counter,
                 follow: rule.follow.map(at),
                 is_leaf: rule.is_leaf,
+                is_split: rule.is_split,
             });
         }
         for state in &machine.states()[self.states.count()..] {
@@ -299,13 +302,13 @@ impl LazyPart {
                 MachineEdges::default()
             });
             let at = |state: u32| StateId(self.first_state + state);
-            let is_leaf =
-                lazy.like.is_some() || self.rules[(lazy.state.rule - self.first_rule) as usize].is_leaf;
+            let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
+            let is_leaf = lazy.like.is_some() || rule.is_leaf;
             let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
             self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
-                is_wide: is_leaf && width >= WIDE,
+                is_wide: rule.is_split || is_leaf && width >= WIDE,
                 bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
                 calls: edges
                     .calls
@@ -345,7 +348,7 @@ mod tests {
     impl Permutations {
         fn new(limit: usize) -> Self {
             let name = "permutations".to_owned();
-            let rule = MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false };
+            let rule = MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false, is_split: false };
             let mut machine = Self { states: Vec::new(), rules: vec![rule], seen: Vec::new(), limit };
             machine.state(0, true, false);
             machine

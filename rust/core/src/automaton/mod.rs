@@ -84,6 +84,8 @@ pub(crate) struct PdaRule {
     pub(crate) follow: Option<StateId>,
     /// Whether all that is reachable by calls from it is there to look at.
     pub(crate) is_leaf: bool,
+    /// See [`MachineRule::is_split`].
+    pub(crate) is_split: bool,
 }
 
 /// The automaton; see the module's invariants.

@@ -241,7 +241,8 @@ impl JsonMachine {
             Kind::More(_, min, max, _) => ("items".into(), counter(*min, *max), false),
             Kind::Follow(_) => ("what follows".into(), None, true),
         };
-        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf });
+        let is_split = matches!(kind, Kind::Space);
+        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf, is_split });
         let start = match kind {
             Kind::Chars(..) => {
                 let any = self.engine.regular.class(crate::regular::CodeSet::all());
