@@ -147,6 +147,7 @@ fn print(arguments: &Arguments, mut figures: Figures) {
         }
         println!(" us");
     }
+    print_shares(&figures.token);
     println!("wrong: {}", figures.wrong.len());
     figures.wrong.iter().take(20).for_each(|wrong| println!("  {wrong}"));
     figures.worst.sort_unstable_by(|a, b| b.0.cmp(&a.0));
@@ -157,4 +158,16 @@ fn print(arguments: &Arguments, mut figures: Figures) {
             *filled as f64 / 1e3
         );
     }
+}
+
+/// How much of the time goes to tokens of which cost.
+fn print_shares(sorted: &[u64]) {
+    let total = sorted.iter().sum::<u64>().max(1) as f64;
+    print!("share of the time:");
+    for (lo, hi) in [(0, 2), (2, 5), (5, 10), (10, 25), (25, 100), (100, 1000), (1000, u64::MAX / 1000)] {
+        let part = sorted.iter().filter(|&&ns| (lo * 1000..hi * 1000).contains(&ns));
+        let (count, sum) = part.fold((0usize, 0u64), |(n, sum), ns| (n + 1, sum + ns));
+        print!(" {lo}+ us {:.1}% ({count})", 100.0 * sum as f64 / total);
+    }
+    println!();
 }

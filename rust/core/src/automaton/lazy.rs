@@ -348,7 +348,8 @@ mod tests {
     impl Permutations {
         fn new(limit: usize) -> Self {
             let name = "permutations".to_owned();
-            let rule = MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false, is_split: false };
+            let rule =
+                MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false, is_split: false };
             let mut machine = Self { states: Vec::new(), rules: vec![rule], seen: Vec::new(), limit };
             machine.state(0, true, false);
             machine

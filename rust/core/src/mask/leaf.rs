@@ -4,19 +4,22 @@
 //! no final state goes on by itself, the rounds that a token takes are the same in every run, and one split serves every
 //! count ([`super::split::Rounds`]).
 
+use super::TokenIds;
 use super::split::{Remainder, Split, remainder};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
-use crate::vocab::{ByteTrie, Vocabulary};
+use crate::vocab::{ByteTrie, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// A row of the table: for each byte the row it leads to.
 struct Row {
     next: [u32; 256],
     is_final: bool,
-    has_edges: bool,
-    /// The bytes that lead back to this row, ending no round.
-    loops: ByteSet,
+    /// The ASCII bytes that lead back to this row, as bits.
+    loops: u128,
+    /// Whether all other characters of UTF-8 lead back to it; found out when first asked for.
+    loops_on_others: Option<bool>,
 }
 
 /// No row.
@@ -24,23 +27,22 @@ const DEAD: u32 = u32::MAX;
 /// Not looked up yet.
 const UNKNOWN: u32 = u32::MAX - 1;
 
-/// Where a path through the trie stands.
-#[derive(Clone, Copy)]
-struct At {
-    /// [`DEAD`] where only the ends before it count.
+/// A node on the path of the walk.
+struct Frame {
+    next: u32,
+    end: u32,
+    depth: u16,
     row: u32,
     /// Rounds done.
     done: u32,
+    /// So many of the ends before this node are followed by what may follow the rule.
+    ends: u32,
+    /// The rule could end here.
+    is_end: bool,
 }
 
-/// A place on the path where the rule could have ended.
-#[derive(Clone, Copy)]
-struct End {
-    depth: u16,
-    done: u32,
-    /// Whether the byte after it can follow the rule.
-    is_followed: bool,
-}
+/// A place on the path where the rule could have ended, and the rounds done there.
+type End = (u16, u32);
 
 struct Walk<'a> {
     pda: &'a Pda,
@@ -53,11 +55,12 @@ struct Walk<'a> {
     again_from: Option<StateId>,
     /// What can follow the rule.
     follow: ByteSet,
-    at: Vec<At>,
+    frames: Vec<Frame>,
     ends: Vec<End>,
-    accepted: Vec<u32>,
-    /// The rounds that each accepted token takes, where that matters.
-    taken: Vec<u32>,
+    /// Accepted tokens, as places in the trie's order; neighbouring ranges are joined.
+    accepted: Vec<Range<usize>>,
+    /// Rounds that accepted tokens take, and the tokens, for a counted rule.
+    taken: Vec<(u32, u32)>,
     remainders: Vec<Remainder<'a>>,
     num_dependent: usize,
 }
@@ -81,7 +84,7 @@ pub(super) fn split_of_leaf(
         states: Vec::new(),
         again_from,
         follow,
-        at: vec![At { row: DEAD, done: 0 }; trie.max_depth() + 1],
+        frames: Vec::new(),
         ends: Vec::new(),
         accepted: Vec::new(),
         taken: Vec::new(),
@@ -89,16 +92,14 @@ pub(super) fn split_of_leaf(
         num_dependent: 0,
     };
     let row = walk.row(state)?;
-    walk.at[usize::from(trie.nodes()[node].depth)] = At { row, done: 0 };
-    walk.below(node)?;
+    walk.below(node, row)?;
     let words = vocabulary.mask_words();
-    Some(match again_from {
-        None => Split::new(&walk.accepted, walk.remainders, walk.num_dependent, Vec::new(), words),
-        Some(_) => {
-            let accepted = walk.taken.into_iter().zip(walk.accepted).collect();
-            Split::of_rounds(accepted, walk.remainders, walk.num_dependent, words)
-        }
-    })
+    if again_from.is_some() {
+        return Some(Split::of_rounds(walk.taken, walk.remainders, walk.num_dependent, words));
+    }
+    let number = walk.accepted.iter().map(ExactSizeIterator::len).sum();
+    let accepted = walk.token_ids(number);
+    Some(Split::new(accepted, number, walk.remainders, walk.num_dependent, Vec::new()))
 }
 
 impl Walk<'_> {
@@ -108,15 +109,16 @@ impl Walk<'_> {
             return Some(known);
         }
         let is_final = self.pda.state(state).is_final;
-        let has_edges = self.pda.has_edges(state);
-        if !self.pda.calls_of(state).is_empty() || self.again_from.is_some() && is_final && has_edges {
+        let bytes = self.pda.bytes_of(state);
+        if !self.pda.calls_of(state).is_empty() || self.again_from.is_some() && is_final && !bytes.is_empty() {
             return None;
         }
-        let mut row = Row { next: [DEAD; 256], is_final, has_edges, loops: ByteSet::EMPTY };
-        for &(lo, hi, to) in self.pda.bytes_of(state) {
+        let mut row =
+            Row { next: [DEAD; 256], is_final, loops: 0, loops_on_others: None };
+        for &(lo, hi, to) in bytes {
             row.next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
-            if to == state && !is_final {
-                row.loops = row.loops.union(&ByteSet::range(lo, hi));
+            if to == state {
+                (lo..=hi.min(0x7F)).for_each(|byte| row.loops |= 1 << byte);
             }
         }
         let number = self.rows.len() as u32;
@@ -126,11 +128,13 @@ impl Walk<'_> {
         Some(number)
     }
 
+    #[inline]
     fn next(&mut self, row: u32, byte: u8) -> Option<u32> {
         let known = self.rows[row as usize].next[usize::from(byte)];
-        if known != UNKNOWN {
-            return Some(known);
-        }
+        if known == UNKNOWN { self.look_up(row, byte) } else { Some(known) }
+    }
+
+    fn look_up(&mut self, row: u32, byte: u8) -> Option<u32> {
         let next = match self.pda.byte_target(self.states[row as usize], byte) {
             Some(target) => self.row(target)?,
             None => DEAD,
@@ -139,68 +143,151 @@ impl Walk<'_> {
         Some(next)
     }
 
-    /// The nodes below one, in order; `None` where the automaton turns out not to be one for this table.
-    fn below(&mut self, node: usize) -> Option<()> {
-        let trie = self.trie;
-        let (mut at, end) = (node + 1, trie.nodes()[node].end as usize);
-        while at < end {
-            let (byte, depth) = (trie.nodes()[at].byte, trie.nodes()[at].depth);
-            while self.ends.last().is_some_and(|end| end.depth >= depth) {
-                self.ends.pop();
+    /// All nodes below one; `None` where the automaton turns out not to be one for this table.
+    fn below(&mut self, node: usize, row: u32) -> Option<()> {
+        self.enter(node, row, 0, false);
+        while let Some(frame) = self.frames.last_mut() {
+            if frame.next == frame.end {
+                self.frames.pop();
+                continue;
             }
-            if let Some(end) = self.ends.last_mut().filter(|end| end.depth + 1 == depth) {
-                end.is_followed = self.follow.contains(byte);
+            let child = frame.next as usize;
+            frame.next += 1;
+            let byte = self.trie.child_byte(child);
+            let &mut Frame { row, done, depth, ends, is_end, .. } = frame;
+            let next = self.next(row, byte)?;
+            self.ends.truncate(ends as usize);
+            if is_end && self.follow.contains(byte) {
+                self.ends.push((depth, done));
             }
-            let above = self.at[usize::from(depth) - 1];
-            let next = if above.row == DEAD { DEAD } else { self.next(above.row, byte)? };
-            let is_dependent = self.ends.iter().any(|end| end.is_followed);
-            if next == DEAD {
-                if !is_dependent {
-                    at = trie.nodes()[at].end as usize;
-                    continue;
-                }
-                self.dependent(at, depth);
-                self.at[usize::from(depth)] = At { row: DEAD, done: 0 };
-            } else {
-                self.alive(at, depth, At { row: next, done: above.done }, is_dependent)?;
+            if next != DEAD {
+                self.alive(self.trie.child_node(child), next, done)?;
+            } else if !self.ends.is_empty() {
+                let node = self.trie.child_node(child);
+                (node..self.trie.nodes()[node].end as usize).for_each(|node| self.dependent(node));
             }
-            at += 1;
         }
         Some(())
+    }
+
+    fn enter(&mut self, node: usize, row: u32, done: u32, is_end: bool) {
+        let children = self.trie.children(node);
+        if !children.is_empty() {
+            let (next, end) = (children.start as u32, children.end as u32);
+            let depth = self.trie.nodes()[node].depth;
+            self.frames.push(Frame { next, end, depth, row, done, ends: self.ends.len() as u32, is_end });
+        }
     }
 
     /// A node whose byte is read.
-    fn alive(&mut self, node: usize, depth: u16, mut now: At, is_dependent: bool) -> Option<()> {
-        let Row { is_final, has_edges, .. } = self.rows[now.row as usize];
-        let tokens = self.trie.tokens_at(node);
-        self.accepted.extend_from_slice(tokens);
-        if let Some(start) = self.again_from {
-            let taken = now.done + 1;
-            self.taken.extend(tokens.iter().map(|_| taken));
-            if is_dependent {
-                // Where too few rounds are left, the rule may have ended before.
-                self.dependent(node, depth);
+    fn alive(&mut self, node: usize, row: u32, done: u32) -> Option<()> {
+        let Some(start) = self.again_from else {
+            if self.takes_all_below(node, row)? {
+                self.accept(self.trie.token_range_below(node));
+                return Some(());
             }
-            if is_final {
-                now = At { row: self.row(start)?, done: taken };
-            }
-        } else if !has_edges {
-            now.row = DEAD;
+            self.accept(self.trie.token_range_at(node));
+            self.enter(node, row, done, self.rows[row as usize].is_final);
+            return Some(());
+        };
+        self.taken.extend(self.trie.tokens_at(node).iter().map(|&token| (done + 1, token)));
+        if !self.ends.is_empty() {
+            // Where too few rounds are left, the rule may have ended before.
+            self.dependent(node);
         }
-        if is_final {
-            self.ends.push(End { depth, done: now.done, is_followed: false });
+        if self.rows[row as usize].is_final {
+            let start = self.row(start)?;
+            self.enter(node, start, done + 1, true);
+        } else {
+            self.enter(node, row, done, false);
         }
-        self.at[usize::from(depth)] = now;
         Some(())
     }
 
-    fn dependent(&mut self, node: usize, depth: u16) {
+    fn accept(&mut self, range: Range<usize>) {
+        match self.accepted.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ if range.is_empty() => {}
+            _ => self.accepted.push(range),
+        }
+    }
+
+    /// Whether a row goes round on all that is below a node.
+    fn takes_all_below(&mut self, node: usize, row: u32) -> Option<bool> {
+        let Some(&Summary { ascii, has_other, is_text }) = self.trie.summary(node) else { return Some(false) };
+        if ascii & !self.rows[row as usize].loops != 0 || has_other && !is_text {
+            return Some(false);
+        }
+        if !has_other {
+            return Some(true);
+        }
+        if let Some(known) = self.rows[row as usize].loops_on_others {
+            return Some(known);
+        }
+        let loops = self.loops_on_others(row)?;
+        self.rows[row as usize].loops_on_others = Some(loops);
+        Some(loops)
+    }
+
+    /// Whether every character beyond ASCII leads from a row back to it (Unicode, table 3-7).
+    fn loops_on_others(&mut self, row: u32) -> Option<bool> {
+        const CONTINUED: (u8, u8) = (0x80, 0xBF);
+        let forms: [&[(u8, u8)]; 8] = [
+            &[(0xC2, 0xDF), CONTINUED],
+            &[(0xE0, 0xE0), (0xA0, 0xBF), CONTINUED],
+            &[(0xE1, 0xEC), CONTINUED, CONTINUED],
+            &[(0xED, 0xED), (0x80, 0x9F), CONTINUED],
+            &[(0xEE, 0xEF), CONTINUED, CONTINUED],
+            &[(0xF0, 0xF0), (0x90, 0xBF), CONTINUED, CONTINUED],
+            &[(0xF1, 0xF3), CONTINUED, CONTINUED, CONTINUED],
+            &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
+        ];
+        for form in forms {
+            let mut at = vec![row];
+            for &(lo, hi) in form {
+                let mut after = Vec::new();
+                for &row in &at {
+                    for byte in lo..=hi {
+                        after.push(self.next(row, byte)?);
+                    }
+                }
+                after.sort_unstable();
+                after.dedup();
+                if after.contains(&DEAD) {
+                    return Some(false);
+                }
+                at = after;
+            }
+            if at != [row] {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    /// The accepted tokens as a set. If they are most of the vocabulary, it is made by taking the others out.
+    fn token_ids(&self, number: usize) -> TokenIds {
+        let (order, words) = (self.trie.tokens(), self.vocabulary.mask_words());
+        if self.trie.serial() != self.vocabulary.trie().serial() || number * 2 < order.len() {
+            let ids: Vec<u32> = self.accepted.iter().flat_map(|range| &order[range.clone()]).copied().collect();
+            return TokenIds::from_ids(&ids, words);
+        }
+        let mut row: Box<[u32]> = self.vocabulary.text_tokens().as_words().into();
+        let ends = self.accepted.iter().map(|range| range.end);
+        let starts = self.accepted.iter().map(|range| range.start);
+        for (from, to) in std::iter::once(0).chain(ends).zip(starts.chain([order.len()])) {
+            order[from..to].iter().for_each(|&id| row[id as usize / 32] &= !(1 << (id % 32)));
+        }
+        TokenIds::Bits(row)
+    }
+
+    fn dependent(&mut self, node: usize) {
+        let depth = self.trie.nodes()[node].depth;
         let tokens = self.trie.tokens_at(node);
         self.num_dependent += tokens.len();
         for &token in tokens {
-            for end in self.ends.iter().filter(|end| end.is_followed) {
-                self.remainders.push((remainder(self.vocabulary, token, depth, end.depth), token, end.done));
-            }
+            let text = |&(end, done): &End| (remainder(self.vocabulary, token, depth, end), token, done);
+            self.remainders.extend(self.ends.iter().map(text));
         }
     }
 }

@@ -53,15 +53,15 @@ const WALK_LIMIT_BYTES: usize = 1 << 30;
 
 impl Split {
     pub(super) fn new(
-        accepted: &[u32],
+        accepted: TokenIds,
+        num_accepted: usize,
         remainders: Vec<Remainder<'_>>,
         num_dependent: usize,
         again: Vec<u32>,
-        words: usize,
     ) -> Self {
         Self {
-            accepted: Arc::new(TokenIds::from_ids(accepted, words)),
-            num_accepted: accepted.len(),
+            accepted: Arc::new(accepted),
+            num_accepted,
             remainders: Remainders::new(remainders, false),
             num_dependent,
             again: again.into(),
@@ -83,8 +83,9 @@ impl Split {
         let within = (0..most).map(|_| OnceLock::new()).collect();
         let rounds = Some(Rounds { up_to: up_to.collect(), within, words, tokens });
         let tokens: Vec<u32> = accepted.iter().map(|&(_, token)| token).collect();
+        let all = TokenIds::from_ids(&tokens, words);
         let remainders = Remainders::new(remainders, true);
-        Self { remainders, rounds, ..Self::new(&tokens, Vec::new(), num_dependent, Vec::new(), words) }
+        Self { remainders, rounds, ..Self::new(all, tokens.len(), Vec::new(), num_dependent, Vec::new()) }
     }
 
     /// Walks a trie below a node from a state with nothing known beneath; the root is node 0.
@@ -115,8 +116,8 @@ impl Split {
         };
         walk.below(node);
         walk.arena.check_limit()?;
-        let words = vocabulary.mask_words();
-        Ok(Self::new(&walk.accepted, walk.remainders, walk.num_dependent, walk.again, words))
+        let accepted = TokenIds::from_ids(&walk.accepted, vocabulary.mask_words());
+        Ok(Self::new(accepted, walk.accepted.len(), walk.remainders, walk.num_dependent, walk.again))
     }
 
     /// The accepted tokens of a configuration, and those of them that it takes too many rounds for.

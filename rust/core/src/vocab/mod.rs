@@ -5,10 +5,12 @@
 //! are never allowed by the text of a grammar.
 
 mod bitmask;
+mod summary;
 mod trie;
 
 pub(crate) use bitmask::set_bit;
 pub use bitmask::{Bitmask, mask_words};
+pub(crate) use summary::Summary;
 pub(crate) use trie::{ByteTrie, TrieNode};
 
 use crate::error::{Error, Result};
@@ -99,7 +101,7 @@ impl Vocabulary {
             offsets.push(bytes.len() as u32);
         }
         let entries = text.iter().map(|id| (tokens[id as usize].as_ref(), id)).collect();
-        let trie = ByteTrie::new(entries);
+        let trie = ByteTrie::new(entries).with_summaries();
         let mut vocabulary = Self {
             bytes,
             offsets,
@@ -169,6 +171,11 @@ impl Vocabulary {
             map.entry(self.token_bytes(id)).or_default().push(id);
         }
         map
+    }
+
+    /// The tokens that match as text.
+    pub(crate) fn text_tokens(&self) -> &Bitmask {
+        &self.text
     }
 
     pub(crate) fn trie(&self) -> &ByteTrie {

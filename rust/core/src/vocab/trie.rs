@@ -7,6 +7,7 @@
 //! the tokens *at* node `i` are `order[nodes[i].first_token..nodes[i + 1].first_token]` and those in its whole subtree
 //! end at `nodes[nodes[i].end].first_token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
 
+use super::summary::{Summaries, Summary};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,6 +36,7 @@ pub(crate) struct ByteTrie {
     child_nodes: Box<[u32]>,
     max_depth: usize,
     serial: u64,
+    summaries: Summaries,
 }
 
 /// Every trie gets a number of its own.
@@ -69,7 +71,21 @@ impl ByteTrie {
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
         let order = entries.into_iter().map(|(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        Self { nodes: nodes.into(), order, child_bytes, child_nodes, max_depth, serial }
+        let summaries = Summaries::default();
+        Self { nodes: nodes.into(), order, child_bytes, child_nodes, max_depth, serial, summaries }
+    }
+
+    /// Adds the summaries of the larger nodes: worth it for a trie that is walked often.
+    #[must_use]
+    pub(crate) fn with_summaries(mut self) -> Self {
+        self.summaries = Summaries::new(&self.nodes);
+        self
+    }
+
+    /// What lies below a node, if that is much and was looked at.
+    #[inline]
+    pub(crate) fn summary(&self, node: usize) -> Option<&Summary> {
+        self.summaries.get(node)
     }
 
     /// The nodes, the sentinel included.
@@ -117,8 +133,14 @@ impl ByteTrie {
     /// The tokens at a node and below it.
     #[inline]
     pub(crate) fn tokens_below(&self, node: usize) -> &[u32] {
+        &self.order[self.token_range_below(node)]
+    }
+
+    /// Their places in the order of all tokens.
+    #[inline]
+    pub(crate) fn token_range_below(&self, node: usize) -> Range<usize> {
         let TrieNode { first_token, end, .. } = self.nodes[node];
-        &self.order[first_token as usize..self.nodes[end as usize].first_token as usize]
+        first_token as usize..self.nodes[end as usize].first_token as usize
     }
 
     /// How many nodes lie below a node.
@@ -147,6 +169,7 @@ impl ByteTrie {
             + self.nodes.len() * size_of::<TrieNode>()
             + (self.order.len() + self.child_nodes.len()) * 4
             + self.child_bytes.len()
+            + self.summaries.memory_size_bytes()
     }
 }
 
