@@ -7,6 +7,7 @@
 use crate::automaton::{Budget, CancelToken, Pda};
 use crate::error::{Error, Location, Result};
 use crate::grammar::{Annotation, Grammar};
+use crate::json_schema::SharedLanguages;
 use crate::mask::{FinishedMasks, GrammarMasks, MaskContext, SplitStore, StateStatistics};
 use crate::stack::Arena;
 use crate::vocab::Vocabulary;
@@ -79,6 +80,7 @@ pub struct Compiler {
     vocabulary: Arc<Vocabulary>,
     options: CompilerOptions,
     store: Arc<SplitStore>,
+    languages: SharedLanguages,
     cache: Mutex<Cache>,
     cancel: Mutex<CancelToken>,
 }
@@ -149,7 +151,8 @@ impl Compiler {
     /// A compiler for a vocabulary.
     pub fn new(vocabulary: Arc<Vocabulary>, options: CompilerOptions) -> Self {
         let store = Arc::new(SplitStore::new(options.cache_limit_bytes / 2));
-        Self { vocabulary, options, store, cache: Mutex::default(), cancel: Mutex::default() }
+        let languages = SharedLanguages::default();
+        Self { vocabulary, options, store, languages, cache: Mutex::default(), cancel: Mutex::default() }
     }
 
     /// The vocabulary that grammars are compiled for.
@@ -168,7 +171,7 @@ impl Compiler {
         }
         let token = self.cancel.lock().clone();
         let mut budget = Budget::new(self.options.time_limit, self.options.state_limit, token);
-        let pda = Pda::new(grammar, &self.vocabulary, &mut budget)?;
+        let pda = Pda::new(grammar, &self.vocabulary, &self.languages, &mut budget)?;
         let (vocabulary, store) = (Arc::clone(&self.vocabulary), Arc::clone(&self.store));
         let compiled = CompiledGrammar::new(grammar.clone(), pda, vocabulary, store, &self.options);
         let compiled = Arc::new(compiled);
@@ -185,6 +188,7 @@ impl Compiler {
     pub fn clear_cache(&self) {
         *self.cache.lock() = Cache::default();
         self.store.clear();
+        self.languages.clear();
     }
 
     /// Heap memory held by the cache, bytes, approximately.

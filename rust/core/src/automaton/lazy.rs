@@ -24,6 +24,10 @@ pub(crate) struct MachineState {
     pub(crate) like: Option<Like>,
     /// What returns here has read a value that this rule must not meet again.
     pub(crate) collects: Option<Collect>,
+    /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
+    /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
+    /// soon as they can.
+    pub(crate) signature: Option<(u32, u32)>,
 }
 
 /// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.
@@ -177,6 +181,7 @@ struct LazyState {
     has_edges: bool,
     like: Option<Like<StateId>>,
     collects: Option<Collect>,
+    signature: Option<(u32, u32)>,
     is_heavy: AtomicBool,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
@@ -224,6 +229,7 @@ impl LazyPart {
                 has_edges: state.has_edges,
                 like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
                 collects: state.collects,
+                signature: state.signature,
                 is_heavy: AtomicBool::new(false),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
@@ -265,6 +271,10 @@ impl LazyPart {
 
     pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
         self.lazy(id).collects
+    }
+
+    pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
+        self.lazy(id).signature
     }
 
     pub(super) fn is_wide(&self, id: StateId) -> bool {
@@ -365,6 +375,7 @@ mod tests {
                 has_edges: !is_final,
                 like: None,
                 collects: None,
+                signature: None,
             });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1

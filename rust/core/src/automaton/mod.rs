@@ -182,6 +182,11 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.collects(id) } else { None }
     }
 
+    /// See [`MachineState::signature`].
+    pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
+        if self.is_lazy(id) { self.lazy.signature(id) } else { None }
+    }
+
     /// Whether a state is known to be split without trying to walk from it first.
     #[inline]
     pub(crate) fn is_wide(&self, id: StateId) -> bool {

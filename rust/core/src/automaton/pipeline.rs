@@ -7,7 +7,7 @@ use super::lower::{self, Lowered};
 use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
 use crate::error::{Error, Result};
 use crate::grammar::Grammar;
-use crate::json_schema::{JsonMachine, JsonSchema};
+use crate::json_schema::{JsonMachine, JsonSchema, SharedLanguages};
 use crate::vocab::Vocabulary;
 use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
@@ -19,7 +19,12 @@ impl Pda {
     /// # Errors
     /// [`Error::EmptyLanguage`] when nothing matches, [`Error::LimitExceeded`] and [`Error::Cancelled`] by the budget,
     /// and errors for special tokens that the vocabulary does not have.
-    pub(crate) fn new(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Budget) -> Result<Self> {
+    pub(crate) fn new(
+        grammar: &Grammar,
+        vocabulary: &Vocabulary,
+        languages: &SharedLanguages,
+        budget: &mut Budget,
+    ) -> Result<Self> {
         let Lowered { rules: nfas, token_sets, schemas } = lower::lower(grammar, vocabulary, budget)?;
         let nullable = trim::nullable_rules(&nfas);
         let root = grammar.root().index();
@@ -54,15 +59,20 @@ impl Pda {
             minimise::minimise(&mut rule.dfa);
         }
         let mut pda = assemble(rules, root, root_nullable, token_sets);
-        pda.add_machines(&schemas, budget)?;
+        pda.add_machines(&schemas, languages, budget)?;
         Ok(pda)
     }
 
     /// Redirects the calls of rules that keep a place to the machines made of the schemas.
-    fn add_machines(&mut self, schemas: &[(u32, JsonSchema)], budget: &Budget) -> Result<()> {
+    fn add_machines(
+        &mut self,
+        schemas: &[(u32, JsonSchema)],
+        languages: &SharedLanguages,
+        budget: &Budget,
+    ) -> Result<()> {
         let mut machines: Vec<Box<dyn Machine>> = Vec::new();
         for (_, schema) in schemas {
-            let (machine, notes) = JsonMachine::new(schema, budget.clone(), budget.state_limit())?;
+            let (machine, notes) = JsonMachine::new(schema, languages, budget.clone(), budget.state_limit())?;
             self.notes.extend(notes);
             machines.push(Box::new(machine));
         }

@@ -25,5 +25,5 @@ mod spelling;
 mod uri;
 
 pub use dialect::Draft;
-pub(crate) use machine::JsonMachine;
+pub(crate) use machine::{JsonMachine, SharedLanguages};
 pub use options::{JsonSchema, JsonSchemaOptions, Whitespace};

@@ -26,6 +26,9 @@ const WALK_NODES: usize = 1024;
 /// The same where a machine makes the states: what is wide is split on the way, and other states' splits are not shared.
 const LATE_WALK_NODES: usize = 1 << 15;
 
+/// First word of a key that is a state's signature; structural keys never begin like this, nor are they so short.
+const SIGNATURE: u32 = u32::MAX - 1;
+
 /// What one state's split looks like, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateStatistics {
@@ -244,6 +247,18 @@ impl MaskContext<'_> {
         if let Some(&known) = self.masks.keys.read().get(&(state, count)) {
             return known;
         }
+        let known = match self.pda.signature(state) {
+            Some((first, second)) => Known {
+                id: Some(self.store.key_id(&[SIGNATURE, first, second])),
+                is_for_all_counts: self.pda.rule_of(state).counter.is_some(),
+            },
+            None => self.structural_key_of((state, count)),
+        };
+        self.masks.keys.write().insert((state, count), known);
+        known
+    }
+
+    fn structural_key_of(&self, (state, count): Place) -> Known {
         let mut key = structural_key(self.pda, state, count);
         // A machine says itself what follows a rule, so that even the pruned remainders are the same in other grammars.
         if let Some(follow) = self.pda.rule_of(state).follow {
@@ -254,12 +269,10 @@ impl MaskContext<'_> {
                 key
             });
         }
-        let known = Known {
+        Known {
             id: key.as_ref().map(|key| self.store.key_id(&key.words)),
             is_for_all_counts: key.is_some_and(|key| key.is_for_all_counts),
-        };
-        self.masks.keys.write().insert((state, count), known);
-        known
+        }
     }
 
     /// The split of one state, for people; computed if need be.

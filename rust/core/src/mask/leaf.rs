@@ -110,11 +110,11 @@ impl Walk<'_> {
         }
         let is_final = self.pda.state(state).is_final;
         let bytes = self.pda.bytes_of(state);
-        if !self.pda.calls_of(state).is_empty() || self.again_from.is_some() && is_final && !bytes.is_empty() {
+        if !self.pda.calls_of(state).is_empty() || self.again_from.is_some() && is_final && !bytes.is_empty()
+        {
             return None;
         }
-        let mut row =
-            Row { next: [DEAD; 256], is_final, loops: 0, loops_on_others: None };
+        let mut row = Row { next: [DEAD; 256], is_final, loops: 0, loops_on_others: None };
         for &(lo, hi, to) in bytes {
             row.next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
             if to == state {
@@ -214,7 +214,9 @@ impl Walk<'_> {
 
     /// Whether a row goes round on all that is below a node.
     fn takes_all_below(&mut self, node: usize, row: u32) -> Option<bool> {
-        let Some(&Summary { ascii, has_other, is_text }) = self.trie.summary(node) else { return Some(false) };
+        let Some(&Summary { ascii, has_other, is_text }) = self.trie.summary(node) else {
+            return Some(false);
+        };
         if ascii & !self.rows[row as usize].loops != 0 || has_other && !is_text {
             return Some(false);
         }
@@ -269,7 +271,8 @@ impl Walk<'_> {
     fn token_ids(&self, number: usize) -> TokenIds {
         let (order, words) = (self.trie.tokens(), self.vocabulary.mask_words());
         if self.trie.serial() != self.vocabulary.trie().serial() || number * 2 < order.len() {
-            let ids: Vec<u32> = self.accepted.iter().flat_map(|range| &order[range.clone()]).copied().collect();
+            let ids: Vec<u32> =
+                self.accepted.iter().flat_map(|range| &order[range.clone()]).copied().collect();
             return TokenIds::from_ids(&ids, words);
         }
         let mut row: Box<[u32]> = self.vocabulary.text_tokens().as_words().into();

@@ -8,6 +8,7 @@
 //! to it can be completed.
 
 mod array;
+mod languages;
 mod layout;
 mod object;
 mod text;
@@ -27,7 +28,10 @@ use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
 use indexmap::{IndexMap, IndexSet};
+pub(crate) use languages::SharedLanguages;
+use languages::{AtWork, Languages};
 use layout::Layout;
+use parking_lot::Mutex;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,6 +182,10 @@ pub(crate) struct JsonMachine {
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     targets: FxHashMap<TermId, Targets<TermId>>,
+    signatures: IndexSet<(Kind, Local), FxBuildHasher>,
+    languages: Arc<Mutex<Languages>>,
+    /// The number of the languages.
+    generation: u32,
 }
 
 impl JsonMachine {
@@ -187,14 +195,13 @@ impl JsonMachine {
     /// Errors of the schema; [`Error::EmptyLanguage`] if nothing satisfies it; errors of the budget.
     pub(crate) fn new(
         schema: &JsonSchema,
+        languages: &SharedLanguages,
         budget: Budget,
         state_limit: usize,
     ) -> Result<(Self, Vec<Annotation>)> {
         let layout = Layout::new(&schema.options.whitespace)?;
-        let (mut engine, root) = Engine::new(schema, budget)?;
-        if !engine.is_inhabited(root)? {
-            return Err(Error::EmptyLanguage { reason: engine.explain(root)? });
-        }
+        let (engine, root) = Engine::new(schema, budget)?;
+        let languages = languages.get();
         let mut machine = Self {
             engine,
             layout,
@@ -211,12 +218,25 @@ impl JsonMachine {
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
+            signatures: IndexSet::default(),
+            generation: languages.lock().number,
+            languages: Arc::clone(&languages),
         };
-        machine.rule(Kind::Value(root, 0));
-        machine.edges(0)?;
-        let annotations = std::mem::take(&mut machine.engine.annotations);
+        let annotations = AtWork::new(&mut machine, &languages).begin(root)?;
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
         Ok((machine, annotations))
+    }
+
+    fn begin(&mut self, root: GoalId) -> Result<Vec<Annotation>> {
+        // What is not known is noted for each schema.
+        self.engine.formats.retain(|_, language| language.is_some());
+        if !self.engine.is_inhabited(root)? {
+            return Err(Error::EmptyLanguage { reason: self.engine.explain(root)? });
+        }
+        self.rule(Kind::Value(root, 0));
+        let (rule, local) = self.locals[0];
+        self.edges_of(rule, local)?;
+        Ok(std::mem::take(&mut self.engine.annotations))
     }
 
     /// The number of a rule, made now if there is none.
@@ -301,7 +321,9 @@ impl JsonMachine {
             };
             let index = self.states.len();
             let collects = self.collects(rule, local);
-            self.states.push(MachineState { rule, is_final, has_edges, like: None, collects });
+            let signature = self.signature(rule, local);
+            let signature = signature.map(|number| (self.generation, number));
+            self.states.push(MachineState { rule, is_final, has_edges, like: None, collects, signature });
             self.states[index].like = self.like(rule, local);
         }
         index as u32
@@ -454,6 +476,7 @@ impl Machine for JsonMachine {
         }
         self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
-        self.edges_of(rule, local)
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).edges_of(rule, local)
     }
 }

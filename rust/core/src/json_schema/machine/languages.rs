@@ -1,0 +1,138 @@
+//! What the schemas of one compiler share: languages of strings, sets of numbers, and the names of their automata's states.
+//!
+//! Terms of [`Regular`] are hash-consed, so among schemas that share one a pattern's states are the same terms, its derivatives
+//! are worked out once, and a state can be known by what it is instead of by its automaton ([`Signature`]).
+//!
+//! A machine borrows the languages while it works: [`JsonMachine::exchange`] swaps them in and out under their lock. Languages
+//! that have grown too large are left to the machines that use them, and new schemas begin new ones.
+
+use super::{Digits, JsonMachine, Kind, Local};
+use crate::json_schema::number::Numbers;
+use crate::json_schema::spell::Targets;
+use crate::regular::{Regular, TermId};
+use indexmap::{IndexMap, IndexSet};
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::mem::swap;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Languages with more terms than this are not handed to new schemas.
+const MAX_TERMS: usize = 100_000;
+
+/// Every one has a number, which signatures carry.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Languages {
+    pub(super) number: u32,
+    regular: Regular,
+    patterns: FxHashMap<Arc<str>, TermId>,
+    formats: FxHashMap<String, Option<TermId>>,
+    targets: FxHashMap<TermId, Targets<TermId>>,
+    numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
+    signatures: IndexSet<(Kind, Local), FxBuildHasher>,
+}
+
+impl Languages {
+    fn new() -> Self {
+        Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            regular: Regular::new(),
+            patterns: FxHashMap::default(),
+            formats: FxHashMap::default(),
+            targets: FxHashMap::default(),
+            numbers: IndexMap::default(),
+            signatures: IndexSet::default(),
+        }
+    }
+}
+
+/// The languages that new schemas get.
+#[derive(Debug)]
+pub(crate) struct SharedLanguages(Mutex<Arc<Mutex<Languages>>>);
+
+impl Default for SharedLanguages {
+    fn default() -> Self {
+        Self(Mutex::new(Arc::new(Mutex::new(Languages::new()))))
+    }
+}
+
+impl SharedLanguages {
+    /// Begins new ones for the schemas to come.
+    pub(crate) fn clear(&self) {
+        *self.0.lock() = Arc::new(Mutex::new(Languages::new()));
+    }
+
+    /// Languages for a new schema.
+    pub(super) fn get(&self) -> Arc<Mutex<Languages>> {
+        let mut current = self.0.lock();
+        let is_large = current.try_lock().is_some_and(|languages| languages.regular.len() > MAX_TERMS);
+        if is_large {
+            *current = Arc::new(Mutex::new(Languages::new()));
+        }
+        Arc::clone(&current)
+    }
+}
+
+/// A machine with the languages it borrows; they go back when this is dropped.
+pub(super) struct AtWork<'a> {
+    machine: &'a mut JsonMachine,
+    languages: MutexGuard<'a, Languages>,
+}
+
+impl<'a> AtWork<'a> {
+    pub(super) fn new(machine: &'a mut JsonMachine, languages: &'a Mutex<Languages>) -> Self {
+        let mut languages = languages.lock();
+        machine.exchange(&mut languages);
+        Self { machine, languages }
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.machine.exchange(&mut self.languages);
+    }
+}
+
+impl Deref for AtWork<'_> {
+    type Target = JsonMachine;
+
+    fn deref(&self) -> &JsonMachine {
+        self.machine
+    }
+}
+
+impl DerefMut for AtWork<'_> {
+    fn deref_mut(&mut self) -> &mut JsonMachine {
+        self.machine
+    }
+}
+
+impl JsonMachine {
+    fn exchange(&mut self, languages: &mut Languages) {
+        swap(&mut self.engine.regular, &mut languages.regular);
+        swap(&mut self.engine.patterns, &mut languages.patterns);
+        swap(&mut self.engine.formats, &mut languages.formats);
+        swap(&mut self.targets, &mut languages.targets);
+        swap(&mut self.numbers, &mut languages.numbers);
+        swap(&mut self.signatures, &mut languages.signatures);
+    }
+
+    /// What a state of a leaf rule is, for all machines that share the languages: equal numbers mean equal texts up to the rule's end,
+    /// and the same that may follow.
+    pub(super) fn signature(&mut self, rule: u32, local: Local) -> Option<u32> {
+        let kind = match &self.kinds[rule as usize] {
+            kind
+            @ (Kind::Text(_) | Kind::Number(_) | Kind::Space | Kind::Name(_, None) | Kind::Follow(_)) => {
+                kind.clone()
+            }
+            // The bounds are counted, not read.
+            Kind::Chars(..) => Kind::Chars(0, None),
+            _ => return None,
+        };
+        Some(self.signatures.insert_full((kind, local)).0 as u32)
+    }
+}
