@@ -71,8 +71,7 @@ except-N  ::= "INDENT-N" "except" s expression (s "as" s name)? block-N
 default-N ::= "INDENT-N" "except" block-N
 finally-N ::= "INDENT-N" "finally" block-N
 with-N  ::= ("async" s)? "with" s managed (w "," w managed)* block-N
-function-N ::=
-    (decorator "INDENT-N")* ("async" s)? "def" s name w "(" in-w (parameters in-w)? ")" (w "->" w expression)? block-N
+function-N ::= (decorator "INDENT-N")* ("async" s)? "def" s name signature block-N
 class-N ::= (decorator "INDENT-N")* "class" s name (w "(" in-w (ordered-arguments in-w)? ")")? block-N
 """
 
@@ -93,6 +92,7 @@ decorator ::= "@" w named newline
 
 # Parameters: those with defaults come last before `*`.
 
+signature  ::= w "(" in-w (parameters in-w)? ")" (w "->" w expression)?
 parameters ::= (positional (in-c starred-parameters)? | starred-parameters) (in-w ",")?
 positional ::=
     plains (in-c "/" (in-c plains)?)? (in-c defaults)? | plains in-c defaults in-c "/" (in-c defaults)? |
@@ -146,17 +146,20 @@ lambda ::= "lambda" (s lambda-parameters)? w ":" w expression
 lambda-parameters ::= (lambda-positional (c lambda-starred)? | lambda-starred) (w ",")?
 lambda-positional ::=
     lambda-plains (c "/" (c lambda-plains)?)? (c lambda-defaults)? |
-    lambda-plains c lambda-defaults c "/" (c lambda-defaults)? | lambda-defaults (c "/" (c lambda-defaults)?)?
+    lambda-plains c lambda-defaults c "/" (c lambda-defaults)? |
+    lambda-defaults (c "/" (c lambda-defaults)?)?
 lambda-plains   ::= name (c name)*
 lambda-defaults ::= name w "=" w expression (c name w "=" w expression)*
 lambda-keyword  ::= name (w "=" w expression)?
-lambda-starred  ::= "*" w (name | "," w lambda-keyword) (c lambda-keyword)* (c "**" w name)? | "**" w name
+lambda-starred  ::=
+    "*" w (name | "," w lambda-keyword) (c lambda-keyword)* (c "**" w name)? | "**" w name
 c ::= w "," w
 
 disjunction ::= conjunction (s "or" s conjunction)*
 conjunction ::= negation (s "and" s negation)*
 negation    ::= ("not" s)* comparison
-comparison  ::= sum ((w ("==" | "!=" | "<=" | ">=" | "<" | ">") w | s ("in" | "not" s "in" | "is" | "is" s "not") s) sum)*
+comparison  ::= sum ((w comparator w | s ("in" | "not" s "in" | "is" | "is" s "not") s) sum)*
+comparator  ::= "==" | "!=" | "<=" | ">=" | "<" | ">"
 sum      ::= factor (w operator w factor)*
 operator ::= "+" | "-" | "*" | "/" | "//" | "%" | "@" | "<<" | ">>" | "&" | "^" | "|" | "**"
 factor   ::= ([+\-~] w)* ("await" s)? operand
@@ -237,7 +240,7 @@ KIND-plain ::= OPEN [^"'\\{}#\n\r\x00]* OPEN
 
 def inner(rules: str) -> str:
     """The same rules for the inside of brackets: their names and white space with `in-` before them."""
-    names = set(re.findall(r"^([a-z\-]+) +::=", rules, re.MULTILINE)) - {"operator"}
+    names = set(re.findall(r"^([a-z\-]+) +::=", rules, re.MULTILINE)) - {"operator", "comparator"}
     names |= {"w", "s"}
     quoted = r'("(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\])'
     parts = re.split(quoted, rules)
@@ -245,7 +248,7 @@ def inner(rules: str) -> str:
         parts[i] = re.sub(
             r"(?<![\w\-])[a-z][a-z\-]*(?![\w\-])", lambda m: "in-" + m[0] if m[0] in names else m[0], parts[i]
         )
-    return re.sub(r"^(operator|in-c) ::=.*\n", "", "".join(parts), flags=re.MULTILINE)
+    return re.sub(r"^(operator|comparator|in-c) +::=.*\n", "", "".join(parts), flags=re.MULTILINE)
 
 
 def level(rules: str, n: int) -> str:

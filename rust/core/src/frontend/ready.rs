@@ -16,18 +16,32 @@ macro_rules! ready {
 /// The name and the text of each, sorted by name.
 const READY: &[(&str, &str)] = ready![
     "arithmetic",
+    "c",
     "chess",
     "cron",
     "csv",
     "email",
+    "graphql",
+    "html_lite",
     "ipv4",
     "ipv6",
     "iso8601",
     "iso8601_date",
+    "javascript_expressions",
     "json",
     "json_lines",
+    "latex_math",
+    "markdown_table",
+    "pgn",
+    "python",
+    "regex",
+    "san",
     "semver",
+    "sql",
+    "toml",
     "uri",
+    "xml",
+    "yaml_lite",
 ];
 
 impl Grammar {
