@@ -1,7 +1,7 @@
 """The ready grammars as recognisers over bytes, their samples, and damaged copies of samples.
 
-A grammar is compared with a parser that others wrote: on real texts, and on mutations of them, which lie near the border of the
-language where mistakes are.
+A grammar is compared with a parser that others wrote: on real texts, and on mutations of them, which lie
+near the border of the language, where mistakes are.
 """
 
 import functools
@@ -52,7 +52,7 @@ def samples(name, kind):
 
 
 def mutate(rng, text, others, alphabet):
-    """`text` with one piece of damage: characters removed, doubled, exchanged, inserted, or taken from another text."""
+    """`text` with one piece of damage: characters removed, doubled, moved, inserted, or from another text."""
     at = rng.randrange(len(text) + 1)
     end = min(len(text), at + rng.choice((1, 1, 1, 2, 3, 8)))
     kind = rng.randrange(6)
@@ -72,7 +72,7 @@ def mutate(rng, text, others, alphabet):
 
 
 def mutations(texts, count, *, seed=0, extra=""):
-    """`count` damaged copies of `texts`, the same ones for the same seed; `extra` characters are inserted too."""
+    """`count` damaged copies of `texts`, the same for the same seed; `extra` characters are inserted too."""
     rng = random.Random(seed)
     texts = list(texts)
     alphabet = sorted(set("".join(texts)) | set(extra))
@@ -90,7 +90,7 @@ def compare(name, parses, texts, *, subset=False):
         name: The grammar.
         parses: Whether the parser takes a text.
         texts: What to try.
-        subset: The grammar takes fewer texts on purpose, so only what it takes beyond the parser is a mistake.
+        subset: The grammar takes fewer texts on purpose: only what it takes beyond the parser is a mistake.
     """
     accepted = refused = 0
     wrong = []

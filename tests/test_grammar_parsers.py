@@ -1,4 +1,4 @@
-"""Ready grammars of plain formats beside parsers that others wrote: the same texts accepted and refused, near the border too."""
+"""Ready grammars of plain formats beside parsers that others wrote: they accept and refuse the same texts."""
 
 import ast
 import csv
@@ -12,6 +12,7 @@ import re
 import sys
 
 import pytest
+
 from ready_grammars import accepts, compare, mutations, samples
 
 # From semver.org's FAQ.
@@ -47,11 +48,20 @@ def is_semver(text):
 
 
 def is_cron(text):
-    """Vixie cron's rules, by counting rather than by a grammar; a range may run backwards, as the grammar says."""
+    """Vixie cron's rules, by counting; a range may run backwards, as the grammar says."""
     if text.startswith("@"):
-        return text[1:] in "reboot yearly annually monthly weekly daily midnight hourly".split()
-    names = {3: "jan feb mar apr may jun jul aug sep oct nov dec".split()}
-    names[4] = "sun mon tue wed thu fri sat".split()
+        return text[1:] in [
+            "reboot",
+            "yearly",
+            "annually",
+            "monthly",
+            "weekly",
+            "daily",
+            "midnight",
+            "hourly",
+        ]
+    names = {3: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]}
+    names[4] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
     fields = re.split(r"[ \t]+", text)
     if len(fields) != 5:
         return False
@@ -126,7 +136,7 @@ def test_weeks_and_days_of_the_year():
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.11 is the first to read ISO 8601")
 def test_iso8601_beside_the_standard_library():
-    """What the grammar takes and the standard library could, it does. (It cannot: a few forms, see `could`.)"""
+    """The standard library takes what the grammar takes, but for the few forms that `could` names."""
     stamp = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d-?\d)T.*")
 
     def could(text):

@@ -1,11 +1,12 @@
 """The ready grammars: their samples through the real matcher, their names, how long they take to compile."""
 
+import re
 import time
 
 import pytest
-from ready_grammars import GRAMMARS, NAMES, accepts, compiled, explain, samples, tokenizer
 
 import bytewright as bw
+from ready_grammars import GRAMMARS, NAMES, accepts, compiled, explain, samples, tokenizer
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,6 +32,11 @@ def test_names():
     assert bw.Grammar.builtin("json") == bw.Grammar.builtin_json_grammar()
     with pytest.raises(bw.InvalidArgumentError, match=r'"semvar"; there are: .*\bsemver\b'):
         bw.Grammar.builtin("semvar")
+
+
+def test_the_documentation_has_a_row_for_each():
+    page = (GRAMMARS.parent / "docs" / "grammars.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -228,7 +228,7 @@ KIND-field ::= "{" b KIND-value b ("=" b)? ("!" [rsa])? (":" ([^"'\\{}\n\r\x00] 
 KIND-sum   ::= KIND-term (b ("+" | "-" | "*" | "/" | "//" | "%" | "**") b KIND-term)*
 KIND-term  ::=
     "-"? (number | name KIND-part* | "(" b KIND-sum b ")" KIND-part* | KIND-plain KIND-part+)
-KIND-part  ::= "." name | "(" b (KIND-value (b "," b KIND-value)* b)? ")" | 
+KIND-part  ::= "." name | "(" b (KIND-value (b "," b KIND-value)* b)? ")" |
     "[" b (KIND-value b | (KIND-sum b)? ":" b (KIND-sum b)?) "]"
 KIND-value ::=
     KIND-simple (" if " KIND-simple (" " KIND-test " " KIND-simple)? " else " KIND-simple | " or " KIND-simple)?
@@ -261,16 +261,24 @@ def level(rules: str, n: int) -> str:
 
 def grammar() -> str:
     """The whole grammar."""
-    sections = [HEAD.replace("{levels}", str(LEVELS)), "\n# Compound statements, by their level of indentation.\n"]
+    sections = [
+        HEAD.replace("{levels}", str(LEVELS)),
+        "\n# Compound statements, by their level of indentation.\n",
+    ]
     sections += [level(STATEMENTS, n) for n in range(LEVELS)]
     sections += [level(DEEPEST, LEVELS), MIDDLE]
     sections += ["\n# Expressions outside brackets.\n", EXPRESSIONS]
-    sections += ["\n# Expressions inside brackets: the same rules with other white space.\n", inner(EXPRESSIONS)]
+    sections += [
+        "\n# Expressions inside brackets: the same rules with other white space.\n",
+        inner(EXPRESSIONS),
+    ]
     sections += [LITERALS]
     for kind, quote, other in (("double", '"', "'"), ("single", "'", '"')):
         opening = '"\'"' if other == "'" else '"\\""'
         sections.append(FIELDS.replace("KIND", kind).replace("QUOTE", quote).replace("OPEN", opening))
-    sections += ["b ::= \" \"*\n\n# A name is no keyword: a tree of the keywords' letters, equal branches one rule.\n\n"]
+    sections += [
+        'b ::= " "*\n\n# A name is no keyword: a tree of the keywords\' letters, equal branches one rule.\n\n'
+    ]
     sections += [not_words("name", keyword.kwlist, prefix="name-")]
     return re.sub(r"\n{3,}", "\n\n", "".join(sections))
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import argparse
 import string
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 WIDTH = 118
 
@@ -39,9 +42,11 @@ class Tree:
         self.waiting: list[tuple[str, str, frozenset[str]]] = []
 
     def cases(self, char: str) -> set[str]:
+        """The letter as a reserved word may have it."""
         return {char.lower(), char.upper()} if self.any_case else {char}
 
     def terminal(self, char: str) -> str:
+        """The letter as EBNF."""
         cases = self.cases(char)
         return f'"{char}"' if len(cases) == 1 else "[" + "".join(sorted(cases, reverse=True)) + "]"
 

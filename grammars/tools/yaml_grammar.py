@@ -1,6 +1,6 @@
 r"""Writes `yaml_lite.ebnf`: the rules of blocks stand once for each level of indentation.
 
-    python grammars/tools/yaml_grammar.py > rust/core/grammars/yaml_lite.ebnf
+python grammars/tools/yaml_grammar.py > rust/core/grammars/yaml_lite.ebnf
 """
 
 from __future__ import annotations
