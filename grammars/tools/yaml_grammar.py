@@ -27,7 +27,7 @@ sequence-N ::= item-N ("INDENT-N" item-N)*
 entry-N ::= key ":" (" "+ scalar end | " "+ text-N | end (below-N | "INDENT-N" sequence-N)?)
 item-N  ::= "-" (" "+ scalar end | " "+ text-N | " " (mapping-M | sequence-M) | end below-N?)
 below-N ::= "INDENT-M" (mapping-M | sequence-M)
-text-N  ::= [|>] [+\-]? end-of-header "\n"* "INDENT-M" [^ \n] char* "\n" ("INDENT-M" char* "\n" | "\n")*
+text-N  ::= [|>] [+\-]? end-of-header "\n"* "INDENT-M" visible char* "\n" ("INDENT-M" char* "\n" | "\n")*
 """
 
 DEEPEST = r"""
@@ -45,6 +45,8 @@ blank-line    ::= " "* ("#" char*)? "\n"
 
 # Characters that are no control characters, no line breaks of Unicode and no byte order mark.
 char ::= [ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]
+
+visible ::= [!-~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]
 
 scalar ::= plain | quoted | flow
 quoted ::= "\"" double-char* "\"" | "'" single-char* "'"
