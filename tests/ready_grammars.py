@@ -83,6 +83,36 @@ def mutations(texts, count, *, seed=0, extra=""):
         yield text
 
 
+def grown(name, texts, count, *, seed=0):
+    """At most `count` copies of `texts` that the grammar takes, with some bytes put in that its masks allow.
+
+    Random damage seldom meets what a grammar takes in excess; this goes wherever the grammar lets it.
+    """
+    rng = random.Random(seed)
+    mask = bw.allocate_token_bitmask(1, 257, backend="numpy")
+    found = set()
+    for _ in range(count):
+        text = rng.choice(texts).encode()
+        at = rng.randrange(len(text) + 1)
+        matcher, added = bw.GrammarMatcher(compiled(name)), b""
+        matcher.accept_string(text[:at])
+        for _ in range(rng.choice((1, 1, 2, 3, 4, 6, 10))):
+            matcher.fill_next_token_bitmask(mask)
+            allowed = [byte for byte in range(128) if int(mask[0, byte >> 5]) >> (byte & 31) & 1]
+            signs = [byte for byte in allowed if not chr(byte).isalnum()]
+            choices = signs if signs and rng.random() < 0.7 else allowed
+            if choices:
+                byte = rng.choice(choices)
+                matcher.accept_token(byte)
+                added += bytes([byte])
+        for skipped in range(12):
+            rest = matcher.fork()
+            if rest.accept_string(text[at + skipped :]) and rest.is_completed():
+                found.add(text[:at] + added + text[at + skipped :])
+                break
+    return [text.decode("utf-8", "ignore") for text in sorted(found)]
+
+
 def compare(name, parses, texts, *, subset=False):
     """Compares a grammar with a parser on many texts, and gives how many both accept and refuse.
 
