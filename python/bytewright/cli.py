@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 GRAMMAR_HELP = (
     "A grammar: a file of EBNF (.ebnf, .gbnf), one regular expression (.regex) or a JSON Schema (.json), "
-    "or the word `json`."
+    "or the name of a ready grammar, e.g. `json`, `sql`, `semver` (docs/grammars.md)."
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
@@ -40,8 +40,8 @@ TOKENIZER_HELP = (
 def read_grammar(source: str) -> bw.Grammar:
     """The grammar behind a command-line argument."""
     path = pathlib.Path(source)
-    if source == "json" and not path.exists():
-        return bw.Grammar.builtin_json_grammar()
+    if not path.exists() and source in bw.Grammar.builtin_names():
+        return bw.Grammar.builtin(source)
     text = path.read_bytes()
     if path.suffix == ".json":
         return bw.Grammar.from_json_schema(text)

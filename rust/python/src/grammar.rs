@@ -130,6 +130,21 @@ impl Grammar {
         Ok(Self { grammar: bytewright::Grammar::builtin_json() })
     }
 
+    /// The ready grammar of this name, e.g. `"semver"`; see `docs/grammars.md`.
+    ///
+    /// Raises `InvalidArgumentError`, which has all names, if there is none.
+    #[staticmethod]
+    fn builtin(py: Python<'_>, name: &str) -> PyResult<Self> {
+        let grammar = py.detach(|| bytewright::Grammar::builtin(name)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The names that `builtin` takes, sorted.
+    #[staticmethod]
+    fn builtin_names() -> Vec<&'static str> {
+        bytewright::Grammar::builtin_names().collect()
+    }
+
     /// The grammar of the texts that any of these grammars has.
     #[staticmethod]
     #[pyo3(signature = (*grammars))]
