@@ -1,5 +1,6 @@
 """Types of the compiled module. `tests/test_stubs.py` compares them with what is really there."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
@@ -72,6 +73,14 @@ class Grammar:
     ) -> Grammar: ...
     @staticmethod
     def from_regex(pattern: str | bytes) -> Grammar: ...
+    @staticmethod
+    def from_lark(
+        text: str | bytes,
+        *,
+        start: str = "start",
+        imports: dict[str, str] = {},
+        import_paths: Sequence[str | os.PathLike[str]] = (),
+    ) -> Grammar: ...
     @staticmethod
     def from_json_schema(
         schema: Any,

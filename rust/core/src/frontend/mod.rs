@@ -1,6 +1,7 @@
 //! Front ends: grammar languages that lower to the one IR in [`crate::grammar`].
 //!
 //! - [`ebnf`]: GBNF as llama.cpp reads it and XGrammar's EBNF, in one parser.
+//! - [`lark`]: the grammar files of Lark 1.3, and what llguidance adds to them.
 //! - [`regex`]: regular expressions, matched against the whole text.
 //! - [`crate::Grammar::builtin_json`]: RFC 8259, read from `grammars/json.ebnf`.
 //!
@@ -9,4 +10,5 @@
 
 pub mod ebnf;
 mod json_grammar;
+pub mod lark;
 pub mod regex;
