@@ -45,7 +45,7 @@ pub(super) struct Automaton {
 struct Condition {
     ahead: bool,
     negative: bool,
-    /// `Σ* body` if it looks behind, `body Σ*` if ahead.
+    /// The texts so far if it looks behind, the rests if ahead.
     language: TermId,
     /// Characters that a lookbehind looks at.
     width: usize,
@@ -82,14 +82,8 @@ impl Contexts {
         Self { regular: Regular::new(), conditions, contexts, ids, budget }
     }
 
-    /// Registers a condition with the language of its body.
-    pub(super) fn add(&mut self, look: &Look, body: TermId) -> usize {
-        let everything = self.regular.everything();
-        let language = if look.ahead {
-            self.regular.concat(body, everything)
-        } else {
-            self.regular.concat(everything, body)
-        };
+    /// Registers a condition with its language, see [`super::looks`].
+    pub(super) fn add(&mut self, look: &Look, language: TermId) -> usize {
         let width = look.body.width().0.try_into().unwrap_or(usize::MAX);
         let Look { ahead, negative, .. } = *look;
         self.conditions.push(Condition { ahead, negative, language, width, reaches_out: false });
@@ -219,6 +213,11 @@ impl Contexts {
                     todo.push((context, Place::Op(*first)));
                 }
                 Op::Jump(to) => todo.push((context, Place::Op(*to))),
+                // Met a second time without a character between: by `re`'s rule the loop is over.
+                Op::Again { fork, after } => {
+                    let is_empty_round = seen.contains(&(context.clone(), Place::Op(*fork)));
+                    todo.push((context, Place::Op(if is_empty_round { *after } else { *fork })));
+                }
                 Op::Look(number) => {
                     if let Some(context) = self.look(*number, context) {
                         todo.push((context, Place::Op(at + 1)));

@@ -29,6 +29,7 @@ mod directives;
 mod expand;
 mod literal;
 mod load;
+mod looks;
 mod lower;
 mod parser;
 mod pattern;

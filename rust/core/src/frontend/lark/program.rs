@@ -18,6 +18,8 @@ pub(super) enum Op {
     /// Go on at either, the first preferred.
     Split(usize, usize),
     Jump(usize),
+    /// The end of a round: back to the loop's split or, if the round has taken nothing, on to what is after the loop.
+    Again { fork: usize, after: usize },
     /// Only if this condition holds, by its number.
     Look(usize),
     Match,
@@ -124,8 +126,9 @@ impl<S: Surroundings> Compiler<'_, S> {
             let fork = self.fork()?;
             let enter = self.here();
             self.emit(body)?;
-            self.push(Op::Jump(fork))?;
+            let again = self.push(Op::Again { fork, after: 0 })?;
             let leave = self.here();
+            self.program.ops[again] = Op::Again { fork, after: leave };
             self.set(fork, enter, leave, lazy);
             return Ok(());
         };
@@ -157,7 +160,7 @@ impl Program {
                 match &self.ops[at] {
                     Op::Char(_) => next.push(at + 1),
                     Op::Split(a, b) => level.extend([*b, *a]),
-                    Op::Jump(to) => level.push(*to),
+                    Op::Jump(to) | Op::Again { fork: to, .. } => level.push(*to),
                     Op::Look(number) => {
                         out[*number].get_or_insert(distance);
                         level.push(at + 1);

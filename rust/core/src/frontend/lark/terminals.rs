@@ -7,6 +7,7 @@
 use super::ast::{At, Kind, Node};
 use super::contexts::{Contexts, Runner};
 use super::load::Program as Definitions;
+use super::looks;
 use super::pattern::{self, Look, Problem, Re};
 use super::program::{self, Surroundings};
 use crate::error::{Error, Result};
@@ -258,10 +259,7 @@ impl<'d> Terminals<'d> {
                 }
                 _ => regular.nothing(),
             },
-            Re::Look(look) => {
-                let feature = format!("lookaround inside lookaround (in `{}`)", look.text);
-                return Err(self.definitions.unsupported(self.at, feature, "write the condition as one of them"));
-            }
+            Re::Look(_) => return Err(Error::InvalidArgument("a term has no lookaround".into())),
         })
     }
 
@@ -349,8 +347,11 @@ impl Surroundings for Terminals<'_> {
         if let Some(&number) = self.looks.get(&key) {
             return Ok(number);
         }
-        let body = self.term(&look.body)?;
-        let number = self.contexts.add(look, body);
+        let language = looks::language(&mut self.contexts.regular, look).map_err(|looks::Refused(what)| {
+            let feature = format!("{what} (`{}`)", look.text);
+            self.definitions.unsupported(self.at, feature, "write the condition as one lookaround of plain text")
+        })?;
+        let number = self.contexts.add(look, language);
         self.looks.insert(key, number);
         Ok(number)
     }
