@@ -1,93 +1,29 @@
 """Lark grammars, with the Lark parser itself as the oracle.
 
-Lark's Earley parser with the lexer `dynamic_complete` tries every cut of the text into terminals, which is the language
-that `Grammar.from_lark` promises. Where even that parser takes less or more, a test below says so by name.
+Lark's Earley parser with the lexer `dynamic_complete` tries every cut of the text into terminals, which is
+the language that `Grammar.from_lark` promises. Where even that parser takes less or more, a test below says
+so by name.
 """
 
 from __future__ import annotations
 
 import itertools
-import pathlib
-import random
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import bytewright as bw
-from bytewright.errors import (
-    GrammarError,
-    GrammarSyntaxError,
-    LimitExceededError,
-    UndefinedRuleError,
-    UnsupportedFeatureError,
-)
+from bytewright.errors import GrammarSyntaxError, UnsupportedFeatureError
+from lark_oracle import SHIPPED, assert_agree, lark, oracle, recogniser
 
-lark = pytest.importorskip("lark")
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Callable
 
-SHIPPED = pathlib.Path(lark.__file__).with_name("grammars")
-BYTES = bw.TokenizerInfo([bytes([byte]) for byte in range(256)] + [b"</s>"], stop_token_ids=256)
-COMPILER = bw.GrammarCompiler(BYTES)
-
-
-def recogniser(text: str, **arguments) -> Callable[[str], bool]:
-    """Ours."""
-    compiled = COMPILER.compile_grammar(bw.Grammar.from_lark(text, **arguments))
-
-    def accepts(sample: str) -> bool:
-        matcher = bw.GrammarMatcher(compiled)
-        return matcher.accept_string(sample) and matcher.is_completed()
-
-    return accepts
-
-
-def oracle(text: str, lexer: str = "dynamic_complete", **arguments) -> Callable[[str], bool]:
-    """Lark's."""
-    parser = lark.Lark(text, parser="earley", lexer=lexer, **arguments)
-
-    def accepts(sample: str) -> bool:
-        try:
-            parser.parse(sample)
-        except (lark.exceptions.UnexpectedInput, lark.exceptions.ParseError):
-            return False
-        except RuntimeError as error:
-            # A defect of Lark's: it has found several derivations that end in different ways.
-            if "multiple start symbol items" not in str(error):
-                raise
-        return True
-
-    return accepts
-
-
-def mutations(sample: str, alphabet: str, count: int, rng: random.Random) -> list[str]:
-    """The sample, and copies of it with a character or two inserted, taken out or exchanged."""
-    out = [sample]
-    for _ in range(count):
-        text = list(sample)
-        for _ in range(rng.randint(1, 2)):
-            at = rng.randrange(len(text) + 1)
-            text[at : at + rng.randint(0, 1)] = rng.choice(["", *alphabet])
-        out.append("".join(text))
-    return out
-
-
-def assert_agree(text: str, samples: list[str], alphabet: str = "", count: int = 30, **arguments) -> None:
-    """Every sample is accepted by both; its mutations by both or by neither."""
-    ours, theirs = recogniser(text, **arguments), oracle(text, **arguments)
-    rng = random.Random(7)
-    verdicts = set()
-    for sample in samples:
-        assert ours(sample), sample
-        for mutant in mutations(sample, sample + alphabet, count, rng):
-            verdict = theirs(mutant)
-            assert ours(mutant) == verdict, mutant
-            verdicts.add(verdict)
-    assert verdicts == {True, False}
-
-
-# --- the grammars that Lark ships --------------------------------------------------------------------------------------
+# --- the grammars that Lark ships -------------------------------------------------------------------------
 
 COMMON = {
     "DIGIT": ["7"],
@@ -156,7 +92,7 @@ def test_expressions_of_python() -> None:
         "0_0",
         "1.5e3j",
         "not a in b",
-        '"a" \'b\'',
+        "\"a\" 'b'",
         '"""a"b"""',
         "'''x'''",
         "r'\\''",
@@ -170,11 +106,11 @@ def test_expressions_of_python() -> None:
 
 def test_what_is_only_declared_is_refused_where_it_is_needed() -> None:
     text = (SHIPPED / "python.lark").read_text()
-    with pytest.raises(UnsupportedFeatureError, match="declared terminal `_(INDENT|DEDENT|NEWLINE)`"):
+    with pytest.raises(UnsupportedFeatureError, match=r"declared terminal `_(INDENT|DEDENT|NEWLINE)`"):
         bw.Grammar.from_lark(text, start="file_input")
 
 
-# --- grammars in the style of Lark's examples --------------------------------------------------------------------------
+# --- grammars in the style of Lark's examples -------------------------------------------------------------
 
 EXAMPLES = {
     "json": (
@@ -298,7 +234,8 @@ def test_examples(name: str) -> None:
 def test_files_are_imported(tmp_path: pathlib.Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "names.lark").write_text(
-        'pair: NAME _sep NAME\n_sep: ":" | DIGITS\nDIGITS: "1".."2"\n%import .more.WORD -> NAME\n%ignore "~"\n'
+        'pair: NAME _sep NAME\n_sep: ":" | DIGITS\nDIGITS: "1".."2"\n'
+        '%import .more.WORD -> NAME\n%ignore "~"\n'
     )
     (tmp_path / "sub" / "more.lark").write_text('WORD: LETTER+\nLETTER: "a".."b"\n')
     text = """
@@ -323,7 +260,7 @@ def test_files_are_imported(tmp_path: pathlib.Path) -> None:
         bw.Grammar.from_lark("start: X\n%import a.X", imports={"a.lark": "%import a.X"})
 
 
-# --- random grammars ---------------------------------------------------------------------------------------------------
+# --- random grammars --------------------------------------------------------------------------------------
 
 NAMES = ["start", "x", "y"]
 
@@ -367,7 +304,22 @@ def test_random_grammars(bodies, terminal, ignored, samples) -> None:
 
 PIECES = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\w", r"\s", "ab", "c?", "b+"])
 LOOKS = st.sampled_from(
-    ["(?=a)", "(?!a)", "(?!ab)", "(?=.b)", "(?<=a)", "(?<!a)", "(?<=ab)", "^", "$", r"\b", r"\B", r"\Z", "(?=a|$)", ""]
+    [
+        "(?=a)",
+        "(?!a)",
+        "(?!ab)",
+        "(?=.b)",
+        "(?<=a)",
+        "(?<!a)",
+        "(?<=ab)",
+        "^",
+        "$",
+        r"\b",
+        r"\B",
+        r"\Z",
+        "(?=a|$)",
+        "",
+    ]
 )
 
 
@@ -431,13 +383,53 @@ SAMPLES = ["".join(word) for n in range(4) for word in itertools.product("ab\n",
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.lists(patterns(lazy=False), min_size=1, max_size=3), st.lists(st.text("abc \n", max_size=6), max_size=6))
+@given(
+    st.lists(patterns(lazy=False), min_size=1, max_size=3),
+    st.lists(st.text("abc \n", max_size=6), max_size=6),
+)
 def test_lookaround_sees_the_text_around_the_terminal(chosen, samples) -> None:
     assert_cuts(chosen, SAMPLES + samples, in_context)
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.lists(patterns(lazy=True), min_size=1, max_size=2), st.lists(st.text("abc", max_size=6), max_size=6))
+@given(
+    st.lists(patterns(lazy=True), min_size=1, max_size=2), st.lists(st.text("abc", max_size=6), max_size=6)
+)
 def test_lazy_terminals_follow_the_order_of_re(chosen, samples) -> None:
     chosen = [f"(?:{pattern})(?:b)??" for pattern in chosen]
     assert_cuts(chosen, SAMPLES + samples, by_preference)
+
+
+# --- where Lark itself differs, by name -------------------------------------------------------------------
+
+
+def test_difference_nothing_is_matched_greedily() -> None:
+    text = 'start: A "ab"\nA: /a*/'
+    assert recogniser(text)("aab")
+    text = 'start: STEM "ed"\nSTEM: "list" | "listen"'
+    assert recogniser(text)("listed")
+    assert recogniser(text)("listened")
+    greedy = lark.Lark('start: A "ab"\nA: /a+/', parser="lalr")
+    with pytest.raises(lark.exceptions.UnexpectedInput):
+        greedy.parse("aab")
+
+
+def test_difference_alternatives_of_a_pattern_have_no_order() -> None:
+    text = "start: /a|ab/"
+    assert recogniser(text)("ab")
+    assert not oracle(text)("ab")
+
+
+def test_difference_terminals_may_be_empty() -> None:
+    text = 'start: A "b" ""\nA: /a*/'
+    assert recogniser(text)("b")
+    with pytest.raises(lark.exceptions.GrammarError):
+        lark.Lark('start: ""\n')
+
+
+def test_difference_shorter_matches_see_the_text_after_them() -> None:
+    # Lark looks for shorter matches in the text cut off after them, where the word ends.
+    text = r"start: /[a-z]+\b/ /[b ]/"
+    assert recogniser(text)("a ")
+    assert not recogniser(text)("ab")
+    assert oracle(text)("ab")

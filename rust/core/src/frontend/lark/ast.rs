@@ -22,9 +22,15 @@ pub(super) enum Kind {
     /// A rule, a terminal or a parameter of a template.
     Name(String),
     /// `"text"` or `"text"i`.
-    Text { value: String, ignore_case: bool },
+    Text {
+        value: String,
+        ignore_case: bool,
+    },
     /// `/pattern/flags`, its escapes evaluated as Lark does before Python's `re` sees the pattern.
-    Regexp { pattern: String, flags: String },
+    Regexp {
+        pattern: String,
+        flags: String,
+    },
     /// `"a".."z"`
     Range(char, char),
     /// `name{a, b}`

@@ -58,14 +58,15 @@ pub(super) fn word(ascii: bool) -> CodeSet {
 /// The same without case: by simple case folding, and what `re` adds for the dotted and dotless i.
 pub(super) fn without_case(set: &CodeSet, ascii: bool) -> CodeSet {
     let letters = ranges(&[(0x41, 0x5A), (0x61, 0x7A)]);
-    let (folded, rest) = if ascii {
-        (set.intersection(&letters), set.clone())
-    } else {
-        (set.clone(), CodeSet::default())
-    };
+    let (folded, rest) =
+        if ascii { (set.intersection(&letters), set.clone()) } else { (set.clone(), CodeSet::default()) };
     let chars = |lo, hi| char::from_u32(lo).zip(char::from_u32(hi));
     let mut class = ClassUnicode::new(
-        folded.ranges().iter().filter_map(|&(lo, hi)| chars(lo, hi)).map(|(lo, hi)| ClassUnicodeRange::new(lo, hi)),
+        folded
+            .ranges()
+            .iter()
+            .filter_map(|&(lo, hi)| chars(lo, hi))
+            .map(|(lo, hi)| ClassUnicodeRange::new(lo, hi)),
     );
     // It fails only where the tables of Unicode are left out of the build.
     let known = class.try_case_fold_simple().is_ok();
@@ -90,7 +91,9 @@ mod tests {
         assert!(has(&word_set, 'é') && has(&word_set, '²') && has(&word_set, '½') && has(&word_set, 'Ⅷ'));
         assert!(!has(&word_set, '\u{301}') && !has(&word_set, '‿') && !has(&word(true), 'é'));
         assert!(has(&digit(false), '٣') && !has(&digit(true), '٣') && !has(&digit(false), '²'));
-        assert!(has(&space(false), '\u{1c}') && !has(&space(true), '\u{1c}') && !has(&space(false), '\u{200b}'));
+        assert!(
+            has(&space(false), '\u{1c}') && !has(&space(true), '\u{1c}') && !has(&space(false), '\u{200b}')
+        );
         let i = without_case(&CodeSet::single(u32::from('i')), false);
         assert!(has(&i, 'I') && has(&i, 'ı') && has(&i, 'İ'));
         let k = CodeSet::single(u32::from('k'));

@@ -116,7 +116,8 @@ impl Contexts {
             return Ok(id);
         }
         if self.contexts.len() >= MAX_CONTEXTS {
-            let message = format!("lookaround at the ends of terminals tells more than {MAX_CONTEXTS} contexts apart");
+            let message =
+                format!("lookaround at the ends of terminals tells more than {MAX_CONTEXTS} contexts apart");
             return Err(Error::LimitExceeded { limit: "contexts", message });
         }
         self.contexts.push(context.clone());
@@ -314,7 +315,9 @@ impl Contexts {
         for (context, place) in threads {
             by_term(context.ahead);
             let behind = context.behind.iter().enumerate();
-            behind.filter(|&(number, _)| self.is_followed(runner, number)).for_each(|(_, &term)| by_term(term));
+            behind
+                .filter(|&(number, _)| self.is_followed(runner, number))
+                .for_each(|(_, &term)| by_term(term));
             match (runner, place) {
                 (Runner::Program(program), Place::Op(at)) => {
                     if let Op::Char(set) = &program.ops[*at] {

@@ -95,8 +95,9 @@ impl<'a> Cursor<'a> {
             self.pos = start;
             return Err(self.expected(&format!("expected {what}")));
         };
-        let other_case =
-            |c: char| if first.is_ascii_uppercase() { c.is_ascii_lowercase() } else { c.is_ascii_uppercase() };
+        let other_case = |c: char| {
+            if first.is_ascii_uppercase() { c.is_ascii_lowercase() } else { c.is_ascii_uppercase() }
+        };
         if name.contains(other_case) {
             return Err(self.error_at(
                 start,

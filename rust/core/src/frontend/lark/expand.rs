@@ -127,7 +127,9 @@ fn validate(program: &Program) -> Result<()> {
 
 impl<'d> Expander<'_, 'd> {
     fn rule(&mut self, name: &str, at: Option<At>) -> Result<usize> {
-        if self.out.rules.len() >= self.options.template_uses.saturating_add(self.program.definitions.len() + 2) {
+        if self.out.rules.len()
+            >= self.options.template_uses.saturating_add(self.program.definitions.len() + 2)
+        {
             let message = format!("templates expand to more than {} rules", self.options.template_uses);
             return Err(Error::LimitExceeded { limit: "template_uses", message });
         }
@@ -161,13 +163,23 @@ impl<'d> Expander<'_, 'd> {
         let start = &self.options.start;
         let nowhere = At { file: 0, start: 0, end: 0 };
         let Some((index, definition)) = self.program.definition(start) else {
-            let names: Vec<&str> =
-                self.program.definitions.iter().filter(|d| !d.is_terminal).map(|d| d.name.as_str()).take(20).collect();
+            let names: Vec<&str> = self
+                .program
+                .definitions
+                .iter()
+                .filter(|d| !d.is_terminal)
+                .map(|d| d.name.as_str())
+                .take(20)
+                .collect();
             let hint = match names[..] {
                 [] => "the grammar has no rules at all".to_owned(),
                 _ => format!("the rules are `{}`; choose the start among them", names.join("`, `")),
             };
-            return Err(self.program.syntax(nowhere, format!("the start rule `{start}` is not defined"), &hint));
+            return Err(self.program.syntax(
+                nowhere,
+                format!("the start rule `{start}` is not defined"),
+                &hint,
+            ));
         };
         let mut parts = vec![self.symbol(index, definition.at)?];
         parts.extend(self.ignored.map(Ir::Rule));
@@ -213,7 +225,11 @@ impl<'d> Expander<'_, 'd> {
         let needs = self.terminals.needs(&re);
         if needs.algebra && (needs.looks || needs.lazy) {
             let feature = "lookaround or a lazy quantifier beside `&` and `~`";
-            return Err(self.program.unsupported(node.at, feature, "write the condition with `&` and `~` alone"));
+            return Err(self.program.unsupported(
+                node.at,
+                feature,
+                "write the condition with `&` and `~` alone",
+            ));
         }
         self.out.lexemes.push(Lexeme { index: None, re, needs, at: node.at });
         key.into_iter().for_each(|key| {

@@ -244,7 +244,9 @@ impl Reader<'_> {
             return Err(program.syntax(import.at, "imports nest too deeply", hint));
         }
         let mut path = import.path.join("/") + ".lark";
-        if let Some((directory, _)) = from.filter(|_| import.is_relative).and_then(|from| from.rsplit_once('/')) {
+        if let Some((directory, _)) =
+            from.filter(|_| import.is_relative).and_then(|from| from.rsplit_once('/'))
+        {
             path = format!("{directory}/{path}");
         }
         let built_in = || common::text(&path).filter(|_| !import.is_relative).map(str::to_owned);
@@ -253,11 +255,8 @@ impl Reader<'_> {
             let hint = "give its text in `imports`, or its directory in `import_paths`; `common` and `unicode` are built in";
             return Err(program.syntax(import.at, message, hint));
         };
-        let mangle = Mangle {
-            prefix: import.path.join("__"),
-            aliases: import.names.iter().cloned().collect(),
-            outer,
-        };
+        let mangle =
+            Mangle { prefix: import.path.join("__"), aliases: import.names.iter().cloned().collect(), outer };
         self.files = std::mem::take(&mut program.files);
         let read = self.read(Some(path.clone()), text, Some(&mangle), depth + 1);
         program.files = std::mem::take(&mut self.files);
@@ -340,7 +339,9 @@ fn in_file(error: Error, path: Option<&str>) -> Error {
     let Some(path) = path else { return error };
     let named = |text: String| format!("in the imported grammar `{path}`: {text}");
     match error {
-        Error::Syntax { message, location, hint } => Error::Syntax { message: named(message), location, hint },
+        Error::Syntax { message, location, hint } => {
+            Error::Syntax { message: named(message), location, hint }
+        }
         Error::Unsupported { feature, location, hint } => {
             Error::Unsupported { feature: named(feature), location, hint }
         }

@@ -381,7 +381,8 @@ impl Lowering<'_> {
         }
         let rounds = max.unwrap_or(min);
         if rounds > MAX_UNROLLED {
-            let message = format!("a repeat of more than {MAX_UNROLLED} rounds has terminals that look around");
+            let message =
+                format!("a repeat of more than {MAX_UNROLLED} rounds has terminals that look around");
             return Err(Error::LimitExceeded { limit: "unrolled_rounds", message });
         }
         self.rounds(body, min, max, from, &all)
@@ -461,7 +462,12 @@ impl Lowering<'_> {
     }
 
     /// The texts of an automaton that end in a context: a rule for each state that leads there.
-    fn right_linear(&mut self, automaton: &Automaton, end: ContextId, named: Option<usize>) -> Result<ExprId> {
+    fn right_linear(
+        &mut self,
+        automaton: &Automaton,
+        end: ContextId,
+        named: Option<usize>,
+    ) -> Result<ExprId> {
         let alive = automaton.alive(end);
         let name = named.map_or("terminal", |index| &self.program.definitions[index].name);
         let rules: Vec<Option<RuleId>> =

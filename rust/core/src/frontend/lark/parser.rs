@@ -459,10 +459,18 @@ impl<'a> Parser<'a> {
             return Err(self.at.error_at(start, "the ends of a range are single characters", ""));
         };
         if !quoted.flags.is_empty() || !quoted_end.flags.is_empty() {
-            return Err(self.at.error_at(start, "a range takes no flags", "write both ranges, as in `\"a\"..\"z\" | \"A\"..\"Z\"`"));
+            return Err(self.at.error_at(
+                start,
+                "a range takes no flags",
+                "write both ranges, as in `\"a\"..\"z\" | \"A\"..\"Z\"`",
+            ));
         }
         if lo > hi {
-            return Err(self.at.error_at(start, format!("the range \"{lo}\"..\"{hi}\" is empty"), "exchange its ends"));
+            return Err(self.at.error_at(
+                start,
+                format!("the range \"{lo}\"..\"{hi}\" is empty"),
+                "exchange its ends",
+            ));
         }
         Ok(Node { kind: Kind::Range(lo, hi), at: self.at.at(start) })
     }

@@ -291,7 +291,9 @@ impl Parser {
             return Ok(None);
         }
         let mut kind = None;
-        for (mark, ahead, negative) in [("?=", true, false), ("?!", true, true), ("?<=", false, false), ("?<!", false, true)] {
+        for (mark, ahead, negative) in
+            [("?=", true, false), ("?!", true, true), ("?<=", false, false), ("?<!", false, true)]
+        {
             if kind.is_none() && self.eat(mark) {
                 kind = Some((ahead, negative));
             }
@@ -323,7 +325,11 @@ impl Parser {
         if self.eat("?P<") {
             let name = self.text[self.at..].iter().take_while(|c| c.is_alphanumeric() || **c == '_').count();
             self.at += name;
-            return if name > 0 && self.eat(">") { Ok(false) } else { self.invalid("a group's name is missing") };
+            return if name > 0 && self.eat(">") {
+                Ok(false)
+            } else {
+                self.invalid("a group's name is missing")
+            };
         }
         if self.eat("?P=") || self.eat("?(") {
             return self.unsupported(
@@ -462,7 +468,9 @@ impl Parser {
         let text: String = self.text.iter().skip(self.at).take(digits).collect();
         let all = text.len() == digits && text.chars().all(|c| c.is_ascii_hexdigit());
         let code = u32::from_str_radix(&text, 16).ok().filter(|_| all).and_then(char::from_u32);
-        let Some(c) = code else { return self.invalid(&format!("{digits} hexadecimal digits of a character are missing")) };
+        let Some(c) = code else {
+            return self.invalid(&format!("{digits} hexadecimal digits of a character are missing"));
+        };
         self.at += digits;
         Ok(CodeSet::single(u32::from(c)))
     }

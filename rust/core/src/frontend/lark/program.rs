@@ -19,7 +19,10 @@ pub(super) enum Op {
     Split(usize, usize),
     Jump(usize),
     /// The end of a round: back to the loop's split or, if the round has taken nothing, on to what is after the loop.
-    Again { fork: usize, after: usize },
+    Again {
+        fork: usize,
+        after: usize,
+    },
     /// Only if this condition holds, by its number.
     Look(usize),
     Match,
@@ -56,7 +59,8 @@ struct Compiler<'s, S> {
 impl<S: Surroundings> Compiler<'_, S> {
     fn push(&mut self, op: Op) -> Result<usize> {
         if self.program.ops.len() >= MAX_OPS {
-            let message = format!("a terminal with lookaround or lazy quantifiers needs more than {MAX_OPS} steps");
+            let message =
+                format!("a terminal with lookaround or lazy quantifiers needs more than {MAX_OPS} steps");
             return Err(Error::LimitExceeded { limit: "terminal_states", message });
         }
         self.program.ops.push(op);

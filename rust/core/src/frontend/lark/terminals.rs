@@ -68,7 +68,11 @@ impl<'d> Terminals<'d> {
             Some(Known::Begun) => {
                 let name = &self.definitions.definitions[index].name;
                 let message = format!("the terminal `{name}` leads back to itself");
-                return Err(self.definitions.syntax(used_at, message, "only rules can; write it in small letters"));
+                return Err(self.definitions.syntax(
+                    used_at,
+                    message,
+                    "only rules can; write it in small letters",
+                ));
             }
             None => {}
         }
@@ -347,10 +351,15 @@ impl Surroundings for Terminals<'_> {
         if let Some(&number) = self.looks.get(&key) {
             return Ok(number);
         }
-        let language = looks::language(&mut self.contexts.regular, look).map_err(|looks::Refused(what)| {
-            let feature = format!("{what} (`{}`)", look.text);
-            self.definitions.unsupported(self.at, feature, "write the condition as one lookaround of plain text")
-        })?;
+        let language =
+            looks::language(&mut self.contexts.regular, look).map_err(|looks::Refused(what)| {
+                let feature = format!("{what} (`{}`)", look.text);
+                self.definitions.unsupported(
+                    self.at,
+                    feature,
+                    "write the condition as one lookaround of plain text",
+                )
+            })?;
         let number = self.contexts.add(look, language);
         self.looks.insert(key, number);
         Ok(number)
