@@ -82,6 +82,8 @@ class Grammar:
         import_paths: Sequence[str | os.PathLike[str]] = (),
     ) -> Grammar: ...
     @staticmethod
+    def from_structural_tag(structural_tag: Any) -> Grammar: ...
+    @staticmethod
     def from_json_schema(
         schema: Any,
         *,
@@ -128,6 +130,7 @@ class GrammarCompiler:
         self, grammar: Grammar | str | bytes, *, root_rule_name: str = "root"
     ) -> CompiledGrammar: ...
     def compile_regex(self, pattern: str | bytes) -> CompiledGrammar: ...
+    def compile_structural_tag(self, structural_tag: Any) -> CompiledGrammar: ...
     def compile_json_schema(
         self,
         schema: Any,

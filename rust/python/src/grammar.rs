@@ -2,10 +2,10 @@
 
 use crate::convert::{Text, optional_count};
 use crate::error::{Raise, class, invalid_argument};
-use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText};
+use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText, TagText};
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
 use bytewright::frontend::lark::{self, LarkOptions};
-use bytewright::frontend::regex;
+use bytewright::frontend::{regex, structural_tag};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashMap;
@@ -136,6 +136,19 @@ impl Grammar {
         let options = LarkOptions { start: start.into(), ..LarkOptions::default() };
         let load = |path: &str| imports.load(path, &import_paths);
         let grammar = py.detach(|| lark::parse(&text.0, &options, &load)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// Reads a structural tag: free text with parts that must follow a format, such as tool calls.
+    ///
+    /// Args:
+    ///     structural_tag: XGrammar's JSON, as text, a dict or a Pydantic model: a tree of formats below `format`, the older
+    ///         `structures` and `triggers`, or a format alone.
+    ///
+    /// Raises `InvalidStructuralTagError` with the JSON pointer, and what the grammars and patterns in it raise.
+    #[staticmethod]
+    pub(crate) fn from_structural_tag(py: Python<'_>, structural_tag: TagText) -> PyResult<Self> {
+        let grammar = py.detach(|| structural_tag::parse(&structural_tag.0)).raise()?;
         Ok(Self { grammar })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`ebnf`]: GBNF as llama.cpp reads it and XGrammar's EBNF, in one parser.
 //! - [`lark`]: the grammar files of Lark 1.3, and what llguidance adds to them.
+//! - [`structural_tag`]: free text with tagged parts (tool calls, reasoning), as XGrammar describes them in JSON.
 //! - [`regex`]: regular expressions, matched against the whole text.
 //! - [`crate::Grammar::builtin_json`]: RFC 8259, read from `grammars/json.ebnf`.
 //!
@@ -12,3 +13,5 @@ pub mod ebnf;
 mod json_grammar;
 pub mod lark;
 pub mod regex;
+mod right_linear;
+pub mod structural_tag;

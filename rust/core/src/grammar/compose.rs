@@ -27,6 +27,25 @@ impl Grammar {
     }
 }
 
+impl GrammarBuilder {
+    /// Copies a whole grammar in, its rules renamed where names clash; gives its root. Its spans are left behind: they point
+    /// into another text.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the two are too large together.
+    pub fn embed(&mut self, grammar: &Grammar) -> Result<RuleId> {
+        let exprs = self.expression_count() + grammar.exprs.len();
+        if exprs > u32::MAX as usize {
+            let message = format!("{exprs} expressions");
+            return Err(Error::LimitExceeded { limit: "grammar_size", message });
+        }
+        let mut bare = grammar.clone();
+        bare.spans.fill(None);
+        bare.rules.iter_mut().for_each(|rule| rule.span = None);
+        copy(self, &bare, 0)
+    }
+}
+
 fn compose(
     grammars: &[&Grammar],
     what: &str,

@@ -14,6 +14,7 @@ use super::pattern::Look;
 use super::program::{Op, Program};
 use crate::automaton::Budget;
 use crate::error::{Error, Result};
+use crate::frontend::right_linear::Edges;
 use crate::regular::{CodeSet, Regular, TermId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -36,7 +37,7 @@ pub(super) type ContextId = usize;
 #[derive(Debug)]
 pub(super) struct Automaton {
     /// For each state, disjoint sets of characters and where they lead.
-    pub(super) edges: Vec<Vec<(CodeSet, usize)>>,
+    pub(super) edges: Edges,
     /// For each state, the contexts in which the terminal may end there.
     pub(super) ends: Vec<Vec<ContextId>>,
 }
@@ -334,25 +335,5 @@ impl Contexts {
             refine(vec![set.clone(), CodeSet::all().difference(set)]);
         }
         blocks
-    }
-}
-
-impl Automaton {
-    /// The states from which a terminal can come to end in a context.
-    pub(super) fn alive(&self, end: ContextId) -> Vec<bool> {
-        let mut into: Vec<Vec<usize>> = vec![Vec::new(); self.edges.len()];
-        for (state, edges) in self.edges.iter().enumerate() {
-            edges.iter().for_each(|&(_, target)| into[target].push(state));
-        }
-        let mut alive: Vec<bool> = self.ends.iter().map(|ends| ends.contains(&end)).collect();
-        let mut todo: Vec<usize> = (0..alive.len()).filter(|&state| alive[state]).collect();
-        while let Some(state) = todo.pop() {
-            for &before in &into[state] {
-                if !std::mem::replace(&mut alive[before], true) {
-                    todo.push(before);
-                }
-            }
-        }
-        alive
     }
 }

@@ -12,6 +12,7 @@ use super::load::Program;
 use super::terminals::{Needs, Terminals};
 use crate::automaton::{Budget, CancelToken};
 use crate::error::{Error, Result};
+use crate::frontend::right_linear;
 use crate::grammar::{ExprId, Grammar, GrammarBuilder, RuleId, Span};
 use crate::json_schema::{JsonSchema, JsonSchemaOptions};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -453,7 +454,7 @@ impl Lowering<'_> {
             let key = (lexeme, from, end);
             let expr = match self.written.get(&key) {
                 Some(&expr) => expr,
-                None => self.right_linear(&automaton, end, found.index)?,
+                None => self.automaton_to(&automaton, end, found.index)?,
             };
             self.written.insert(key, expr);
             out.insert(end, expr);
@@ -461,46 +462,19 @@ impl Lowering<'_> {
         Ok(out)
     }
 
-    /// The texts of an automaton that end in a context: a rule for each state that leads there.
-    fn right_linear(
+    /// The texts of an automaton that end in a context.
+    fn automaton_to(
         &mut self,
         automaton: &Automaton,
         end: ContextId,
         named: Option<usize>,
     ) -> Result<ExprId> {
-        let alive = automaton.alive(end);
+        self.check_size()?;
+        let empty = self.builder.empty();
+        let exit = |ends: &Vec<ContextId>| if ends.contains(&end) { vec![empty] } else { Vec::new() };
+        let exits: Vec<Vec<ExprId>> = automaton.ends.iter().map(exit).collect();
         let name = named.map_or("terminal", |index| &self.program.definitions[index].name);
-        let rules: Vec<Option<RuleId>> =
-            alive.iter().map(|&alive| alive.then(|| self.builder.declare_fresh(name))).collect();
-        for (state, rule) in rules.iter().enumerate() {
-            let Some(rule) = rule else { continue };
-            self.check_size()?;
-            let mut options = Vec::new();
-            if automaton.ends[state].contains(&end) {
-                options.push(self.builder.empty());
-            }
-            let mut again = None;
-            for (set, target) in &automaton.edges[state] {
-                let Some(next) = rules[*target] else { continue };
-                let class = self.terminals.class(&mut self.builder, set);
-                if *target == state {
-                    again = Some(class);
-                } else {
-                    let rest = self.builder.rule_ref(next);
-                    options.push(self.builder.concat(vec![class, rest]));
-                }
-            }
-            let mut body = self.builder.choice(options);
-            if let Some(class) = again {
-                let loops = self.builder.repeat(class, 0, None);
-                body = self.builder.concat(vec![loops, body]);
-            }
-            self.builder.define(*rule, body, None)?;
-        }
-        Ok(match rules.first().copied().flatten() {
-            Some(start) => self.builder.rule_ref(start),
-            None => self.builder.choice(Vec::new()),
-        })
+        right_linear::write(&mut self.builder, &mut self.terminals.classes, name, &automaton.edges, &exits)
     }
 
     /// Any run of pieces: the suffix automaton of their sequence (Blumer et al., 1985), every state of it final.

@@ -11,6 +11,7 @@ use super::looks;
 use super::pattern::{self, Look, Problem, Re};
 use super::program::{self, Surroundings};
 use crate::error::{Error, Result};
+use crate::frontend::right_linear::{self, Classes};
 use crate::grammar::{ExprId, GrammarBuilder};
 use crate::regular::{CodeSet, TermId};
 use rustc_hash::FxHashMap;
@@ -45,7 +46,7 @@ pub(super) struct Terminals<'d> {
     known: FxHashMap<usize, Known>,
     /// The rule of each plain terminal.
     rules: FxHashMap<usize, ExprId>,
-    classes: FxHashMap<CodeSet, ExprId>,
+    pub(super) classes: Classes,
     terms: FxHashMap<usize, TermId>,
     /// The number of each condition, by the address of its body (which lives as long as the terminals) and its kind.
     looks: FxHashMap<(*const Re, bool, bool), usize>,
@@ -278,7 +279,7 @@ impl<'d> Terminals<'d> {
         let parts: Vec<ExprId> =
             re.parts().iter().map(|part| self.plain(builder, part)).collect::<Result<_>>()?;
         Ok(match re {
-            Re::Class(set) => self.class(builder, set),
+            Re::Class(set) => right_linear::class(builder, &mut self.classes, set),
             Re::Or(_) => builder.choice(parts),
             Re::Repeat(_, min, max, _) => builder.repeat(parts[0], *min, *max),
             _ => return Err(Error::InvalidArgument("a terminal with lookaround is no plain one".into())),
@@ -325,16 +326,6 @@ impl<'d> Terminals<'d> {
         let expr = builder.rule_ref(rule);
         self.rules.insert(index, expr);
         Ok(expr)
-    }
-
-    /// One character of a set; the same expression for the same set.
-    pub(super) fn class(&mut self, builder: &mut GrammarBuilder, set: &CodeSet) -> ExprId {
-        if let Some(&expr) = self.classes.get(set) {
-            return expr;
-        }
-        let expr = builder.chars(set.ranges());
-        self.classes.insert(set.clone(), expr);
-        expr
     }
 }
 
