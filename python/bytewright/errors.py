@@ -106,7 +106,7 @@ class UnsupportedSchemaError(GrammarError):
 
 
 class InvalidStructuralTagError(GrammarError):
-    """A structural tag is none, or asks for what is not supported. `pointer` is the JSON pointer to the place."""
+    """A structural tag is none, or asks for what is not supported. `pointer` is the JSON pointer to it."""
 
     pointer: str = ""
 
