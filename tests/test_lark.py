@@ -433,3 +433,49 @@ def test_difference_shorter_matches_see_the_text_after_them() -> None:
     assert recogniser(text)("a ")
     assert not recogniser(text)("ab")
     assert oracle(text)("ab")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(patterns(lazy=False), min_size=3, max_size=3),
+    st.lists(st.text("ab,()", max_size=7), min_size=8, max_size=8),
+)
+def test_lookaround_sees_across_rules(chosen: list[str], samples: list[str]) -> None:
+    """The same through rules that nest and repeat, by a recogniser that follows the rules one by one."""
+    first, second, third = (f"(?:{pattern})" for pattern in chosen)
+    text = f'start: x ("," x | y)*\nx: /{first}/ | "(" start ")" | /{second}/ /a+/\ny: /{third}/ "b"'
+    one, two, three, many = in_context(first), in_context(second), in_context(third), in_context("a+")
+
+    def accepts(sample: str) -> bool:
+        def run(matches: Callable[[str, int, int], bool], begin: int) -> set[int]:
+            return {end for end in range(begin, len(sample) + 1) if matches(sample, begin, end)}
+
+        def word(text: str, begin: int) -> set[int]:
+            return {begin + len(text)} if sample.startswith(text, begin) else set()
+
+        def x(begin: int, depth: int) -> set[int]:
+            out = run(one, begin) | {end for mid in run(two, begin) for end in run(many, mid)}
+            if depth:
+                inner = {end for mid in word("(", begin) for end in start(mid, depth - 1)}
+                out |= {end for mid in inner for end in word(")", mid)}
+            return out
+
+        def start(begin: int, depth: int) -> set[int]:
+            done: set[int] = set()
+            todo = x(begin, depth)
+            while todo - done:
+                at = (todo - done).pop()
+                done.add(at)
+                todo |= {end for mid in word(",", at) for end in x(mid, depth)}
+                todo |= {end for mid in run(three, at) for end in word("b", mid)}
+            return done
+
+        return len(sample) in start(0, 4)
+
+    try:
+        ours = recogniser(text)
+    except bw.EmptyLanguageError:
+        ours = lambda _: False  # noqa: E731
+    for sample in [*samples, "a", "aa,b", "(a)a", "ab", "bab,a"]:
+        if sample or r"\B" not in text:
+            assert ours(sample) == accepts(sample), (text, sample)

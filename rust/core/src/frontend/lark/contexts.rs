@@ -10,6 +10,7 @@
 //! *Preference.* A terminal with lazy quantifiers matches a text only if `re.match` on that text would take all of it: so a
 //! match takes from the threads after it all that it covers, which with a lookahead pending is "unless what follows is such".
 
+use super::follow::Begin;
 use super::pattern::Look;
 use super::program::{Op, Program};
 use crate::automaton::Budget;
@@ -129,6 +130,27 @@ impl Contexts {
     /// Whether the text may end in a context.
     pub(super) fn may_end(&self, id: ContextId) -> bool {
         self.regular.is_nullable(self.contexts[id].ahead)
+    }
+
+    /// The context without its condition on the rest of the text, if no text that begins so could break it.
+    pub(super) fn eased(&mut self, id: ContextId, begin: &Begin) -> Result<ContextId> {
+        let (ahead, everything) = (self.contexts[id].ahead, self.regular.everything());
+        if ahead == everything || (begin.end && !self.regular.is_nullable(ahead)) {
+            return Ok(id);
+        }
+        for block in self.regular.blocks(ahead) {
+            let Some(symbol) = block.first() else { continue };
+            let may_come = !block.intersection(&begin.chars).is_empty();
+            if may_come && self.regular.derivative(ahead, symbol) != everything {
+                return Ok(id);
+            }
+        }
+        self.number(Context { ahead: everything, ..self.contexts[id].clone() })
+    }
+
+    /// Whether any condition was registered.
+    pub(super) fn has_conditions(&self) -> bool {
+        !self.conditions.is_empty()
     }
 
     /// Whether no condition looks at this place.

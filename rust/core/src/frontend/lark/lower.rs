@@ -8,6 +8,7 @@ use super::LarkOptions;
 use super::ast::At;
 use super::contexts::{Automaton, ContextId, Contexts, Runner};
 use super::expand::{Expanded, Ir, expand};
+use super::follow::Follow;
 use super::load::Program;
 use super::terminals::{Needs, Terminals};
 use crate::automaton::{Budget, CancelToken};
@@ -36,6 +37,8 @@ pub(super) struct Lowering<'d> {
     pub(super) builder: GrammarBuilder,
     options: &'d LarkOptions,
     expanded: Rc<Expanded>,
+    /// None where no terminal looks around.
+    follow: Option<Rc<Follow>>,
     runners: Vec<Option<Rc<Runner>>>,
     automata: FxHashMap<(usize, ContextId), Rc<Automaton>>,
     /// The contexts in which a rule can end, by where it begins; and which rules need to know.
@@ -60,6 +63,7 @@ pub(super) fn lower(program: &Program, options: &LarkOptions) -> Result<Grammar>
         options,
         runners: expanded.lexemes.iter().map(|_| None).collect(),
         expanded,
+        follow: None,
         automata: FxHashMap::default(),
         ends: FxHashMap::default(),
         users: FxHashMap::default(),
@@ -102,6 +106,9 @@ impl Lowering<'_> {
             self.runner(lexeme)?;
         }
         let first = self.terminals.contexts.first()?;
+        if self.terminals.contexts.has_conditions() {
+            self.follow = Some(Rc::new(Follow::new(&expanded, &self.terminals)));
+        }
         self.find_ends(first)?;
         let ends: Vec<ContextId> = self.ends[&(expanded.root, first)].iter().copied().collect();
         let ends: Vec<ContextId> =
@@ -148,6 +155,24 @@ impl Lowering<'_> {
         needs.is_plain() && self.terminals.contexts.is_plain(from)
     }
 
+    /// The context to begin an expression in: conditions that it cannot break are over.
+    fn enter(&mut self, ir: &Ir, from: ContextId) -> Result<ContextId> {
+        let Some(follow) = self.follow.clone() else { return Ok(from) };
+        if self.terminals.contexts.is_plain(from) || matches!(ir, Ir::Choice(_) | Ir::Repeat(..)) {
+            return Ok(from);
+        }
+        let first = follow.first(ir);
+        if first.nullable { Ok(from) } else { self.terminals.contexts.eased(from, &first.begin) }
+    }
+
+    /// The context to leave a rule in: conditions that nothing after it can break are void.
+    fn leave(&mut self, rule: usize, to: ContextId) -> Result<ContextId> {
+        match self.follow.clone() {
+            None => Ok(to),
+            Some(follow) => self.terminals.contexts.eased(to, &follow.follow[rule]),
+        }
+    }
+
     // --- Where rules can end ---
 
     /// A least fixed point: a rule is looked at again when one that it uses can end in a new context.
@@ -156,7 +181,10 @@ impl Lowering<'_> {
         self.ends.insert((expanded.root, first), BTreeSet::new());
         self.stale.push((expanded.root, first));
         while let Some(key) = self.stale.pop() {
-            let ends = self.ends_of(&expanded.rules[key.0].body, &BTreeSet::from([key.1]), key)?;
+            let mut ends = BTreeSet::new();
+            for end in self.ends_of(&expanded.rules[key.0].body, &BTreeSet::from([key.1]), key)? {
+                ends.insert(self.leave(key.0, end)?);
+            }
             let known = self.ends.entry(key).or_default();
             if ends.len() > known.len() {
                 *known = ends;
@@ -173,6 +201,11 @@ impl Lowering<'_> {
         user: (usize, ContextId),
     ) -> Result<BTreeSet<ContextId>> {
         let mut out = BTreeSet::new();
+        let mut entered = BTreeSet::new();
+        for &q in from {
+            entered.insert(self.enter(ir, q)?);
+        }
+        let from = &entered;
         match ir {
             Ir::Lexeme(lexeme) => {
                 let needs = self.expanded.lexemes[*lexeme].needs;
@@ -277,7 +310,12 @@ impl Lowering<'_> {
         self.check_size()?;
         let expanded = Rc::clone(&self.expanded);
         let found = &expanded.rules[rule];
-        let mut bodies = self.expr(&found.body, from)?;
+        let mut all: BTreeMap<ContextId, Vec<ExprId>> = BTreeMap::new();
+        for (end, body) in self.expr(&found.body, from)? {
+            all.entry(self.leave(rule, end)?).or_default().push(body);
+        }
+        let mut bodies: Ends =
+            all.into_iter().map(|(end, bodies)| (end, self.builder.choice(bodies))).collect();
         let ends: Vec<ContextId> = self.ends.get(&(rule, from)).into_iter().flatten().copied().collect();
         for end in ends {
             let Some(&id) = self.variants.get(&(rule, from, end)) else { continue };
@@ -299,6 +337,7 @@ impl Lowering<'_> {
     }
 
     fn expr(&mut self, ir: &Ir, from: ContextId) -> Result<Ends> {
+        let from = self.enter(ir, from)?;
         Ok(match ir {
             Ir::Lexeme(lexeme) => self.lexeme(*lexeme, from)?,
             Ir::Rule(rule) => {

@@ -27,6 +27,7 @@ mod contexts;
 mod cursor;
 mod directives;
 mod expand;
+mod follow;
 mod literal;
 mod load;
 mod looks;

@@ -122,6 +122,14 @@ impl<'d> Terminals<'d> {
         needs
     }
 
+    /// The expression of a defined terminal that is known already.
+    pub(super) fn body(&self, index: usize) -> Option<Rc<Re>> {
+        match self.known.get(&index) {
+            Some(Known::Done(re, _)) => Some(Rc::clone(re)),
+            _ => None,
+        }
+    }
+
     /// The expression of a node inside a terminal.
     pub(super) fn expression(&mut self, node: &Node) -> Result<Rc<Re>> {
         Ok(match &node.kind {
