@@ -37,6 +37,7 @@ from .bitmask import (
     get_bitmask_shape,
     reset_token_bitmask,
 )
+from .compose import choice, optional, repeat, seq
 from .errors import (
     BytewrightError,
     CompileCancelledError,
@@ -93,8 +94,12 @@ __all__ = [
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",
     "bitmask_dtype",
+    "choice",
     "get_bitmask_shape",
+    "optional",
+    "repeat",
     "reset_token_bitmask",
+    "seq",
 ]
 
 

@@ -1,6 +1,6 @@
 //! `Grammar`: reading, joining and printing grammars.
 
-use crate::convert::{Text, optional_count};
+use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, class, invalid_argument};
 use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText, TagText};
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
@@ -200,6 +200,27 @@ impl Grammar {
             draft,
         )?;
         let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The grammar of exactly these texts.
+    #[staticmethod]
+    fn from_choices(py: Python<'_>, choices: Vec<Text>) -> PyResult<Self> {
+        let texts: Vec<String> = choices.into_iter().map(|Text(text)| text).collect();
+        let grammar = py.detach(|| bytewright::Grammar::from_choices(&texts)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The grammar of `least` to `most` texts of this one (None: without end), one after the other.
+    #[pyo3(signature = (least=0, most=None))]
+    fn repeat(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = count)] least: usize,
+        #[pyo3(from_py_with = optional_count)] most: Option<usize>,
+    ) -> PyResult<Self> {
+        let bound = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let grammar = py.detach(|| self.grammar.repeat(bound(least), most.map(bound))).raise()?;
         Ok(Self { grammar })
     }
 
