@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -162,6 +163,22 @@ def test_limits(text, limit) -> None:
     with pytest.raises(LimitExceededError) as caught:
         bw.Grammar.from_lark(text)
     assert re.fullmatch(limit, caught.value.limit)
+
+
+def test_unused_rules_are_no_news() -> None:
+    text = 'start: x /a(?!b)/ | /b/ x\nx: /c?/\nunused: "u"\nUNUSED: "v"'
+    assert bw.Grammar.from_lark(text).annotations == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\w", r"\d", r"\s", r"[^\W\d]", r"(?a:\w)", r"[^\W\u03b9]", "é", r"\u017f", r"\u212a", "i", "Σ"],
+)
+def test_characters_are_those_of_re(pattern: str) -> None:
+    # Up to where Unicode no longer changes.
+    accepts, flags = recogniser(f"start: /{pattern}/i"), re.IGNORECASE
+    chars = [chr(code) for code in range(0x2C00) if unicodedata.category(chr(code)) != "Cn"]
+    assert [c for c in chars if accepts(c)] == [c for c in chars if re.fullmatch(pattern, c, flags)]
 
 
 def test_counted_repeats_stay_counters() -> None:

@@ -84,7 +84,10 @@ pub(super) fn lower(program: &Program, options: &LarkOptions) -> Result<Grammar>
             lowering.builder.annotate("ignored-attribute", message);
         }
     }
-    lowering.builder.build(root)
+    let mut grammar = lowering.builder.build(root)?;
+    // Which of the rules made here are used is no news to anybody; Lark has nothing to say about those of the text.
+    grammar.annotations.retain(|annotation| annotation.kind != "unreachable-rule");
+    Ok(grammar)
 }
 
 /// The budget's limit has another name here than where grammars are compiled.

@@ -429,7 +429,8 @@ impl Parser {
             return Ok(look);
         }
         let set = self.class_escape()?;
-        Ok(self.class_of(set))
+        // As in `re`, the flag `i` does not reach into categories.
+        Ok(if "dDwWsS".contains(c) { Rc::new(Re::Class(set)) } else { self.class_of(set) })
     }
 
     /// An escape that stands for characters, past the backslash.
@@ -489,7 +490,7 @@ impl Parser {
     /// A class, past the opening bracket.
     fn class(&mut self, start: usize) -> Parsed<Rc<Re>> {
         let negated = self.eat("^");
-        let mut out = CodeSet::default();
+        let (mut out, mut categories) = (CodeSet::default(), CodeSet::default());
         let mut is_first = true;
         loop {
             let Some(c) = self.peek() else {
@@ -501,11 +502,13 @@ impl Parser {
                 break;
             }
             is_first = false;
+            let is_category = c == '\\' && self.text.get(self.at + 1).is_some_and(|c| "dDwWsS".contains(*c));
             let lo = self.class_atom(c)?;
             let is_range =
                 self.peek() == Some('-') && self.text.get(self.at + 1).is_some_and(|&next| next != ']');
             if !is_range {
-                out = out.union(&lo);
+                let part = if is_category { &mut categories } else { &mut out };
+                *part = part.union(&lo);
                 continue;
             }
             self.at += 1;
@@ -520,6 +523,7 @@ impl Parser {
             }
         }
         let out = if self.flags.ignore_case { classes::without_case(&out, self.flags.ascii) } else { out };
+        let out = out.union(&categories);
         Ok(Rc::new(Re::Class(if negated { CodeSet::all().difference(&out) } else { out })))
     }
 

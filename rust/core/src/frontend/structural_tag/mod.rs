@@ -52,5 +52,8 @@ pub fn parse(text: &str) -> Result<Grammar> {
     let budget = Budget::new(None, STATES, CancelToken::default());
     let body = lower::Lowering::new(&mut builder, budget).whole(&format)?;
     builder.define(root, body, None)?;
-    builder.build(root)
+    let mut grammar = builder.build(root)?;
+    // The rules are made here: which of them are used is no news to anybody.
+    grammar.annotations.retain(|annotation| annotation.kind != "unreachable-rule");
+    Ok(grammar)
 }
