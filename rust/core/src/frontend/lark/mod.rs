@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Lookaround at the end of a terminal looks at the text beyond it, as in Python: see [`contexts`].
-//! [`docs/lark.md`](https://docs.rs/bytewright) lists what differs from Lark and what is refused.
+//! `docs/lark.md` lists what differs from Lark and what is refused.
 //!
 //! Sources: Lark's "Grammar Reference" and its `lark.lark`; Python's `re`; llguidance's `docs/syntax.md`.
 
