@@ -35,6 +35,14 @@ def test_mask_shows_what_may_follow(tmp_path):
     assert run("mask", str(grammar), "-p", "b")[0] == 1
 
 
+def test_lark_files_import_from_beside_them(tmp_path):
+    (tmp_path / "g.lark").write_text("start: WORD+\n%import .words.WORD\n%ignore / /")
+    (tmp_path / "words.lark").write_text('WORD: "a" | "b"')
+    assert run("check", str(tmp_path / "g.lark"), "-", text="a b")[0] == 0
+    status, out, _ = run("check", str(tmp_path / "g.lark"), "-", text="a c")
+    assert (status, out[:6]) == (1, "-:1:3:")
+
+
 def test_compile_writes_what_loads(tmp_path):
     pattern, compiled = tmp_path / "g.regex", tmp_path / "g.json"
     pattern.write_text("[a-z]{2,2000}\n")

@@ -37,6 +37,7 @@ from .bitmask import (
     get_bitmask_shape,
     reset_token_bitmask,
 )
+from .compose import choice, optional, repeat, seq
 from .errors import (
     BytewrightError,
     CompileCancelledError,
@@ -47,6 +48,7 @@ from .errors import (
     InvalidArgumentError,
     InvalidBitmaskError,
     InvalidSchemaError,
+    InvalidStructuralTagError,
     InvalidTokenizerError,
     LimitExceededError,
     MatcherTerminatedError,
@@ -75,6 +77,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidBitmaskError",
     "InvalidSchemaError",
+    "InvalidStructuralTagError",
     "InvalidTokenizerError",
     "LimitExceededError",
     "MatcherTerminatedError",
@@ -91,8 +94,12 @@ __all__ = [
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",
     "bitmask_dtype",
+    "choice",
     "get_bitmask_shape",
+    "optional",
+    "repeat",
     "reset_token_bitmask",
+    "seq",
 ]
 
 

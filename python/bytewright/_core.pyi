@@ -1,5 +1,6 @@
 """Types of the compiled module. `tests/test_stubs.py` compares them with what is really there."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
@@ -73,6 +74,16 @@ class Grammar:
     @staticmethod
     def from_regex(pattern: str | bytes) -> Grammar: ...
     @staticmethod
+    def from_lark(
+        text: str | bytes,
+        *,
+        start: str = "start",
+        imports: dict[str, str] = {},
+        import_paths: Sequence[str | os.PathLike[str]] = (),
+    ) -> Grammar: ...
+    @staticmethod
+    def from_structural_tag(structural_tag: Any) -> Grammar: ...
+    @staticmethod
     def from_json_schema(
         schema: Any,
         *,
@@ -86,6 +97,9 @@ class Grammar:
         draft: str | None = None,
         documents: dict[str, Any] = {},
     ) -> Grammar: ...
+    @staticmethod
+    def from_choices(choices: Sequence[str | bytes]) -> Grammar: ...
+    def repeat(self, least: int = 0, most: int | None = None) -> Grammar: ...
     @staticmethod
     def builtin_json_grammar() -> Grammar: ...
     @staticmethod
@@ -123,6 +137,7 @@ class GrammarCompiler:
         self, grammar: Grammar | str | bytes, *, root_rule_name: str = "root"
     ) -> CompiledGrammar: ...
     def compile_regex(self, pattern: str | bytes) -> CompiledGrammar: ...
+    def compile_structural_tag(self, structural_tag: Any) -> CompiledGrammar: ...
     def compile_json_schema(
         self,
         schema: Any,

@@ -28,8 +28,8 @@ from bytewright.tokenizers.named import TOKENIZERS, load_named_tokenizer
 __all__ = ["main"]
 
 GRAMMAR_HELP = (
-    "A grammar: a file of EBNF (.ebnf, .gbnf), one regular expression (.regex) or a JSON Schema (.json), "
-    "or the name of a ready grammar, e.g. `json`, `sql`, `semver` (docs/grammars.md)."
+    "A grammar: a file of EBNF (.ebnf, .gbnf), Lark (.lark), one regular expression (.regex) or a JSON "
+    "Schema (.json), or the name of a ready grammar, e.g. `json`, `sql`, `semver` (docs/grammars.md)."
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
@@ -45,6 +45,8 @@ def read_grammar(source: str) -> bw.Grammar:
     text = path.read_bytes()
     if path.suffix == ".json":
         return bw.Grammar.from_json_schema(text)
+    if path.suffix == ".lark":
+        return bw.Grammar.from_lark(text, import_paths=[path.parent])
     if path.suffix == ".regex":
         return bw.Grammar.from_regex(text.rstrip(b"\r\n"))
     return bw.Grammar.from_ebnf(text)

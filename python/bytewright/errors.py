@@ -25,6 +25,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidBitmaskError",
     "InvalidSchemaError",
+    "InvalidStructuralTagError",
     "InvalidTokenizerError",
     "LimitExceededError",
     "MatcherTerminatedError",
@@ -101,6 +102,12 @@ class UnsupportedSchemaError(GrammarError):
     """A JSON Schema keyword is used as it is not supported. `keyword` and `pointer` say which and where."""
 
     keyword: str = ""
+    pointer: str = ""
+
+
+class InvalidStructuralTagError(GrammarError):
+    """A structural tag is none, or asks for what is not supported. `pointer` is the JSON pointer to it."""
+
     pointer: str = ""
 
 

@@ -1,4 +1,4 @@
-"""What may stand for a JSON Schema in Python.
+"""What may stand for a JSON Schema, or a structural tag, in Python.
 
 Text and bytes go to the engine as they are; everything else becomes JSON text here.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import InvalidArgumentError
 
-__all__ = ["schema_text"]
+__all__ = ["schema_text", "structural_tag_text"]
 
 
 def schema_text(schema: Any) -> str:
@@ -59,3 +59,22 @@ def _of_response_format(schema: dict[str, Any]) -> Any:
             raise InvalidArgumentError("the response_format has no 'schema' in its 'json_schema'")
         return inner["schema"]
     return schema
+
+
+def structural_tag_text(structural_tag: Any) -> str:
+    """The JSON text of a structural tag.
+
+    Takes a dict, which may hold Pydantic models as schemas, or a Pydantic model of a tag.
+
+    Raises:
+        InvalidArgumentError: for anything else.
+
+    >>> structural_tag_text({"type": "any_text"})
+    '{"type": "any_text"}'
+    """
+    dump = getattr(structural_tag, "model_dump", None)
+    if callable(dump):
+        structural_tag = dump(by_alias=True, exclude_none=True)
+    if isinstance(structural_tag, dict):
+        return json.dumps(structural_tag, default=lambda schema: json.loads(schema_text(schema)))
+    raise InvalidArgumentError(f"a structural tag is JSON text or a dict; got {type(structural_tag)!r}")

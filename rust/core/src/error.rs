@@ -146,6 +146,16 @@ pub enum Error {
         /// What about it is not supported, and what to do.
         reason: String,
     },
+    /// A structural tag that is none, or asks for what is not supported.
+    #[error("{message} (at {pointer:?} of the structural tag){}", hint_suffix(.hint))]
+    InvalidStructuralTag {
+        /// What is wrong.
+        message: String,
+        /// JSON pointer (RFC 6901) to the place.
+        pointer: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
     /// The grammar derives no string at all.
     #[error("the grammar derives nothing: {reason}")]
     EmptyLanguage {

@@ -4,7 +4,7 @@ use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, invalid_argument};
 use crate::grammar::{Grammar, UnreachableRules};
 use crate::interrupt::interruptible;
-use crate::json_schema::{Documents, DraftName, Indent, SchemaText};
+use crate::json_schema::{Documents, DraftName, Indent, SchemaText, TagText};
 use crate::tokenizer::TokenizerInfo;
 use bytewright::compile::{DEFAULT_CACHE_LIMIT_BYTES, DEFAULT_STATE_LIMIT};
 use bytewright::frontend::ebnf::Unreachable;
@@ -117,6 +117,11 @@ impl GrammarCompiler {
     /// Compiles a regular expression, which the whole text must match.
     fn compile_regex(&self, py: Python<'_>, pattern: Text) -> PyResult<CompiledGrammar> {
         self.compile(py, &Grammar::from_regex(py, pattern)?)
+    }
+
+    /// Compiles a structural tag; see `Grammar.from_structural_tag`.
+    fn compile_structural_tag(&self, py: Python<'_>, structural_tag: TagText) -> PyResult<CompiledGrammar> {
+        self.compile(py, &Grammar::from_structural_tag(py, structural_tag)?)
     }
 
     /// Compiles a JSON Schema; the arguments are those of `Grammar.from_json_schema`.

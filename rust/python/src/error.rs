@@ -54,7 +54,9 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             exception.setattr(intern!(py, "rule"), name)?;
         }
         Error::Unsupported { feature, .. } => exception.setattr(intern!(py, "feature"), feature)?,
-        Error::InvalidSchema { pointer, .. } => exception.setattr(intern!(py, "pointer"), pointer)?,
+        Error::InvalidSchema { pointer, .. } | Error::InvalidStructuralTag { pointer, .. } => {
+            exception.setattr(intern!(py, "pointer"), pointer)?
+        }
         Error::UnsupportedSchema { keyword, pointer, .. } => {
             exception.setattr(intern!(py, "keyword"), keyword)?;
             exception.setattr(intern!(py, "pointer"), pointer)?;
@@ -87,6 +89,7 @@ fn class_name(error: &Error) -> &'static str {
         Error::Unsupported { .. } => "UnsupportedFeatureError",
         Error::InvalidSchema { .. } => "InvalidSchemaError",
         Error::UnsupportedSchema { .. } => "UnsupportedSchemaError",
+        Error::InvalidStructuralTag { .. } => "InvalidStructuralTagError",
         Error::EmptyLanguage { .. } => "EmptyLanguageError",
         Error::LimitExceeded { .. } => "LimitExceededError",
         Error::Cancelled => "CompileCancelledError",

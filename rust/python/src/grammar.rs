@@ -1,14 +1,17 @@
 //! `Grammar`: reading, joining and printing grammars.
 
-use crate::convert::{Text, optional_count};
+use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, class, invalid_argument};
-use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText};
+use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText, TagText};
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
-use bytewright::frontend::regex;
+use bytewright::frontend::lark::{self, LarkOptions};
+use bytewright::frontend::{regex, structural_tag};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 
 /// A context-free grammar over bytes, before it meets a tokenizer. Immutable.
 #[pyclass(frozen, eq, module = "bytewright")]
@@ -35,6 +38,41 @@ impl<'py> FromPyObject<'_, 'py> for UnreachableRules {
                 )))
             }
         }
+    }
+}
+
+/// `imports=`: texts by path.
+#[derive(Default)]
+pub(crate) struct Imports(HashMap<String, String>);
+
+impl<'py> FromPyObject<'_, 'py> for Imports {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let mut out = HashMap::new();
+        for (path, text) in object.cast::<PyDict>()?.iter() {
+            let Text(text) = text.extract()?;
+            out.insert(path.extract()?, text);
+        }
+        Ok(Self(out))
+    }
+}
+
+impl Imports {
+    /// The text of a path: the caller's, or a file below one of the directories.
+    fn load(&self, path: &str, directories: &[PathBuf]) -> bytewright::Result<Option<String>> {
+        if let Some(text) = self.0.get(path) {
+            return Ok(Some(text.clone()));
+        }
+        // A path is made of names and slashes, so it leads to no other place.
+        let Some(file) = directories.iter().map(|directory| directory.join(path)).find(|file| file.is_file())
+        else {
+            return Ok(None);
+        };
+        let bytes = std::fs::read(&file).map_err(|error| {
+            bytewright::Error::InvalidArgument(format!("cannot read {}: {error}", file.display()))
+        })?;
+        bytewright::error::utf8_text(&bytes).map(|text| Some(text.to_owned()))
     }
 }
 
@@ -70,6 +108,47 @@ impl Grammar {
     #[staticmethod]
     pub(crate) fn from_regex(py: Python<'_>, pattern: Text) -> PyResult<Self> {
         let grammar = py.detach(|| regex::parse(&pattern.0)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// Reads a grammar of the Lark parser (1.3), and what llguidance adds to them.
+    ///
+    /// Args:
+    ///     text: the grammar.
+    ///     start: the rule that a whole text matches.
+    ///     imports: the texts of imported grammars by path, e.g. `{"names.lark": "..."}` for `%import names.NAME`.
+    ///     import_paths: directories where other imports are looked for; nothing is read from files without it.
+    ///
+    /// Raises `GrammarSyntaxError`, `UndefinedRuleError` and `UnsupportedFeatureError` with the line and column, and
+    /// `LimitExceededError`.
+    #[staticmethod]
+    #[pyo3(
+        signature = (text, *, start="start", imports=Imports::default(), import_paths=Vec::new()),
+        text_signature = "(text, *, start='start', imports={}, import_paths=())"
+    )]
+    fn from_lark(
+        py: Python<'_>,
+        text: Text,
+        start: &str,
+        imports: Imports,
+        import_paths: Vec<PathBuf>,
+    ) -> PyResult<Self> {
+        let options = LarkOptions { start: start.into(), ..LarkOptions::default() };
+        let load = |path: &str| imports.load(path, &import_paths);
+        let grammar = py.detach(|| lark::parse(&text.0, &options, &load)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// Reads a structural tag: free text with parts that must follow a format, such as tool calls.
+    ///
+    /// Args:
+    ///     structural_tag: XGrammar's JSON, as text, a dict or a Pydantic model: a tree of formats below `format`, the older
+    ///         `structures` and `triggers`, or a format alone.
+    ///
+    /// Raises `InvalidStructuralTagError` with the JSON pointer, and what the grammars and patterns in it raise.
+    #[staticmethod]
+    pub(crate) fn from_structural_tag(py: Python<'_>, structural_tag: TagText) -> PyResult<Self> {
+        let grammar = py.detach(|| structural_tag::parse(&structural_tag.0)).raise()?;
         Ok(Self { grammar })
     }
 
@@ -121,6 +200,27 @@ impl Grammar {
             draft,
         )?;
         let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The grammar of exactly these texts.
+    #[staticmethod]
+    fn from_choices(py: Python<'_>, choices: Vec<Text>) -> PyResult<Self> {
+        let texts: Vec<String> = choices.into_iter().map(|Text(text)| text).collect();
+        let grammar = py.detach(|| bytewright::Grammar::from_choices(&texts)).raise()?;
+        Ok(Self { grammar })
+    }
+
+    /// The grammar of `least` to `most` texts of this one (None: without end), one after the other.
+    #[pyo3(signature = (least=0, most=None))]
+    fn repeat(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = count)] least: usize,
+        #[pyo3(from_py_with = optional_count)] most: Option<usize>,
+    ) -> PyResult<Self> {
+        let bound = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let grammar = py.detach(|| self.grammar.repeat(bound(least), most.map(bound))).raise()?;
         Ok(Self { grammar })
     }
 

@@ -24,6 +24,24 @@ impl<'py> FromPyObject<'_, 'py> for SchemaText {
     }
 }
 
+/// A structural tag: JSON text, or anything that `bytewright.json_schema.structural_tag_text` makes JSON text of.
+pub(crate) struct TagText(pub(crate) String);
+
+impl<'py> FromPyObject<'_, 'py> for TagText {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if object.cast::<PyString>().is_ok() || object.cast::<PyBytes>().is_ok() {
+            let Text(text) = object.extract()?;
+            return Ok(Self(text));
+        }
+        let module = object.py().import(intern!(object.py(), "bytewright.json_schema"))?;
+        let made = module.call_method1(intern!(object.py(), "structural_tag_text"), (object,))?;
+        let Text(text) = made.extract()?;
+        Ok(Self(text))
+    }
+}
+
 /// Other documents, by URI.
 #[derive(Default)]
 pub(crate) struct Documents(pub(crate) Vec<(String, String)>);

@@ -27,10 +27,64 @@ impl Grammar {
     }
 }
 
+impl Grammar {
+    /// Exactly these texts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if there are none.
+    pub fn from_choices(choices: &[impl AsRef<[u8]>]) -> Result<Self> {
+        if choices.is_empty() {
+            return Err(Error::InvalidArgument("from_choices needs at least one text".into()));
+        }
+        let mut builder = GrammarBuilder::new("");
+        let root = builder.declare("root");
+        let options = choices.iter().map(|choice| builder.literal(choice)).collect();
+        let body = builder.choice(options);
+        builder.define(root, body, None)?;
+        builder.build(root)
+    }
+
+    /// `min` to `max` sentences of this grammar (`None`: without end), one after the other.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if `max` is less than `min`.
+    pub fn repeat(&self, min: u32, max: Option<u32>) -> Result<Self> {
+        if max.is_some_and(|max| max < min) {
+            let max = max.unwrap_or_default();
+            return Err(Error::InvalidArgument(format!(
+                "at least {min} and at most {max} times is impossible"
+            )));
+        }
+        compose(&[self], "repeat", |builder, parts| {
+            let body = builder.concat(parts);
+            builder.repeat(body, min, max)
+        })
+    }
+}
+
+impl GrammarBuilder {
+    /// Copies a whole grammar in, its rules renamed where names clash; gives its root. Its spans are left behind: they point
+    /// into another text.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the two are too large together.
+    pub fn embed(&mut self, grammar: &Grammar) -> Result<RuleId> {
+        let exprs = self.expression_count() + grammar.exprs.len();
+        if exprs > u32::MAX as usize {
+            let message = format!("{exprs} expressions");
+            return Err(Error::LimitExceeded { limit: "grammar_size", message });
+        }
+        let mut bare = grammar.clone();
+        bare.spans.fill(None);
+        bare.rules.iter_mut().for_each(|rule| rule.span = None);
+        copy(self, &bare, 0)
+    }
+}
+
 fn compose(
     grammars: &[&Grammar],
     what: &str,
-    join: fn(&mut GrammarBuilder, Vec<ExprId>) -> ExprId,
+    join: impl FnOnce(&mut GrammarBuilder, Vec<ExprId>) -> ExprId,
 ) -> Result<Grammar> {
     if grammars.is_empty() {
         return Err(Error::InvalidArgument(format!("{what} needs at least one grammar")));
@@ -97,6 +151,18 @@ mod tests {
 
     fn read(text: &str) -> Grammar {
         ebnf::parse(text, &ebnf::EbnfOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn texts_are_listed_and_grammars_repeated() {
+        let choice = Grammar::from_choices(&["yes", "no", "é"]).unwrap();
+        let some = choice.repeat(1, Some(3)).unwrap();
+        for (text, fits) in [("yes", true), ("noé", true), ("", false), ("nononono", false), ("n", false)] {
+            assert_eq!(matches(&some, text.as_bytes()), fits, "{text}");
+        }
+        assert!(choice.repeat(2, Some(1)).is_err());
+        let none: [&str; 0] = [];
+        assert!(Grammar::from_choices(&none).is_err());
     }
 
     #[test]
