@@ -3,6 +3,7 @@
 //! [`Engine::shape`] works a goal out, one level deep, and remembers it; [`Engine::is_inhabited`] says whether any value
 //! satisfies a goal at all, as a least fixpoint: a value that needs itself inside itself is none.
 
+use super::content::Embedded;
 use super::document::{Documents, NodeId};
 use super::goal::{Goal, GoalId, Goals, Value, ValueId};
 use super::number::{Numbers, Span};
@@ -90,9 +91,19 @@ impl Engine {
         }
         let shape = self.work_out(goal);
         self.in_progress.remove(&goal);
-        let shape = Arc::new(shape?);
+        let shape = Arc::new(shape.map_err(|error| self.placed(error, goal))?);
         self.shapes.insert(goal, Arc::clone(&shape));
         Ok(shape)
+    }
+
+    /// An error about a schema that does not say where, with the place of a goal.
+    fn placed(&self, error: Error, goal: GoalId) -> Error {
+        match error {
+            Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
+                Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }
+            }
+            error => error,
+        }
     }
 
     fn loop_error(&self, goal: GoalId) -> Error {
@@ -135,17 +146,8 @@ impl Engine {
             }
             Goal::Not(inner) => {
                 let shape = self.shape(inner)?;
-                let error = match shape.not(&mut self.goals, &mut self.regular) {
-                    Ok(shape) => return Ok(shape),
-                    Err(error) => error,
-                };
-                let node = self.goals.schema_of(inner);
-                Err(match (error, node) {
-                    (Error::UnsupportedSchema { keyword, reason, .. }, Some(node)) => {
-                        self.documents.unsupported(node, &keyword, reason)
-                    }
-                    (error, _) => error,
-                })
+                let negated = shape.not(&mut self.goals, &mut self.regular);
+                negated.map_err(|error| self.placed(error, inner))
             }
         }
     }
@@ -211,7 +213,7 @@ impl Engine {
             }
         }
         let term = self.regular.words(words.iter().map(|word| &**word));
-        shape.strings = Strings { term, pinned: true };
+        shape.strings = Strings { term, pinned: true, embedded: Embedded::default() };
         Ok(shape)
     }
 
@@ -253,7 +255,7 @@ impl Engine {
         if shape.null || shape.no || shape.yes || self.has_number(&shape.numbers)? {
             return Ok(true);
         }
-        if self.has_string(shape.strings.term)? {
+        if shape.strings.embedded.any() || self.has_string(shape.strings.term)? {
             return Ok(true);
         }
         for arr in &shape.arrays {

@@ -164,7 +164,7 @@ impl Engine {
             return Ok(None);
         }
         let shape = self.shape(goal)?;
-        if !shape.arrays.is_empty() || !shape.objects.is_empty() {
+        if !shape.arrays.is_empty() || !shape.objects.is_empty() || shape.strings.embedded.any() {
             return Ok(None);
         }
         let point = |span: &super::number::Span| match (&span.lo, &span.hi) {

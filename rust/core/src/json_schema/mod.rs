@@ -5,6 +5,7 @@
 
 mod applicators;
 pub mod byte_dfa;
+mod content;
 pub mod decimal;
 mod dialect;
 mod document;

@@ -8,11 +8,13 @@
 //! to it can be completed.
 
 mod array;
+mod content;
 mod layout;
 mod object;
 mod text;
 
 use super::byte_dfa::ByteDfa;
+use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
 use super::goal::GoalId;
 use super::items::Written;
@@ -44,6 +46,8 @@ enum Kind {
     Text(Strings),
     /// So many characters of a string; each round of the counter is one.
     Chars(u32, Option<u32>),
+    /// A JSON text in a string, with its quotes; or a value inside one.
+    Embedded(Reading),
     /// A number of a set.
     Number(u32),
     /// Whitespace, a character a round.
@@ -110,6 +114,7 @@ enum Local {
     /// `null`, `true` or `false` up to a letter.
     Literal(&'static str, u8),
     Spell(Spell<TermId>),
+    Embedded(Spell<At>),
     /// A name that may still be one of the declared ones.
     Name(Spell<(TermId, Option<Branch>)>),
     /// A string with counted characters, before and after them.
@@ -178,6 +183,8 @@ pub(crate) struct JsonMachine {
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     targets: FxHashMap<TermId, Targets<TermId>>,
+    /// JSON texts in strings, as they are and packed.
+    texts: [Option<Arc<JsonTexts>>; 2],
 }
 
 impl JsonMachine {
@@ -211,9 +218,11 @@ impl JsonMachine {
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
+            texts: [None, None],
         };
         machine.rule(Kind::Value(root, 0));
         machine.edges(0)?;
+        machine.engine.annotate();
         let annotations = std::mem::take(&mut machine.engine.annotations);
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
         Ok((machine, annotations))
@@ -232,6 +241,7 @@ impl JsonMachine {
             Kind::Value(goal, _) => (format!("value {}", self.engine.pointer_of(*goal)), None, false),
             Kind::Text(_) => ("string".into(), None, true),
             Kind::Chars(min, max) => ("characters".into(), counter(*min, *max), true),
+            Kind::Embedded(_) => ("JSON text in a string".into(), None, false),
             Kind::Number(_) => ("number".into(), None, true),
             Kind::Space => ("whitespace".into(), counter(1, self.layout.max_run()), true),
             Kind::Gap(_) => ("whitespace".into(), None, true),
@@ -252,6 +262,7 @@ impl JsonMachine {
                 Local::Name(Spell::Char((names, branch)))
             }
             Kind::Object(..) | Kind::Array(..) => Local::Start,
+            Kind::Embedded(reading) => self.embedded_start(reading),
             Kind::Follow(_) => Local::Follow(0),
             Kind::Number(_) => Local::Number(0),
             _ => Local::Start,
@@ -264,7 +275,9 @@ impl JsonMachine {
     /// A state from which at least all that can follow a rule can follow.
     fn follow(&mut self, kind: &Kind) -> Option<u32> {
         let after = match kind {
+            Kind::Embedded(Reading::Value { .. }) => return None,
             Kind::Value(..)
+            | Kind::Embedded(_)
             | Kind::Text(_)
             | Kind::Number(_)
             | Kind::Object(..)
@@ -294,6 +307,9 @@ impl JsonMachine {
                 (Kind::Number(numbers), Local::Number(at)) => {
                     let automaton = &mut self.numbers[*numbers as usize];
                     (automaton.is_final(at), !automaton.edges(at).is_empty())
+                }
+                (&Kind::Embedded(reading @ Reading::Value { .. }), Local::Embedded(Spell::Char(at))) => {
+                    self.embedded_value(reading, at)
                 }
                 (Kind::Gap(text), Local::Bytes(at)) if at as usize == text.len() => (true, false),
                 _ => (false, true),
@@ -335,6 +351,7 @@ impl JsonMachine {
             (Kind::Value(goal, depth), Local::Start) => self.value(rule, goal, depth)?,
             (_, Local::Literal(word, at)) => self.literal(rule, word, at),
             (Kind::Text(strings), _) => self.string(rule, strings, local)?,
+            (Kind::Embedded(reading), _) => self.embedded(rule, reading, local),
             (Kind::Chars(..), Local::Spell(state)) => self.spell(rule, state, false)?,
             (Kind::Name(_, plan), Local::Name(state)) => self.name(rule, plan, state)?,
             (Kind::Number(numbers), Local::Number(at)) => {
@@ -387,7 +404,14 @@ impl JsonMachine {
         }
         let mut called = Vec::new();
         if self.engine.has_string(shape.strings.term)? {
-            called.push(Kind::Text(shape.strings));
+            called.push(Kind::Text(Strings { embedded: Embedded::default(), ..shape.strings }));
+        }
+        for (packed, is_there) in
+            [(false, shape.strings.embedded.plain), (true, shape.strings.embedded.packed)]
+        {
+            if is_there {
+                called.push(self.embed(packed));
+            }
         }
         if self.engine.has_number(&shape.numbers)? {
             called.push(Kind::Number(self.number(&shape.numbers)?));
