@@ -42,6 +42,8 @@ pub(super) struct Engine {
     found_loop: bool,
     inhabited: FxHashMap<GoalId, bool>,
     numbers_inhabited: FxHashMap<Numbers, bool>,
+    /// The values of goals that have few; see [`super::items`].
+    pub(super) few: FxHashMap<GoalId, Option<Vec<ValueId>>>,
     /// Goals whose emptiness is being looked into.
     path: Vec<GoalId>,
     /// Something was taken for inhabited, or for empty, because it is still being looked into.
@@ -67,6 +69,7 @@ impl Engine {
             found_loop: false,
             inhabited: FxHashMap::default(),
             numbers_inhabited: FxHashMap::default(),
+            few: FxHashMap::default(),
             path: Vec::new(),
             guessed: (false, false),
         };
@@ -249,6 +252,11 @@ impl Engine {
         let carried = if is_certain { (false, false) } else { (optimistic, pessimistic) };
         self.guessed = (before.0 | carried.0, before.1 | carried.1);
         Ok(result)
+    }
+
+    /// Whether emptiness is being looked into, so that answers may rest on guesses.
+    pub(super) fn is_guessing(&self) -> bool {
+        !self.path.is_empty() || !self.in_progress.is_empty()
     }
 
     fn is_shape_inhabited(&mut self, shape: &Shape) -> Result<bool> {

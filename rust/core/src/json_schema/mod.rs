@@ -17,6 +17,7 @@ mod items;
 mod keywords;
 mod machine;
 pub mod number;
+mod number_ends;
 mod options;
 mod pattern;
 mod plan;

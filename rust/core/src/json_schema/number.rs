@@ -70,6 +70,30 @@ impl Span {
         !(lo.1 && hi.1) || off || self.not_multiples.iter().any(|n| lo.0.is_multiple_of(n))
     }
 
+    /// The numbers if they are given by two bounds, and at most so many.
+    fn few(&self, most: usize) -> Option<Vec<Decimal>> {
+        let ((lo, with_lo), (hi, with_hi)) = self.lo.as_ref().zip(self.hi.as_ref())?;
+        let holds = |value: &Decimal| !self.not_multiples.iter().any(|n| value.is_multiple_of(n));
+        if lo == hi {
+            let is_in = *with_lo && *with_hi && self.multiple.as_ref().is_none_or(|m| lo.is_multiple_of(m));
+            return Some(if is_in && holds(lo) { vec![lo.clone()] } else { Vec::new() });
+        }
+        let unit = self.multiple.as_ref()?;
+        let (first, last) = (lo.quotient(unit, true), hi.quotient(unit, false));
+        if &last - &first >= most.into() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut factor = first;
+        while factor <= last {
+            let value = unit.times(&factor);
+            let is_in = (*with_lo || value != *lo) && (*with_hi || value != *hi);
+            out.extend(Some(value).filter(|value| is_in && holds(value)));
+            factor += 1;
+        }
+        Some(out)
+    }
+
     /// The numbers outside it. That it must be spelled plainly has no complement: an integer spelled with a point is then in
     /// neither, so that nothing invalid is ever taken.
     fn not(&self) -> Vec<Self> {
@@ -96,6 +120,15 @@ impl Numbers {
     /// Every number.
     pub fn all() -> Self {
         Self(vec![Span::default()])
+    }
+
+    /// The numbers, ascending within a span, if they are at most so many. A number may come twice.
+    pub fn few(&self, most: usize) -> Option<Vec<Decimal>> {
+        let mut out = Vec::new();
+        for span in &self.0 {
+            out.extend(span.few(most)?);
+        }
+        Some(out)
     }
 
     /// Whether it is plainly every number.

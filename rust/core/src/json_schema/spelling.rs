@@ -7,6 +7,7 @@
 use super::byte_dfa::ByteDfa;
 use super::decimal::Decimal;
 use super::number::{Numbers, Span};
+use super::number_ends::{Part, Place};
 use crate::automaton::Budget;
 use crate::error::{Error, Result};
 
@@ -443,6 +444,17 @@ pub(super) struct LateNumbers {
 impl LateNumbers {
     pub(super) fn is_final(&self, state: u32) -> bool {
         self.all.is_final(&self.states[state as usize])
+    }
+
+    /// Where in a number a state is.
+    pub(super) fn place(&self, state: u32) -> Place {
+        let (phase, readings) = &self.states[state as usize];
+        let part = match phase {
+            Phase::Start | Phase::Minus | Phase::Zero | Phase::Whole => Part::Whole,
+            Phase::Point | Phase::Fraction => Part::Fraction,
+            Phase::E | Phase::ESign { .. } | Phase::Exponent { .. } => Part::Exponent,
+        };
+        Place { part, nonzero: readings.iter().flatten().any(|reading| reading.nonzero) }
     }
 
     /// The edges of a state; makes those that they lead to.

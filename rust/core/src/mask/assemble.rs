@@ -293,22 +293,39 @@ impl MaskContext<'_> {
         }));
     }
 
-    /// The tokens below a trie node that would complete a value which must not come again, ascending.
-    fn duplicates(&self, arena: &Arena, config: Config, node: u32) -> Vec<u32> {
+    /// The tokens below a trie node that would complete a value which must not come again, or could only be completed to
+    /// one, ascending.
+    fn duplicates(&self, arena: &mut Arena, config: Config, node: u32) -> Vec<u32> {
         let trie = self.vocabulary.trie();
         let mut out = Vec::new();
-        let mut todo: Vec<(usize, Rival)> =
-            arena.rivals(self.pda, config).into_iter().map(|rival| (node as usize, rival)).collect();
-        while let Some((at, rival)) = todo.pop() {
+        let rivals = arena.rivals(self.pda, config);
+        if rivals.is_empty() {
+            return out;
+        }
+        let start = arena.set_of_configs(&[config], SetFlags::default());
+        let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node as usize, start, rivals)];
+        while let Some((at, set, rivals)) = todo.pop() {
             let mut child = at + 1;
             while child < trie.nodes()[at].end as usize {
-                let end = trie.nodes()[child].end as usize;
-                let mut longer = rival.clone();
-                longer.bytes.push(trie.nodes()[child].byte);
-                match arena.fits(&longer) {
-                    Fit::Is(_) => (child..end).for_each(|at| out.extend_from_slice(trie.tokens_at(at))),
-                    Fit::Begins => todo.push((child, longer)),
-                    Fit::Not => {}
+                let (byte, end) = (trie.nodes()[child].byte, trie.nodes()[child].end as usize);
+                let mut begun = Vec::new();
+                let mut is_one = false;
+                for rival in &rivals {
+                    let mut longer = rival.clone();
+                    longer.bytes.push(byte);
+                    match arena.fits(&longer) {
+                        Fit::Is(_) => is_one = true,
+                        Fit::Begins => begun.push(longer),
+                        Fit::Not => {}
+                    }
+                }
+                if is_one || !begun.is_empty() {
+                    let next = arena.step(self.pda, set, byte);
+                    if is_one || next == SetId::DEAD {
+                        (child..end).for_each(|at| out.extend_from_slice(trie.tokens_at(at)));
+                    } else {
+                        todo.push((child, next, begun));
+                    }
                 }
                 child = end;
             }

@@ -79,20 +79,22 @@ pub(crate) struct Arena {
     steps: FxHashMap<(SetId, u8), SetId>,
     rows: Vec<[SetId; 256]>,
     popped: FxHashMap<(NodeId, RegisterId), SetId>,
-    registers: Registers,
+    pub(super) registers: Registers,
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
+    /// Whether ends are being tried; see [`super::doomed`].
+    pub(super) is_searching: bool,
     limit_bytes: usize,
-    over_limit: bool,
+    pub(super) over_limit: bool,
 }
 
 #[derive(Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     todo: Vec<Config>,
-    out: Vec<Config>,
-    flags: SetFlags,
+    pub(super) out: Vec<Config>,
+    pub(super) flags: SetFlags,
     entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
     edges: Vec<Edge>,
 }
@@ -117,6 +119,7 @@ impl Arena {
             popped_with: Vec::new(),
             history: Vec::new(),
             scratch: Scratch::default(),
+            is_searching: false,
             limit_bytes,
             over_limit: false,
         };
@@ -209,7 +212,7 @@ impl Arena {
         next
     }
 
-    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8, beside_wide: bool) -> SetId {
+    pub(super) fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8, beside_wide: bool) -> SetId {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
@@ -428,7 +431,15 @@ impl Arena {
                 self.pop_into_todo(pda, config.node, config.register);
             }
         }
+        self.drop_doomed(pda);
         self.finish_set()
+    }
+
+    /// The set after the end of a configuration's rule.
+    pub(super) fn set_after_rule(&mut self, pda: &Pda, config: Config) -> SetId {
+        self.round += 1;
+        self.pop_into_todo(pda, config.node, config.register);
+        self.close_round(pda)
     }
 
     /// Every return state beneath a stack set is arrived at, once a step.
@@ -451,7 +462,12 @@ impl Arena {
                 state => {
                     let register = match self.registers.returned(register, edge.register, pda.collects(state))
                     {
-                        Return::Register(register) => register,
+                        Return::Register(register) => {
+                            let config = Config { state, count: edge.count, node: edge.parent, register };
+                            let is_unknown = self.registers.is_partial(register);
+                            self.scratch.flags.recheck |= is_unknown && self.has_few_ends(pda, config);
+                            register
+                        }
                         Return::Recheck(register) => {
                             self.scratch.flags.recheck = true;
                             register

@@ -9,6 +9,7 @@
 
 mod array;
 mod content;
+mod ends;
 mod layout;
 mod object;
 mod text;
@@ -19,6 +20,7 @@ use super::engine::Engine;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
+use super::number_ends;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
@@ -185,6 +187,8 @@ pub(crate) struct JsonMachine {
     targets: FxHashMap<TermId, Targets<TermId>>,
     /// JSON texts in strings, as they are and packed.
     texts: [Option<Arc<JsonTexts>>; 2],
+    /// Where in a number each state of an automaton is.
+    places: FxHashMap<u32, Vec<number_ends::Place>>,
 }
 
 impl JsonMachine {
@@ -219,6 +223,7 @@ impl JsonMachine {
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
             texts: [None, None],
+            places: FxHashMap::default(),
         };
         machine.rule(Kind::Value(root, 0));
         machine.edges(0)?;
@@ -478,5 +483,10 @@ impl Machine for JsonMachine {
         self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
         self.edges_of(rule, local)
+    }
+
+    fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
+        self.ends_of(state, most)
     }
 }
