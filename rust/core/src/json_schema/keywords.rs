@@ -137,13 +137,13 @@ impl Engine {
                     Json::Bool(exclusive) if site.dialect.until(Draft::Draft4) => is_exclusive = *exclusive,
                     _ => {
                         let bound = Some((self.decimal(node, exclusive_key)?, false));
-                        numbers = numbers.and(&Numbers(vec![bounded(bound, above)]));
+                        numbers = numbers.and(&Numbers(vec![bounded(bound, above)]))?;
                     }
                 }
             }
             if let Some(node) = self.keyword(site, key) {
                 let bound = Some((self.decimal(node, key)?, !is_exclusive));
-                numbers = numbers.and(&Numbers(vec![bounded(bound, above)]));
+                numbers = numbers.and(&Numbers(vec![bounded(bound, above)]))?;
             }
         }
         if let Some(node) = self.keyword(site, "multipleOf") {
@@ -151,7 +151,7 @@ impl Engine {
             if multiple.is_zero() || multiple.is_negative() {
                 return Err(self.documents.invalid(node, "`multipleOf` is greater than 0", "correct it"));
             }
-            numbers = numbers.and(&Numbers(vec![Span { multiple: Some(multiple), ..Span::default() }]));
+            numbers = numbers.and(&Numbers(vec![Span { multiple: Some(multiple), ..Span::default() }]))?;
         }
         Ok(numbers)
     }

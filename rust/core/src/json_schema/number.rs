@@ -4,6 +4,8 @@
 //! intersection and complement, up to one thing: see [`Span::plain`].
 
 use super::decimal::Decimal;
+use super::shape::MAX_ALTERNATIVES;
+use crate::error::{Error, Result};
 
 /// A bound, and whether the bound itself belongs to the interval.
 pub type Bound = Option<(Decimal, bool)>;
@@ -54,6 +56,24 @@ impl Span {
         let (lo, hi) = (tighter(&self.lo, &other.lo, true), tighter(&self.hi, &other.hi, false));
         let span = Self { lo, hi, multiple, not_multiples, plain: self.plain || other.plain };
         (!span.is_plainly_empty()).then_some(span)
+    }
+
+    /// Whether every number of it plainly is one of the other.
+    fn is_within(&self, other: &Self) -> bool {
+        let bounded = |own: &Bound, bound: &Bound, above: bool| match (own, bound) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(a), Some(b)) => a.0 == b.0 && (!a.1 || b.1) || a.0 != b.0 && (a.0 > b.0) == above,
+        };
+        bounded(&self.lo, &other.lo, true)
+            && bounded(&self.hi, &other.hi, false)
+            && match (&self.multiple, &other.multiple) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(own), Some(wanted)) => own.is_multiple_of(wanted),
+            }
+            && other.not_multiples.iter().all(|n| self.not_multiples.contains(n))
+            && (!other.plain || self.plain)
     }
 
     fn is_plainly_empty(&self) -> bool {
@@ -137,15 +157,31 @@ impl Numbers {
     }
 
     /// What is in both.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] where that takes too many spans.
+    pub fn and(&self, other: &Self) -> Result<Self> {
+        if let ([one], many) | (many, [one]) = (&self.0[..], &other.0[..]) {
+            return Ok(Self(many.iter().filter_map(|span| span.and(one)).collect()));
+        }
+        let most = MAX_ALTERNATIVES.max(self.0.len()).max(other.0.len());
         let mut out: Vec<Span> = Vec::new();
         for a in &self.0 {
             for b in &other.0 {
-                out.extend(a.and(b).filter(|s| !out.contains(s)));
+                // A span inside another says nothing: without it, what few bounds and many multiples exclude stays small.
+                let Some(span) = a.and(b) else { continue };
+                if out.iter().any(|known| span.is_within(known)) {
+                    continue;
+                }
+                out.retain(|known| !known.is_within(&span));
+                out.push(span);
+                if out.len() > most {
+                    let message = format!("a set of numbers needs more than {most} ranges");
+                    return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+                }
             }
         }
-        Self(out)
+        Ok(Self(out))
     }
 
     /// What is in either.
@@ -163,8 +199,10 @@ impl Numbers {
     }
 
     /// What is not in it.
-    #[must_use]
-    pub fn not(&self) -> Self {
-        self.0.iter().fold(Self::all(), |rest, span| rest.and(&Self(span.not())))
+    ///
+    /// # Errors
+    /// Those of [`Self::and`].
+    pub fn not(&self) -> Result<Self> {
+        self.0.iter().try_fold(Self::all(), |rest, span| rest.and(&Self(span.not())))
     }
 }

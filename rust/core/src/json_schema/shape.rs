@@ -385,7 +385,7 @@ impl Shape {
             numbers: if other.numbers.is_all() {
                 self.numbers.clone()
             } else {
-                self.numbers.and(&other.numbers)
+                self.numbers.and(&other.numbers)?
             },
             strings: self.strings.and(&other.strings, regular)?,
             arrays,
@@ -420,7 +420,7 @@ impl Shape {
         out.null = !self.null;
         out.no = !self.no;
         out.yes = !self.yes;
-        out.numbers = self.numbers.not();
+        out.numbers = self.numbers.not()?;
         out.strings = self.strings.not(regular)?;
         for arr in &self.arrays {
             let outside = arr.not(goals)?;

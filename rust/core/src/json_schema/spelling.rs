@@ -529,7 +529,7 @@ mod tests {
         #[test]
         fn spellings_belong_iff_their_value_does(all in prop::collection::vec(spans(), 1..3), negate: bool) {
             let mut numbers = Numbers(all.clone());
-            if negate { numbers = numbers.not(); }
+            if negate { numbers = numbers.not().unwrap(); }
             let dfa = numbers.automaton(&mut Budget::unlimited()).unwrap();
             for tenths in -450i64..450 {
                 let (sign, m) = (if tenths < 0 { "-" } else { "" }, tenths.abs());

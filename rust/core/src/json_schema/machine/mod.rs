@@ -36,7 +36,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Working out one state takes no longer than this.
+/// Working out one state takes no longer than this, and making the first one, unless the compiler has a limit of its own.
 const STEP_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a rule reads.
@@ -173,6 +173,7 @@ pub(crate) struct JsonMachine {
     engine: Engine,
     layout: Layout,
     state_limit: usize,
+    step_limit: Duration,
     states: Vec<MachineState>,
     locals: IndexSet<(u32, Local), FxBuildHasher>,
     rules: Vec<MachineRule>,
@@ -202,7 +203,8 @@ impl JsonMachine {
         state_limit: usize,
     ) -> Result<(Self, Vec<Annotation>)> {
         let layout = Layout::new(&schema.options.whitespace)?;
-        let (mut engine, root) = Engine::new(schema, budget)?;
+        let step_limit = budget.time_limit().unwrap_or(STEP_LIMIT);
+        let (mut engine, root) = Engine::new(schema, budget.or_limit(STEP_LIMIT))?;
         if !engine.is_inhabited(root)? {
             return Err(Error::EmptyLanguage { reason: engine.explain(root)? });
         }
@@ -210,6 +212,7 @@ impl JsonMachine {
             engine,
             layout,
             state_limit,
+            step_limit,
             states: Vec::new(),
             locals: IndexSet::default(),
             rules: Vec::new(),
@@ -225,8 +228,8 @@ impl JsonMachine {
             texts: [None, None],
             places: FxHashMap::default(),
         };
-        machine.rule(Kind::Value(root, 0));
-        machine.edges(0)?;
+        let rule = machine.rule(Kind::Value(root, 0));
+        machine.edges_of(rule, Local::Start)?;
         machine.engine.annotate();
         let annotations = std::mem::take(&mut machine.engine.annotations);
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
@@ -480,13 +483,13 @@ impl Machine for JsonMachine {
             let message = format!("the schema needs more than {} automaton states", self.state_limit);
             return Err(Error::LimitExceeded { limit: "state_limit", message });
         }
-        self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
         self.edges_of(rule, local)
     }
 
     fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
-        self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         self.ends_of(state, most)
     }
 }
