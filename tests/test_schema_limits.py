@@ -144,12 +144,12 @@ SLOW = ADVERSARIAL["overlapping patterns far from the end"]
 
 
 def outcome(schema: Any) -> tuple[str, float]:
-    """What comes of compiling a schema and of masks, and the seconds of the longest step."""
-    longest, start = 0.0, time.perf_counter()
+    """What comes of compiling a schema and of masks, and the processor seconds of the longest step."""
+    longest, start = 0.0, time.process_time()
 
     def lap() -> None:
         nonlocal longest, start
-        longest, start = max(longest, time.perf_counter() - start), time.perf_counter()
+        longest, start = max(longest, time.process_time() - start), time.process_time()
 
     result = "compiled"
     try:
@@ -182,10 +182,10 @@ def test_adversarial_schemas_end_soon(name: str) -> None:
 
 
 def test_the_time_limit_is_the_compilers() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(bw.LimitExceededError, match=r"0\.05 s"):
         bw.GrammarCompiler(BYTES, time_limit=0.05).compile_json_schema(SLOW)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_the_state_limit_is_the_compilers() -> None:
@@ -196,10 +196,10 @@ def test_the_state_limit_is_the_compilers() -> None:
 def test_cancelling_stops_the_first_state() -> None:
     compiler = bw.GrammarCompiler(BYTES, time_limit=20)
     threading.Timer(0.1, compiler.cancel).start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(bw.CompileCancelledError):
         compiler.compile_json_schema(SLOW)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 if __name__ == "__main__":

@@ -291,6 +291,10 @@ impl Engine {
         if numbers.0.is_empty() || numbers.0.iter().any(is_wide) {
             return Ok(!numbers.0.is_empty());
         }
+        let is_given = |span: &Span| span.lo == span.hi && span.few(1).is_some_and(|few| !few.is_empty());
+        if numbers.0.iter().any(is_given) {
+            return Ok(true);
+        }
         if let Some(&known) = self.numbers_inhabited.get(numbers) {
             return Ok(known);
         }

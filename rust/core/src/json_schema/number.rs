@@ -91,7 +91,7 @@ impl Span {
     }
 
     /// The numbers if they are given by two bounds, and at most so many.
-    fn few(&self, most: usize) -> Option<Vec<Decimal>> {
+    pub(super) fn few(&self, most: usize) -> Option<Vec<Decimal>> {
         let ((lo, with_lo), (hi, with_hi)) = self.lo.as_ref().zip(self.hi.as_ref())?;
         let holds = |value: &Decimal| !self.not_multiples.iter().any(|n| value.is_multiple_of(n));
         if lo == hi {
