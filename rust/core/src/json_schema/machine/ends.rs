@@ -90,33 +90,30 @@ impl JsonMachine {
                 })
             })
             .collect();
-        while !todo.is_empty() {
-            let mut next: IndexSet<(Vec<u8>, Vec<Part>), FxBuildHasher> = IndexSet::default();
-            for (text, mut parts) in todo {
-                self.engine.budget.work()?;
-                let Some(ways) = (match parts.pop() {
-                    None | Some(Part::Stop) => {
-                        done.insert(text);
-                        continue;
-                    }
-                    Some(part) => self.ways(part, most)?,
-                }) else {
-                    return Ok(None);
-                };
-                for way in ways {
-                    let (mut text, mut parts) = (text.clone(), parts.clone());
-                    parts.extend(way.into_iter().rev());
-                    while let Some(Part::Bytes(bytes)) = parts.last() {
-                        text.extend_from_slice(bytes);
-                        parts.pop();
-                    }
-                    next.insert((text, parts));
+        // Depth first: the first string or number that is free ends the search.
+        while let Some((text, mut parts)) = todo.pop() {
+            self.engine.budget.work()?;
+            let Some(ways) = (match parts.pop() {
+                None | Some(Part::Stop) => {
+                    done.insert(text.clone());
+                    Some(Vec::new())
                 }
+                Some(part) => self.ways(part, most)?,
+            }) else {
+                return Ok(None);
+            };
+            for way in ways {
+                let (mut text, mut parts) = (text.clone(), parts.clone());
+                parts.extend(way.into_iter().rev());
+                while let Some(Part::Bytes(bytes)) = parts.last() {
+                    text.extend_from_slice(bytes);
+                    parts.pop();
+                }
+                todo.push((text, parts));
             }
-            if done.len() > most || next.len() > UNFINISHED * (most + 1) {
+            if done.len() > most || todo.len() > UNFINISHED * (most + 1) {
                 return Ok(None);
             }
-            todo = next.into_iter().collect();
         }
         Ok(Some(done.into_iter().collect()))
     }
