@@ -222,24 +222,93 @@ def test_schemas_live_in_grammars() -> None:
     assert loaded.is_completed()
 
 
+def kubernetes() -> Any:
+    """A document of the size of Kubernetes' definitions: 600 objects that refer to each other."""
+    definitions: dict[str, Any] = {}
+    for i in range(600):
+        properties: dict[str, Any] = {
+            f"field{k}": {"description": "d" * 80, "type": ["string", "null"], "maxLength": 63}
+            for k in range(12)
+        }
+        properties["spec"] = {"$ref": f"#/definitions/d{(i * 7 + 1) % 600}"}
+        properties["list"] = {"type": "array", "items": {"$ref": f"#/definitions/d{(i * 11 + 5) % 600}"}}
+        properties["labels"] = {"type": "object", "additionalProperties": {"type": "string"}}
+        definitions[f"d{i}"] = {
+            "type": "object",
+            "properties": properties,
+            "required": ["field0"],
+            "additionalProperties": False,
+        }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "definitions": definitions,
+        "$ref": "#/definitions/d0",
+    }
+
+
 COSTLY = {
     "maxLength": {"type": "string", "maxLength": 100_000},
+    "maxLength 2000": {"type": "string", "maxLength": 2000},
     "maxItems": {"type": "array", "items": {"type": "integer"}, "maxItems": 10_000, "minItems": 9_000},
+    "unique maxItems": {
+        "type": "array",
+        "items": {"type": "integer"},
+        "maxItems": 10_000,
+        "uniqueItems": True,
+    },
     "optional properties": {"properties": {f"property{i}": {"type": "integer"} for i in range(500)}},
     "enum": {"enum": [f"value {i * 7919}" for i in range(2000)]},
+    "enum of numbers": {"type": "integer", "enum": [i * 7919 for i in range(2000)]},
     "multipleOf": {"type": "integer", "multipleOf": 7, "minimum": -1000, "maximum": 1_000_000},
+    "multipleOf 0.01": {"type": "number", "multipleOf": 0.01, "minimum": 0, "maximum": 999_999.99},
     "allOf": {"allOf": [{"type": "object", "properties": {f"p{i}": {"type": "string"}}} for i in range(50)]},
     "minLength": {"type": "string", "minLength": 50_000},
     "pattern": {"type": "string", "pattern": "^[a-z0-9._-]{1,255}$"},
+    "pattern and length": {"type": "string", "pattern": "^[a-z0-9._-]+$", "maxLength": 2000},
+    "recursion": {
+        "$defs": {
+            "n": {"properties": {"l": {"$ref": "#/$defs/n"}, "r": {"$ref": "#/$defs/n"}}, "required": ["l"]}
+        },
+        "anyOf": [{"$ref": "#/$defs/n"}, {"type": "array", "items": {"$ref": "#"}}],
+    },
+    "kubernetes": kubernetes(),
 }
 
 
+def first_mask_seconds(schema: Any) -> float:
+    """Seconds from a schema's text to its first mask, the best of three."""
+    text, mask = json.dumps(schema), bw.allocate_token_bitmask(1, BYTES.vocab_size, backend="numpy")
+    best = 10.0
+    for _ in range(3):
+        start = time.process_time()
+        matcher = bw.GrammarMatcher(bw.GrammarCompiler(BYTES).compile_json_schema(text))
+        matcher.fill_next_token_bitmask(mask)
+        best = min(best, time.process_time() - start)
+    return best
+
+
 @pytest.mark.parametrize("name", COSTLY)
-def test_no_keyword_blows_up_compiling(name: str) -> None:
-    start = time.perf_counter()
-    matcher = bw.GrammarMatcher(COMPILER.compile_json_schema(COSTLY[name]))
-    matcher.fill_next_token_bitmask(bw.allocate_token_bitmask(1, BYTES.vocab_size, backend="numpy"))
-    assert time.perf_counter() - start < 0.5
+def test_no_keyword_blows_up_compiling(name: str, record_property: Any) -> None:
+    seconds = first_mask_seconds(COSTLY[name])
+    record_property("first mask, ms", round(seconds * 1e3, 2))
+    assert seconds < 0.3
+
+
+@pytest.mark.parametrize(
+    "schema", [COSTLY["maxLength 2000"], COSTLY["pattern"], COSTLY["pattern and length"]]
+)
+def test_bounded_strings_have_cheap_masks(schema: Any) -> None:
+    matcher = bw.GrammarMatcher(COMPILER.compile_json_schema(schema))
+    mask = bw.allocate_token_bitmask(1, BYTES.vocab_size, backend="numpy")
+    assert matcher.accept_string('"')
+    seconds = []
+    for _ in range(200):
+        start = time.process_time()
+        matcher.fill_next_token_bitmask(mask)
+        seconds.append(time.process_time() - start)
+        assert matcher.accept_string("a")
+    # Of XGrammar's masks here some take 50 ms.
+    assert sorted(seconds)[100] < 0.005
 
 
 def test_adversarial_schemas_meet_a_named_limit() -> None:
@@ -255,10 +324,15 @@ def test_adversarial_schemas_meet_a_named_limit() -> None:
         "oneOf": [{"properties": {f"p{i}": {"type": "integer"}, f"r{i}": {"minimum": i}}} for i in range(40)]
     }
     for schema in (nested, wide):
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             matcher = bw.GrammarMatcher(bw.GrammarCompiler(BYTES, time_limit=1.0).compile_json_schema(schema))
             matcher.accept_string('{"p1":')
         except bw.LimitExceededError:
             pass
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
+
+
+if __name__ == "__main__":
+    for name, schema in COSTLY.items():
+        print(f"{first_mask_seconds(schema) * 1e3:8.2f} ms  {name}")

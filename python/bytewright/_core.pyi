@@ -94,6 +94,7 @@ class Grammar:
         separators: tuple[str, str] | None = None,
         additional_properties: bool = True,
         assert_formats: bool = True,
+        assert_content: bool = True,
         draft: str | None = None,
         documents: dict[str, Any] = {},
     ) -> Grammar: ...
@@ -149,6 +150,7 @@ class GrammarCompiler:
         separators: tuple[str, str] | None = None,
         additional_properties: bool = True,
         assert_formats: bool = True,
+        assert_content: bool = True,
         draft: str | None = None,
         documents: dict[str, Any] = {},
     ) -> CompiledGrammar: ...

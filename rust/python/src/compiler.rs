@@ -131,10 +131,11 @@ impl GrammarCompiler {
     #[pyo3(
         signature = (
             schema, *, any_order=true, any_whitespace=true, max_whitespace=Some(256), indent=None, separators=None,
-            additional_properties=true, assert_formats=true, draft=None, documents=Documents::default()
+            additional_properties=true, assert_formats=true, assert_content=true, draft=None, documents=Documents::default()
         ),
         text_signature = "($self, schema, *, any_order=True, any_whitespace=True, max_whitespace=256, indent=None, \
-                          separators=None, additional_properties=True, assert_formats=True, draft=None, documents={})"
+                          separators=None, additional_properties=True, assert_formats=True, assert_content=True, draft=None, \
+                          documents={})"
     )]
     #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
     fn compile_json_schema(
@@ -148,6 +149,7 @@ impl GrammarCompiler {
         separators: Option<(String, String)>,
         additional_properties: bool,
         assert_formats: bool,
+        assert_content: bool,
         draft: Option<DraftName>,
         documents: Documents,
     ) -> PyResult<CompiledGrammar> {
@@ -160,6 +162,7 @@ impl GrammarCompiler {
             separators,
             additional_properties,
             assert_formats,
+            assert_content,
             draft,
             documents,
         )?;

@@ -163,6 +163,7 @@ impl Grammar {
     ///     separators: between items and after names, as for `json.dumps`.
     ///     additional_properties: whether objects with `properties` take others where no keyword says so.
     ///     assert_formats: whether `format` is enforced; else it is an annotation.
+    ///     assert_content: whether base64 and JSON texts in strings are enforced in draft 7; in other drafts they are annotations.
     ///     draft: the draft where `$schema` names none, e.g. `"draft7"`; None takes the keywords of all drafts.
     ///     documents: other documents that references may lead to, by URI. Nothing is ever fetched.
     ///
@@ -171,10 +172,11 @@ impl Grammar {
     #[pyo3(
         signature = (
             schema, *, any_order=true, any_whitespace=true, max_whitespace=Some(256), indent=None, separators=None,
-            additional_properties=true, assert_formats=true, draft=None, documents=Documents::default()
+            additional_properties=true, assert_formats=true, assert_content=true, draft=None, documents=Documents::default()
         ),
         text_signature = "(schema, *, any_order=True, any_whitespace=True, max_whitespace=256, indent=None, \
-                          separators=None, additional_properties=True, assert_formats=True, draft=None, documents={})"
+                          separators=None, additional_properties=True, assert_formats=True, assert_content=True, draft=None, \
+                          documents={})"
     )]
     #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
     pub(crate) fn from_json_schema(
@@ -186,6 +188,7 @@ impl Grammar {
         separators: Option<(String, String)>,
         additional_properties: bool,
         assert_formats: bool,
+        assert_content: bool,
         draft: Option<DraftName>,
         documents: Documents,
     ) -> PyResult<Self> {
@@ -197,6 +200,7 @@ impl Grammar {
             separators,
             additional_properties,
             assert_formats,
+            assert_content,
             draft,
         )?;
         let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;

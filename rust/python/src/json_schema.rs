@@ -100,6 +100,7 @@ pub(crate) fn options(
     separators: Option<(String, String)>,
     additional_properties: bool,
     assert_formats: bool,
+    assert_content: bool,
     draft: Option<DraftName>,
 ) -> PyResult<JsonSchemaOptions> {
     let whitespace = if any_whitespace {
@@ -115,5 +116,12 @@ pub(crate) fn options(
         Whitespace::Fixed { indent: indent.map(|Indent(indent)| indent), item_separator, key_separator }
     };
     let draft = draft.map(|DraftName(draft)| draft);
-    Ok(JsonSchemaOptions { any_order, whitespace, additional_properties, assert_formats, draft })
+    Ok(JsonSchemaOptions {
+        any_order,
+        whitespace,
+        additional_properties,
+        assert_formats,
+        assert_content,
+        draft,
+    })
 }

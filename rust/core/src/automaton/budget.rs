@@ -41,6 +41,17 @@ impl Budget {
         Self { deadline, state_limit, states: 0, cancel, until_check: 0 }
     }
 
+    /// The same with a time limit where there is none.
+    pub(crate) fn or_limit(mut self, limit: Duration) -> Self {
+        self.deadline.get_or_insert_with(|| (Instant::now() + limit, limit));
+        self
+    }
+
+    /// The time limit, if there is one.
+    pub(crate) fn time_limit(&self) -> Option<Duration> {
+        self.deadline.map(|(_, limit)| limit)
+    }
+
     /// How many states may be made.
     pub(crate) fn state_limit(&self) -> usize {
         self.state_limit

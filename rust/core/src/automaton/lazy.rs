@@ -10,9 +10,10 @@
 use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A state that a machine has made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,11 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn rules(&self) -> &[MachineRule];
     /// The edges of a state; makes the states and rules that they lead to.
     fn edges(&mut self, state: u32) -> Result<MachineEdges>;
+    /// What may follow a state up to the end of its rule, or of one more value that the rule collects: a text for each value that
+    /// comes of it; `None` if they are more than `most`.
+    fn ends(&mut self, _state: u32, _most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        Ok(None)
+    }
 }
 
 /// Machines side by side, as one.
@@ -161,7 +167,17 @@ impl Machine for Several {
                 .collect(),
         })
     }
+
+    fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let (index, at) = self.origins[state as usize];
+        let ends = self.machines[index].ends(at, most);
+        self.adopt(index);
+        ends
+    }
 }
+
+/// The texts that may follow a state; see [`Machine::ends`].
+pub(crate) type Ends = Arc<[Vec<u8>]>;
 
 #[derive(Debug, Default)]
 struct Edges {
@@ -174,6 +190,9 @@ struct Edges {
 /// A state of a leaf rule with this many bytes to go on by is wide: ten are the digits, which begin a thousand tokens.
 const WIDE: usize = 10;
 
+/// Ends are looked for up to this many, so that they are not looked for again with each value more.
+const LEAST_ENDS: usize = 64;
+
 /// A state as the automaton keeps it.
 #[derive(Debug)]
 struct LazyState {
@@ -183,6 +202,8 @@ struct LazyState {
     collects: Option<Collect>,
     signature: Option<(u32, u32)>,
     is_heavy: AtomicBool,
+    /// It has more ends than this.
+    more_ends_than: AtomicUsize,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
 }
@@ -196,6 +217,8 @@ pub(super) struct LazyPart {
     first_state: u32,
     first_rule: u32,
     failure: OnceLock<Error>,
+    /// The ends of the states that have few.
+    ends: Mutex<FxHashMap<StateId, Ends>>,
     /// Memory of the edges and expansions made so far.
     bytes: AtomicUsize,
 }
@@ -231,6 +254,7 @@ impl LazyPart {
                 collects: state.collects,
                 signature: state.signature,
                 is_heavy: AtomicBool::new(false),
+                more_ends_than: AtomicUsize::new(0),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
             });
@@ -275,6 +299,33 @@ impl LazyPart {
 
     pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         self.lazy(id).signature
+    }
+
+    /// See [`Machine::ends`].
+    pub(super) fn ends(&self, id: StateId, most: usize) -> Option<Ends> {
+        let lazy = self.lazy(id);
+        if lazy.more_ends_than.load(Ordering::Relaxed) >= most {
+            return None;
+        }
+        if let Some(known) = self.ends.lock().get(&id) {
+            return Some(Arc::clone(known));
+        }
+        let most = most.next_power_of_two().max(LEAST_ENDS);
+        let mut machine = self.machine.as_ref()?.lock();
+        let made = machine.ends(id.0 - self.first_state, most);
+        self.adopt(&**machine);
+        let ends = made.unwrap_or_else(|error| {
+            self.failure.get_or_init(|| error);
+            None
+        });
+        let Some(ends) = ends else {
+            lazy.more_ends_than.fetch_max(most, Ordering::Relaxed);
+            return None;
+        };
+        self.bytes.fetch_add(ends.iter().map(|end| end.len() + 24).sum::<usize>() + 48, Ordering::Relaxed);
+        let ends: Ends = ends.into();
+        self.ends.lock().insert(id, Arc::clone(&ends));
+        Some(ends)
     }
 
     pub(super) fn is_wide(&self, id: StateId) -> bool {

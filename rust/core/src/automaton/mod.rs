@@ -187,6 +187,11 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }
     }
 
+    /// The ends of a state if they are at most so many; see [`lazy::Machine::ends`].
+    pub(crate) fn ends(&self, id: StateId, most: usize) -> Option<lazy::Ends> {
+        if self.is_lazy(id) { self.lazy.ends(id, most) } else { None }
+    }
+
     /// Whether a state is known to be split without trying to walk from it first.
     #[inline]
     pub(crate) fn is_wide(&self, id: StateId) -> bool {

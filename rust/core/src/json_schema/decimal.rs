@@ -106,6 +106,18 @@ impl Decimal {
         Self::new(self.scaled(exponent).lcm(&other.scaled(exponent)), exponent)
     }
 
+    /// How many times `unit`, which is positive, is in it, rounded down or up.
+    pub(super) fn quotient(&self, unit: &Self, up: bool) -> BigInt {
+        let exponent = self.exponent.min(unit.exponent);
+        let (value, unit) = (self.scaled(exponent), unit.scaled(exponent));
+        if up { value.div_ceil(&unit) } else { value.div_floor(&unit) }
+    }
+
+    /// The product with an integer.
+    pub(super) fn times(&self, factor: &BigInt) -> Self {
+        Self::new(&self.mantissa * factor, self.exponent)
+    }
+
     /// Whether it is an integer times `unit`, which is positive.
     pub fn is_multiple_of(&self, unit: &Self) -> bool {
         let exponent = self.exponent.min(unit.exponent);

@@ -64,9 +64,14 @@ pub(super) struct Documents {
     /// The caller's documents that no reference has asked for yet.
     unread: IndexMap<String, String>,
     default_dialect: Dialect,
+    /// Schemas with keywords that may be annotations: `format` and those about content.
+    pub(super) annotated: Vec<NodeId>,
     /// Whether any document has a reference whose target depends on the way to it.
     pub(super) has_dynamic_references: bool,
 }
+
+/// Keywords that may be annotations.
+const ANNOTATIONS: [&str; 3] = ["format", "contentEncoding", "contentMediaType"];
 
 /// Base of a schema that names none.
 const NO_BASE: &str = "json-schema:///";
@@ -85,6 +90,7 @@ impl Documents {
             by_uri: FxHashMap::default(),
             unread: unread.collect(),
             default_dialect: Dialect::new(draft),
+            annotated: Vec::new(),
             has_dynamic_references: false,
         };
         let root = documents.read(NO_BASE, text)?;
@@ -226,6 +232,9 @@ impl Documents {
     /// Collects the names below a node; recursion is bounded like [`Self::add`]'s.
     fn index(&mut self, node: NodeId, resource: ResourceId, is_schema: bool) -> Result<()> {
         let resource = if is_schema { self.name(node, resource)? } else { resource };
+        if is_schema && ANNOTATIONS.iter().any(|key| self.get(node, key).is_some()) {
+            self.annotated.push(node);
+        }
         self.nodes[node.0 as usize].resource = resource;
         let draft = self.resource(resource).dialect.draft;
         let mut children: Vec<(NodeId, bool)> = Vec::new();

@@ -3,6 +3,7 @@
 //! [`Engine::shape`] works a goal out, one level deep, and remembers it; [`Engine::is_inhabited`] says whether any value
 //! satisfies a goal at all, as a least fixpoint: a value that needs itself inside itself is none.
 
+use super::content::Embedded;
 use super::document::{Documents, NodeId};
 use super::goal::{Goal, GoalId, Goals, Value, ValueId};
 use super::number::{Numbers, Span};
@@ -41,6 +42,8 @@ pub(super) struct Engine {
     found_loop: bool,
     inhabited: FxHashMap<GoalId, bool>,
     numbers_inhabited: FxHashMap<Numbers, bool>,
+    /// The values of goals that have few; see [`super::items`].
+    pub(super) few: FxHashMap<GoalId, Option<Vec<ValueId>>>,
     /// Goals whose emptiness is being looked into.
     path: Vec<GoalId>,
     /// Something was taken for inhabited, or for empty, because it is still being looked into.
@@ -66,6 +69,7 @@ impl Engine {
             found_loop: false,
             inhabited: FxHashMap::default(),
             numbers_inhabited: FxHashMap::default(),
+            few: FxHashMap::default(),
             path: Vec::new(),
             guessed: (false, false),
         };
@@ -90,9 +94,19 @@ impl Engine {
         }
         let shape = self.work_out(goal);
         self.in_progress.remove(&goal);
-        let shape = Arc::new(shape?);
+        let shape = Arc::new(shape.map_err(|error| self.placed(error, goal))?);
         self.shapes.insert(goal, Arc::clone(&shape));
         Ok(shape)
+    }
+
+    /// An error about a schema that does not say where, with the place of a goal.
+    fn placed(&self, error: Error, goal: GoalId) -> Error {
+        match error {
+            Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
+                Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }
+            }
+            error => error,
+        }
     }
 
     fn loop_error(&self, goal: GoalId) -> Error {
@@ -135,17 +149,8 @@ impl Engine {
             }
             Goal::Not(inner) => {
                 let shape = self.shape(inner)?;
-                let error = match shape.not(&mut self.goals, &mut self.regular) {
-                    Ok(shape) => return Ok(shape),
-                    Err(error) => error,
-                };
-                let node = self.goals.schema_of(inner);
-                Err(match (error, node) {
-                    (Error::UnsupportedSchema { keyword, reason, .. }, Some(node)) => {
-                        self.documents.unsupported(node, &keyword, reason)
-                    }
-                    (error, _) => error,
-                })
+                let negated = shape.not(&mut self.goals, &mut self.regular);
+                negated.map_err(|error| self.placed(error, inner))
             }
         }
     }
@@ -211,7 +216,7 @@ impl Engine {
             }
         }
         let term = self.regular.words(words.iter().map(|word| &**word));
-        shape.strings = Strings { term, pinned: true };
+        shape.strings = Strings { term, pinned: true, embedded: Embedded::default() };
         Ok(shape)
     }
 
@@ -249,11 +254,16 @@ impl Engine {
         Ok(result)
     }
 
+    /// Whether emptiness is being looked into, so that answers may rest on guesses.
+    pub(super) fn is_guessing(&self) -> bool {
+        !self.path.is_empty() || !self.in_progress.is_empty()
+    }
+
     fn is_shape_inhabited(&mut self, shape: &Shape) -> Result<bool> {
         if shape.null || shape.no || shape.yes || self.has_number(&shape.numbers)? {
             return Ok(true);
         }
-        if self.has_string(shape.strings.term)? {
+        if shape.strings.embedded.any() || self.has_string(shape.strings.term)? {
             return Ok(true);
         }
         for arr in &shape.arrays {
@@ -280,6 +290,10 @@ impl Engine {
         };
         if numbers.0.is_empty() || numbers.0.iter().any(is_wide) {
             return Ok(!numbers.0.is_empty());
+        }
+        let is_given = |span: &Span| span.lo == span.hi && span.few(1).is_some_and(|few| !few.is_empty());
+        if numbers.0.iter().any(is_given) {
+            return Ok(true);
         }
         if let Some(&known) = self.numbers_inhabited.get(numbers) {
             return Ok(known);

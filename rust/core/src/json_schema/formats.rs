@@ -4,9 +4,10 @@
 //! three deep; `hostname` and `idn-hostname` without `xn--` labels, whose validity hangs on Punycode arithmetic; `idn-hostname` with the
 //! larger scripts.
 
-use super::document::NodeId;
+use super::document::{Json, NodeId};
 use super::engine::Engine;
 use super::pattern::{self, Problem};
+use super::shape::Name;
 use crate::error::Result;
 use crate::grammar::Annotation;
 use crate::regular::{CodeSet, Regular, TermId};
@@ -162,7 +163,31 @@ fn idn_hostname(regular: &mut Regular, ascii: &str) -> Result<TermId, Problem> {
 }
 
 impl Engine {
-    /// The language of a format if it is asserted; an unknown one is noted.
+    /// Notes the keywords that say something of a value and are not asserted.
+    pub(super) fn annotate(&mut self) {
+        let mut unknown: Vec<Name> = Vec::new();
+        for schema in std::mem::take(&mut self.documents.annotated) {
+            if self.options.assert_content {
+                self.annotate_content(schema);
+            }
+            let Some(node) = self.documents.get(schema, "format").filter(|_| self.options.assert_formats)
+            else {
+                continue;
+            };
+            let Json::String(format) = self.documents.json(node) else { continue };
+            if FORMATS.contains(&&**format) || unknown.contains(format) {
+                continue;
+            }
+            unknown.push(format.clone());
+            let message = format!(
+                "the format {format:?} is not known, and not asserted (at {})",
+                self.documents.pointer(node)
+            );
+            self.annotations.push(Annotation { kind: "unknown-format".into(), message });
+        }
+    }
+
+    /// The language of a format if it is known and asserted.
     pub(super) fn format(&mut self, node: NodeId, format: &str) -> Result<Option<TermId>> {
         if !self.options.assert_formats {
             return Ok(None);
@@ -174,13 +199,6 @@ impl Engine {
             Ok(language) => language,
             Err(problem) => return Err(self.documents.unsupported(node, "format", format!("{problem:?}"))),
         };
-        if language.is_none() {
-            let message = format!(
-                "the format {format:?} is not known, and not asserted (at {})",
-                self.documents.pointer(node)
-            );
-            self.annotations.push(Annotation { kind: "unknown-format".into(), message });
-        }
         self.formats.insert(format.into(), language);
         Ok(language)
     }
@@ -205,6 +223,29 @@ impl Engine {
         Ok(language)
     }
 }
+
+/// The formats of the standard.
+const FORMATS: [&str; 19] = [
+    "date",
+    "time",
+    "date-time",
+    "duration",
+    "email",
+    "idn-email",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "uri",
+    "uri-reference",
+    "iri",
+    "iri-reference",
+    "uri-template",
+    "uuid",
+    "json-pointer",
+    "relative-json-pointer",
+    "regex",
+];
 
 /// The language of a format; `None` if there is no such format.
 fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Problem> {
@@ -289,4 +330,17 @@ fn time(regular: &mut Regular) -> Result<TermId, Problem> {
     let utc = pattern::language(regular, &format!("^23:59:60{fraction}[Zz]$"))?;
     options.push(utc);
     Ok(regular.or(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_of_the_list_has_a_language() {
+        for format in FORMATS {
+            assert!(language(&mut Regular::new(), format).unwrap().is_some(), "{format}");
+        }
+        assert!(language(&mut Regular::new(), "color").unwrap().is_none());
+    }
 }

@@ -2,12 +2,26 @@
 
 use super::engine::Engine;
 use super::goal::{GoalId, Goals, Value, ValueId};
-use super::shape::Arr;
-use crate::error::Result;
-use rustc_hash::FxHashMap;
+use super::plan::{Key, Progress};
+use super::shape::{Arr, Name, Obj};
+use crate::error::{Error, Result};
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
 
 /// Items of so few values are told apart by states where none may come twice.
 const FEW_VALUES: usize = 128;
+/// Longest array of different items for which the values are counted.
+const MOST_WANTED: usize = 1 << 16;
+/// Steps of a search for the end of an array.
+const MAX_STEPS: u32 = 1 << 14;
+/// Values nested deeper count as many.
+const MAX_NESTING: u32 = 8;
+/// Unfinished values that are kept, for each that is asked for.
+const UNFINISHED: usize = 16;
+
+/// Values, each once.
+type Found = IndexSet<ValueId, FxBuildHasher>;
 
 /// What of an array is written: the number of items, as far as it matters, and how many satisfy each `contains`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +54,45 @@ impl Engine {
         self.can_finish_array(arr, &arr.start(), &mut FxHashMap::default())
     }
 
+    /// Whether there are not enough items to come that could satisfy some `contains`, each looked at alone.
+    fn lacks_contained(&mut self, arr: &Arr, written: &Written) -> Result<bool> {
+        for (i, c) in arr.contains.iter().enumerate() {
+            let missing = c.min.saturating_sub(written.counts[i]) as usize;
+            let first = written.index.max(c.from) as usize;
+            let mut found = 0;
+            for index in first..arr.prefix.len() {
+                let both = self.goals.and([arr.prefix[index], c.goal]);
+                found += usize::from(found < missing && self.is_inhabited(both)?);
+            }
+            let both = self.goals.and([arr.rest, c.goal]);
+            if found >= missing || !self.is_inhabited(both)? {
+                if found < missing {
+                    return Ok(true);
+                }
+                continue;
+            }
+            if arr.unique
+                && let Some(values) = self.few_values(both)?
+            {
+                found += values.iter().filter(|value| !written.used.contains(value)).count();
+                if found < missing {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether there are too few different values for an array of different items.
+    fn lacks_values(&mut self, arr: &Arr) -> Result<bool> {
+        let wanted = (arr.min as usize).saturating_sub(arr.prefix.len());
+        if !arr.unique || wanted <= 1 || wanted > MOST_WANTED {
+            return Ok(false);
+        }
+        let values = self.values(arr.rest, wanted - 1, 0)?;
+        Ok(values.is_some_and(|values| values.len() < wanted))
+    }
+
     /// Whether what is written can be completed; `known` keeps answers about the same array.
     pub(super) fn can_finish_array(
         &mut self,
@@ -47,6 +100,9 @@ impl Engine {
         written: &Written,
         known: &mut FxHashMap<Written, bool>,
     ) -> Result<bool> {
+        if written.index == 0 && self.lacks_values(arr)? {
+            return Ok(false);
+        }
         if arr.contains.is_empty() && !(arr.unique && self.is_few(arr)?) {
             // Items up to the least length have to be possible; of those alike, one.
             let end = arr.min.min(arr.prefix.len() as u32 + 1);
@@ -60,6 +116,7 @@ impl Engine {
         // A search for an end, the most promising item first; a frame is a step and the steps that may follow it.
         let mut stack: Vec<(Written, Vec<Written>)> = Vec::new();
         let mut enter = Some(written.clone());
+        let mut steps = 0;
         loop {
             if let Some(step) = enter.take() {
                 let answer = if arr.may_end(&step) { Some(true) } else { known.get(&step).copied() };
@@ -70,8 +127,18 @@ impl Engine {
                         return Ok(true);
                     }
                     Some(false) => {}
+                    None if self.lacks_contained(arr, &step)? => {
+                        known.insert(step, false);
+                    }
                     None => {
                         self.budget.state()?;
+                        steps += 1;
+                        if steps > MAX_STEPS {
+                            let message = format!(
+                                "finding out whether an array of different items can be completed takes more than {MAX_STEPS} steps"
+                            );
+                            return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+                        }
                         // Coming back to a step is no way to an end.
                         known.insert(step.clone(), false);
                         let mut next: Vec<Written> =
@@ -145,11 +212,14 @@ impl Engine {
                 out.push((goal, after));
                 continue;
             };
+            // How an integer of draft 4 is spelled is not in its value.
+            let is_plain = self.shape(goal)?.numbers.0.iter().any(|span| span.plain);
             for value in values.into_iter().filter(|value| !after.used.contains(value)) {
                 let mut used = after.clone();
                 used.used.push(value);
                 used.used.sort_unstable();
                 let constant = self.goals.constant(value);
+                let constant = if is_plain { self.goals.and([goal, constant]) } else { constant };
                 if out.iter().all(|(known, _)| *known != constant) {
                     out.push((constant, used));
                 }
@@ -158,23 +228,29 @@ impl Engine {
         Ok(out)
     }
 
-    /// The values that satisfy a goal if they are few: null, booleans, strings, and numbers that are given.
     fn few_values(&mut self, goal: GoalId) -> Result<Option<Vec<ValueId>>> {
-        if goal == Goals::TRUE {
+        if let Some(known) = self.few.get(&goal) {
+            return Ok(known.clone());
+        }
+        let few = self.values(goal, FEW_VALUES, 0)?;
+        // Where emptiness is being looked into, the answer may rest on a guess.
+        if !self.is_guessing() {
+            self.few.insert(goal, few.clone());
+        }
+        Ok(few)
+    }
+
+    /// The values that satisfy a goal if they are at most so many, and nested no deeper than [`MAX_NESTING`].
+    fn values(&mut self, goal: GoalId, most: usize, depth: u32) -> Result<Option<Vec<ValueId>>> {
+        if goal == Goals::TRUE || depth > MAX_NESTING {
             return Ok(None);
         }
         let shape = self.shape(goal)?;
-        if !shape.arrays.is_empty() || !shape.objects.is_empty() {
+        if shape.strings.embedded.any() {
             return Ok(None);
         }
-        let point = |span: &super::number::Span| match (&span.lo, &span.hi) {
-            (Some(lo), Some(hi)) if lo == hi => Some(lo.0.clone()),
-            _ => None,
-        };
-        let Some(numbers) = shape.numbers.0.iter().map(point).collect::<Option<Vec<_>>>() else {
-            return Ok(None);
-        };
-        let Some(words) = self.regular.few_words(shape.strings.term, FEW_VALUES, &mut self.budget)? else {
+        let Some(numbers) = shape.numbers.few(most) else { return Ok(None) };
+        let Some(words) = self.regular.few_words(shape.strings.term, most, &mut self.budget)? else {
             return Ok(None);
         };
         let literals =
@@ -182,7 +258,89 @@ impl Engine {
         let values = (literals.into_iter().filter(|(is, _)| *is).map(|(_, value)| value))
             .chain(numbers.into_iter().map(Value::Number))
             .chain(words.into_iter().map(|word| Value::String(word.into())));
-        let values: Vec<ValueId> = values.map(|value| self.goals.intern_value(value)).collect();
-        Ok((values.len() <= FEW_VALUES).then_some(values))
+        let mut out: Found = values.map(|value| self.goals.intern_value(value)).collect();
+        for arr in &shape.arrays {
+            if !self.arrays_of(arr, most, depth, &mut out)? {
+                return Ok(None);
+            }
+        }
+        for obj in &shape.objects {
+            if !self.objects_of(obj, most, depth, &mut out)? {
+                return Ok(None);
+            }
+        }
+        Ok((out.len() <= most).then(|| out.into_iter().collect()))
+    }
+
+    /// Adds the arrays of a conjunction; `false` if they are too many.
+    fn arrays_of(&mut self, arr: &Arr, most: usize, depth: u32, out: &mut Found) -> Result<bool> {
+        let mut levels = arr.cap() as usize + most + 1;
+        let mut todo: Vec<(Vec<ValueId>, Written)> = vec![(Vec::new(), arr.start())];
+        while !todo.is_empty() {
+            let mut longer = Vec::new();
+            if levels == 0 {
+                return Ok(false);
+            }
+            levels -= 1;
+            for (items, written) in todo {
+                self.budget.work()?;
+                if arr.may_end(&written) {
+                    out.insert(self.goals.intern_value(Value::Array(items.clone())));
+                }
+                for (goal, after) in self.next_items(arr, &written)? {
+                    let Some(values) = self.values(goal, most, depth + 1)? else { return Ok(false) };
+                    for value in values.into_iter().filter(|v| !arr.unique || !items.contains(v)) {
+                        longer.push(([&items[..], &[value]].concat(), after.clone()));
+                    }
+                }
+                if out.len() > most || longer.len() > UNFINISHED * most {
+                    return Ok(false);
+                }
+            }
+            todo = longer;
+        }
+        Ok(true)
+    }
+
+    /// Adds the objects of a conjunction; `false` if they are too many.
+    fn objects_of(&mut self, obj: &Obj, most: usize, depth: u32, out: &mut Found) -> Result<bool> {
+        if !self.has_object(obj)? {
+            return Ok(true);
+        }
+        let plan = self.plan(obj)?;
+        type Members = Vec<(Name, ValueId)>;
+        // Names in the order of their numbers: each has its turn once.
+        let mut todo: Vec<(Members, Progress, usize)> = vec![(Vec::new(), plan.start(), 0)];
+        while let Some((members, progress, from)) = todo.pop() {
+            self.budget.work()?;
+            if plan.may_end(&progress) {
+                let mut sorted = members.clone();
+                sorted.sort();
+                out.insert(self.goals.intern_value(Value::Object(sorted)));
+            }
+            for class in 0..plan.classes.len() as u32 {
+                // Names that are not declared are many.
+                if !self.options(&plan, &progress, Key::Class(class))?.is_empty() {
+                    return Ok(false);
+                }
+            }
+            for index in from..plan.names.len() {
+                if !plan.is_open(&progress, index) {
+                    continue;
+                }
+                for (goal, after) in self.options(&plan, &progress, Key::Declared(index as u32))? {
+                    let Some(values) = self.values(goal, most, depth + 1)? else { return Ok(false) };
+                    for value in values {
+                        let mut longer = members.clone();
+                        longer.push((Arc::clone(&plan.names[index].name), value));
+                        todo.push((longer, after.clone(), index + 1));
+                    }
+                }
+            }
+            if out.len() > most || todo.len() > UNFINISHED * most {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Keywords that apply other schemas to the same value are in [`super::applicators`].
 
+use super::content::{Content, Embedded};
 use super::decimal::Decimal;
 use super::dialect::{Dialect, Draft};
 use super::document::{Json, Members, NodeId};
@@ -9,7 +10,7 @@ use super::engine::Engine;
 use super::goal::{GoalId, Goals, ScopeId};
 use super::number::{Bound, Numbers, Span};
 use super::shape::{Arr, Contains, Name, Obj, Shape, Strings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::regular::{CodeSet, TermId};
 use std::sync::Arc;
 
@@ -136,13 +137,13 @@ impl Engine {
                     Json::Bool(exclusive) if site.dialect.until(Draft::Draft4) => is_exclusive = *exclusive,
                     _ => {
                         let bound = Some((self.decimal(node, exclusive_key)?, false));
-                        numbers = numbers.and(&Numbers(vec![bounded(bound, above)]));
+                        numbers = numbers.and(&Numbers(vec![bounded(bound, above)]))?;
                     }
                 }
             }
             if let Some(node) = self.keyword(site, key) {
                 let bound = Some((self.decimal(node, key)?, !is_exclusive));
-                numbers = numbers.and(&Numbers(vec![bounded(bound, above)]));
+                numbers = numbers.and(&Numbers(vec![bounded(bound, above)]))?;
             }
         }
         if let Some(node) = self.keyword(site, "multipleOf") {
@@ -150,7 +151,7 @@ impl Engine {
             if multiple.is_zero() || multiple.is_negative() {
                 return Err(self.documents.invalid(node, "`multipleOf` is greater than 0", "correct it"));
             }
-            numbers = numbers.and(&Numbers(vec![Span { multiple: Some(multiple), ..Span::default() }]));
+            numbers = numbers.and(&Numbers(vec![Span { multiple: Some(multiple), ..Span::default() }]))?;
         }
         Ok(numbers)
     }
@@ -167,7 +168,19 @@ impl Engine {
             let format = self.text(node, "format")?;
             terms.extend(self.format(node, &format)?);
         }
-        Ok(Strings { term: self.regular.and(terms), pinned: false })
+        let content = self.content(site);
+        if let Content::Base64(language) = content {
+            terms.push(language);
+        }
+        let strings = Strings { term: self.regular.and(terms), pinned: false, embedded: Embedded::default() };
+        let Content::Json(node, embedded) = content else { return Ok(strings) };
+        let texts = Strings { term: self.regular.nothing(), pinned: false, embedded };
+        texts.and(&strings, &mut self.regular).map_err(|error| match error {
+            Error::UnsupportedSchema { keyword, reason, .. } => {
+                self.documents.unsupported(node, &keyword, reason)
+            }
+            error => error,
+        })
     }
 
     pub(super) fn text(&self, node: NodeId, key: &str) -> Result<Name> {
@@ -291,7 +304,12 @@ impl Engine {
             && let Some(node) = self.keyword(site, "propertyNames")
         {
             let goal = self.goal(site, node);
-            let names = self.shape(goal)?.strings.term;
+            let shape = self.shape(goal)?;
+            if shape.strings.embedded.any() {
+                let reason = "application/json as names of properties; drop it, or pass assert_content=False";
+                return Err(self.documents.unsupported(node, "contentMediaType", reason));
+            }
+            let names = shape.strings.term;
             for (name, goal) in &mut obj.props {
                 if !self.regular.matches(names, name) {
                     *goal = Goals::FALSE;

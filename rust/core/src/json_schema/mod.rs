@@ -5,6 +5,7 @@
 
 mod applicators;
 pub mod byte_dfa;
+mod content;
 pub mod decimal;
 mod dialect;
 mod document;
@@ -16,6 +17,7 @@ mod items;
 mod keywords;
 mod machine;
 pub mod number;
+mod number_ends;
 mod options;
 mod pattern;
 mod plan;

@@ -4,6 +4,8 @@
 //! intersection and complement, up to one thing: see [`Span::plain`].
 
 use super::decimal::Decimal;
+use super::shape::MAX_ALTERNATIVES;
+use crate::error::{Error, Result};
 
 /// A bound, and whether the bound itself belongs to the interval.
 pub type Bound = Option<(Decimal, bool)>;
@@ -56,6 +58,24 @@ impl Span {
         (!span.is_plainly_empty()).then_some(span)
     }
 
+    /// Whether every number of it plainly is one of the other.
+    fn is_within(&self, other: &Self) -> bool {
+        let bounded = |own: &Bound, bound: &Bound, above: bool| match (own, bound) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(a), Some(b)) => a.0 == b.0 && (!a.1 || b.1) || a.0 != b.0 && (a.0 > b.0) == above,
+        };
+        bounded(&self.lo, &other.lo, true)
+            && bounded(&self.hi, &other.hi, false)
+            && match (&self.multiple, &other.multiple) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(own), Some(wanted)) => own.is_multiple_of(wanted),
+            }
+            && other.not_multiples.iter().all(|n| self.not_multiples.contains(n))
+            && (!other.plain || self.plain)
+    }
+
     fn is_plainly_empty(&self) -> bool {
         if let (Some(multiple), true) = (&self.multiple, !self.not_multiples.is_empty())
             && self.not_multiples.iter().any(|n| multiple.is_multiple_of(n))
@@ -68,6 +88,30 @@ impl Span {
         }
         let off = self.multiple.as_ref().is_some_and(|m| !lo.0.is_multiple_of(m));
         !(lo.1 && hi.1) || off || self.not_multiples.iter().any(|n| lo.0.is_multiple_of(n))
+    }
+
+    /// The numbers if they are given by two bounds, and at most so many.
+    pub(super) fn few(&self, most: usize) -> Option<Vec<Decimal>> {
+        let ((lo, with_lo), (hi, with_hi)) = self.lo.as_ref().zip(self.hi.as_ref())?;
+        let holds = |value: &Decimal| !self.not_multiples.iter().any(|n| value.is_multiple_of(n));
+        if lo == hi {
+            let is_in = *with_lo && *with_hi && self.multiple.as_ref().is_none_or(|m| lo.is_multiple_of(m));
+            return Some(if is_in && holds(lo) { vec![lo.clone()] } else { Vec::new() });
+        }
+        let unit = self.multiple.as_ref()?;
+        let (first, last) = (lo.quotient(unit, true), hi.quotient(unit, false));
+        if &last - &first >= most.into() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut factor = first;
+        while factor <= last {
+            let value = unit.times(&factor);
+            let is_in = (*with_lo || value != *lo) && (*with_hi || value != *hi);
+            out.extend(Some(value).filter(|value| is_in && holds(value)));
+            factor += 1;
+        }
+        Some(out)
     }
 
     /// The numbers outside it. That it must be spelled plainly has no complement: an integer spelled with a point is then in
@@ -98,21 +142,46 @@ impl Numbers {
         Self(vec![Span::default()])
     }
 
+    /// The numbers, ascending within a span, if they are at most so many. A number may come twice.
+    pub fn few(&self, most: usize) -> Option<Vec<Decimal>> {
+        let mut out = Vec::new();
+        for span in &self.0 {
+            out.extend(span.few(most)?);
+        }
+        Some(out)
+    }
+
     /// Whether it is plainly every number.
     pub fn is_all(&self) -> bool {
         self.0.contains(&Span::default())
     }
 
     /// What is in both.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] where that takes too many spans.
+    pub fn and(&self, other: &Self) -> Result<Self> {
+        if let ([one], many) | (many, [one]) = (&self.0[..], &other.0[..]) {
+            return Ok(Self(many.iter().filter_map(|span| span.and(one)).collect()));
+        }
+        let most = MAX_ALTERNATIVES.max(self.0.len()).max(other.0.len());
         let mut out: Vec<Span> = Vec::new();
         for a in &self.0 {
             for b in &other.0 {
-                out.extend(a.and(b).filter(|s| !out.contains(s)));
+                // A span inside another says nothing: without it, what few bounds and many multiples exclude stays small.
+                let Some(span) = a.and(b) else { continue };
+                if out.iter().any(|known| span.is_within(known)) {
+                    continue;
+                }
+                out.retain(|known| !known.is_within(&span));
+                out.push(span);
+                if out.len() > most {
+                    let message = format!("a set of numbers needs more than {most} ranges");
+                    return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+                }
             }
         }
-        Self(out)
+        Ok(Self(out))
     }
 
     /// What is in either.
@@ -130,8 +199,10 @@ impl Numbers {
     }
 
     /// What is not in it.
-    #[must_use]
-    pub fn not(&self) -> Self {
-        self.0.iter().fold(Self::all(), |rest, span| rest.and(&Self(span.not())))
+    ///
+    /// # Errors
+    /// Those of [`Self::and`].
+    pub fn not(&self) -> Result<Self> {
+        self.0.iter().try_fold(Self::all(), |rest, span| rest.and(&Self(span.not())))
     }
 }

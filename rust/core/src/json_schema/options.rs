@@ -38,6 +38,9 @@ pub struct JsonSchemaOptions {
     pub additional_properties: bool,
     /// Whether `format` is asserted; else it is an annotation.
     pub assert_formats: bool,
+    /// Whether `contentEncoding` and `contentMediaType` are asserted where the draft says that they may be; else they are
+    /// annotations.
+    pub assert_content: bool,
     /// The draft of documents without `$schema`; `None` takes the keywords of all drafts.
     pub draft: Option<Draft>,
 }
@@ -49,6 +52,7 @@ impl Default for JsonSchemaOptions {
             whitespace: Whitespace::Any { max_run: Some(Whitespace::DEFAULT_MAX_RUN) },
             additional_properties: true,
             assert_formats: true,
+            assert_content: true,
             draft: None,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! Invariant: in an [`Obj`], the goal of a declared name is all that applies to it: `rest` speaks of the other names only.
 
+use super::content::Embedded;
 use super::goal::{GoalId, Goals};
 use super::number::Numbers;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub(super) struct Strings {
     pub(super) term: TermId,
     /// Printable ASCII is spelled directly, never by an escape: so for the strings of `enum` and `const`.
     pub(super) pinned: bool,
+    /// These texts, too.
+    pub(super) embedded: Embedded,
 }
 
 /// `contains`: how many items from an index on satisfy a goal.
@@ -344,7 +347,7 @@ impl Shape {
             no: true,
             yes: true,
             numbers: Numbers::all(),
-            strings: Strings { term: regular.everything(), pinned: false },
+            strings: Strings { term: regular.everything(), pinned: false, embedded: Embedded::default() },
             arrays: vec![Arr::any()],
             objects: vec![Obj::any()],
         }
@@ -356,7 +359,7 @@ impl Shape {
             no: false,
             yes: false,
             numbers: Numbers::default(),
-            strings: Strings { term: regular.nothing(), pinned: true },
+            strings: Strings { term: regular.nothing(), pinned: true, embedded: Embedded::default() },
             arrays: Vec::new(),
             objects: Vec::new(),
         }
@@ -382,32 +385,21 @@ impl Shape {
             numbers: if other.numbers.is_all() {
                 self.numbers.clone()
             } else {
-                self.numbers.and(&other.numbers)
+                self.numbers.and(&other.numbers)?
             },
-            strings: Strings {
-                term: regular.and([self.strings.term, other.strings.term]),
-                pinned: self.strings.pinned || other.strings.pinned,
-            },
+            strings: self.strings.and(&other.strings, regular)?,
             arrays,
             objects,
         })
     }
 
     pub(super) fn or(&self, other: &Self, regular: &mut Regular) -> Result<Self> {
-        let nothing = regular.nothing();
         let mut out = self.clone();
         out.null |= other.null;
         out.no |= other.no;
         out.yes |= other.yes;
         out.numbers = out.numbers.or(&other.numbers);
-        out.strings = match (self.strings.term == nothing, other.strings.term == nothing) {
-            (true, _) => other.strings,
-            (_, true) => self.strings,
-            _ => Strings {
-                term: regular.or([self.strings.term, other.strings.term]),
-                pinned: self.strings.pinned && other.strings.pinned,
-            },
-        };
+        out.strings = self.strings.or(&other.strings, regular);
         for arr in &other.arrays {
             add(&mut out.arrays, arr.clone(), Arr::is_plainly_empty)?;
         }
@@ -428,8 +420,8 @@ impl Shape {
         out.null = !self.null;
         out.no = !self.no;
         out.yes = !self.yes;
-        out.numbers = self.numbers.not();
-        out.strings = Strings { term: regular.not(self.strings.term), pinned: false };
+        out.numbers = self.numbers.not()?;
+        out.strings = self.strings.not(regular)?;
         for arr in &self.arrays {
             let outside = arr.not(goals)?;
             let inside = std::mem::take(&mut out.arrays);

@@ -7,6 +7,7 @@
 use super::byte_dfa::ByteDfa;
 use super::decimal::Decimal;
 use super::number::{Numbers, Span};
+use super::number_ends::{Part, Place};
 use crate::automaton::Budget;
 use crate::error::{Error, Result};
 
@@ -19,6 +20,14 @@ enum Versus {
     Fraction(u32),
     Less,
     Greater,
+}
+
+impl Versus {
+    /// Whether no more digits can make it equal.
+    fn is_decided(self) -> bool {
+        use std::cmp::Ordering::Equal;
+        !matches!(self, Self::Whole(_, Equal) | Self::Fraction(_))
+    }
 }
 
 /// The digits of a bound's magnitude.
@@ -181,6 +190,8 @@ struct Reader {
     not_multiples: Vec<Divisor>,
     exponents: Exponents,
     plain: bool,
+    /// Both bounds are one number.
+    is_point: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -272,6 +283,7 @@ impl Reader {
                 not_multiples: span.not_multiples.iter().map(Divisor::new).collect::<Result<_>>()?,
                 exponents,
                 plain: span.plain,
+                is_point: span.lo == span.hi && span.lo.is_some(),
             });
         }
         Ok(out)
@@ -317,6 +329,9 @@ impl Reader {
                 }
                 if let Some((digits, _)) = &self.hi {
                     next.hi = digits.digit(next.hi, byte);
+                    if self.is_point && next.hi.is_decided() {
+                        return None;
+                    }
                     if next.hi == Versus::Greater {
                         return None;
                     }
@@ -365,7 +380,8 @@ impl Reader {
     }
 }
 
-type State = (Phase, Vec<Option<Reading>>);
+/// The phase, and how far the readers have got that may still accept, by number.
+type State = (Phase, Vec<(u32, Reading)>);
 
 /// All spellings of a set of numbers, read side by side.
 #[derive(Debug)]
@@ -380,31 +396,25 @@ impl Spellings {
     }
 
     fn start(&self) -> State {
-        (Phase::Start, self.readers.iter().map(|r| Some(r.start())).collect())
+        (Phase::Start, (0..).zip(&self.readers).map(|(i, reader)| (i, reader.start())).collect())
     }
 
     fn step(&self, (phase, readings): &State, byte: u8) -> Option<State> {
         let after = phase.step(byte)?;
-        let next: Vec<Option<Reading>> = self
-            .readers
-            .iter()
-            .zip(readings)
-            .map(|(reader, reading)| {
-                let reading = reading.as_ref()?;
-                // The sign decides which readers read at all.
-                if *phase == Phase::Start && (byte == b'-') != reader.negative {
-                    return None;
-                }
-                reader.step(reading, byte, after)
-            })
-            .collect();
-        next.iter().any(Option::is_some).then_some((after, next))
+        let mut next = Vec::new();
+        for (index, reading) in readings {
+            let reader = &self.readers[*index as usize];
+            // The sign decides which readers read at all.
+            if *phase != Phase::Start || (byte == b'-') == reader.negative {
+                next.extend(reader.step(reading, byte, after).map(|reading| (*index, reading)));
+            }
+        }
+        (!next.is_empty()).then_some((after, next))
     }
 
     fn is_final(&self, (phase, readings): &State) -> bool {
-        let accepts =
-            |(reader, at): (&Reader, &Option<Reading>)| at.as_ref().is_some_and(|at| reader.accepts(at));
-        phase.is_final() && self.readers.iter().zip(readings).any(accepts)
+        let accepts = |(index, at): &(u32, Reading)| self.readers[*index as usize].accepts(at);
+        phase.is_final() && readings.iter().any(accepts)
     }
 }
 
@@ -445,6 +455,17 @@ impl LateNumbers {
         self.all.is_final(&self.states[state as usize])
     }
 
+    /// Where in a number a state is.
+    pub(super) fn place(&self, state: u32) -> Place {
+        let (phase, readings) = &self.states[state as usize];
+        let part = match phase {
+            Phase::Start | Phase::Minus | Phase::Zero | Phase::Whole => Part::Whole,
+            Phase::Point | Phase::Fraction => Part::Fraction,
+            Phase::E | Phase::ESign { .. } | Phase::Exponent { .. } => Part::Exponent,
+        };
+        Place { part, nonzero: readings.iter().any(|(_, reading)| reading.nonzero) }
+    }
+
     /// The edges of a state; makes those that they lead to.
     pub(super) fn edges(&mut self, state: u32) -> Vec<(u8, u8, u32)> {
         let from = self.states[state as usize].clone();
@@ -460,15 +481,15 @@ impl LateNumbers {
 
     /// Before the point more digits make any remainder good; past it there are only so many left.
     fn is_alive(&self, (phase, readings): &State) -> bool {
-        let is_alive = |(reader, at): (&Reader, &Option<Reading>)| {
-            let Some(at) = at else { return false };
+        let is_alive = |(index, at): &(u32, Reading)| {
+            let reader = &self.all.readers[*index as usize];
             let (Some(divisor), Some(remainder)) = (&reader.multiple, at.multiple) else { return true };
             match phase {
                 Phase::Start | Phase::Minus | Phase::Whole => true,
                 _ => divisor.can_divide(remainder),
             }
         };
-        self.all.readers.iter().zip(readings).any(is_alive)
+        readings.iter().any(is_alive)
     }
 }
 
@@ -517,7 +538,7 @@ mod tests {
         #[test]
         fn spellings_belong_iff_their_value_does(all in prop::collection::vec(spans(), 1..3), negate: bool) {
             let mut numbers = Numbers(all.clone());
-            if negate { numbers = numbers.not(); }
+            if negate { numbers = numbers.not().unwrap(); }
             let dfa = numbers.automaton(&mut Budget::unlimited()).unwrap();
             for tenths in -450i64..450 {
                 let (sign, m) = (if tenths < 0 { "-" } else { "" }, tenths.abs());

@@ -228,20 +228,43 @@ impl Walk<'_> {
         buffers.again.truncate(from);
     }
 
-    /// The tokens below a node that would complete a value which must not come again, ascending.
+    /// The tokens below a node that would complete a value which must not come again, or could only be completed to one,
+    /// ascending.
     pub(super) fn duplicates(&mut self, trie: &ByteTrie, node: usize, config: Config) -> Vec<u32> {
         let mut out = Vec::new();
-        let rivals = self.arena.rivals(self.context.pda, config).into_iter();
-        let mut todo: Vec<(usize, Rival)> = rivals.map(|rival| (node, rival)).collect();
-        while let Some((at, rival)) = todo.pop() {
+        let rivals = self.arena.rivals(self.context.pda, config);
+        if rivals.is_empty() {
+            return out;
+        }
+        let start = self.arena.set_of_configs(&[config], SetFlags::default());
+        let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node, start, rivals)];
+        while let Some((at, set, rivals)) = todo.pop() {
             for child in trie.children(at) {
                 let (byte, child) = (trie.child_byte(child), trie.child_node(child));
-                let mut longer = rival.clone();
-                longer.bytes.push(byte);
-                match self.arena.fits(&longer) {
-                    Fit::Is(_) => out.extend_from_slice(trie.tokens_below(child)),
-                    Fit::Begins => todo.push((child, longer)),
-                    Fit::Not => {}
+                let longer = |mut rival: Rival| {
+                    rival.bytes.push(byte);
+                    rival
+                };
+                let longer: Vec<(Fit, Rival)> = rivals
+                    .iter()
+                    .cloned()
+                    .map(longer)
+                    .map(|rival| (self.arena.fits(&rival), rival))
+                    .collect();
+                let is_one = longer.iter().any(|(fit, _)| matches!(fit, Fit::Is(_)));
+                let begun: Vec<Rival> = longer
+                    .into_iter()
+                    .filter(|(fit, _)| *fit == Fit::Begins)
+                    .map(|(_, rival)| rival)
+                    .collect();
+                if !is_one && begun.is_empty() {
+                    continue;
+                }
+                let next = self.arena.step(self.context.pda, set, byte);
+                if is_one || next == SetId::DEAD {
+                    out.extend_from_slice(trie.tokens_below(child));
+                } else {
+                    todo.push((child, next, begun));
                 }
             }
         }

@@ -59,16 +59,19 @@ impl Regular {
         most: usize,
         budget: &mut Budget,
     ) -> Result<Option<Vec<String>>> {
-        let mut out = Vec::new();
-        let mut todo = vec![(language, String::new())];
+        // Each character of a word with the place of the one before it, so that long words cost no more than their length. What
+        // is still to do has words of its own, so that a loop in the language ends the search.
+        const NONE: usize = usize::MAX;
+        let mut chars: Vec<(usize, char)> = Vec::new();
+        let mut out: Vec<usize> = Vec::new();
+        let mut todo = vec![(language, NONE)];
         while let Some((term, prefix)) = todo.pop() {
             budget.work()?;
-            // A word that is longer than there are terms has been around a loop.
-            if out.len() + todo.len() > most || prefix.chars().count() > 1024 {
+            if out.len() + todo.len() > most {
                 return Ok(None);
             }
             if self.is_nullable(term) {
-                out.push(prefix.clone());
+                out.push(prefix);
             }
             for block in self.blocks(term) {
                 let Some(symbol) = block.first() else { continue };
@@ -81,12 +84,25 @@ impl Regular {
                     return Ok(None);
                 }
                 for c in block.ranges().iter().flat_map(|&(lo, hi)| lo..=hi).filter_map(char::from_u32) {
-                    todo.push((after, format!("{prefix}{c}")));
+                    todo.push((after, chars.len()));
+                    chars.push((prefix, c));
                 }
             }
         }
-        out.sort();
-        Ok((out.len() <= most).then_some(out))
+        if out.len() > most {
+            return Ok(None);
+        }
+        let word = |mut at: usize| {
+            let mut word = Vec::new();
+            while let Some(&(before, c)) = chars.get(at) {
+                word.push(c);
+                at = before;
+            }
+            word.iter().rev().collect::<String>()
+        };
+        let mut words: Vec<String> = out.into_iter().map(word).collect();
+        words.sort();
+        Ok(Some(words))
     }
 
     /// The bounds if a language is all texts of certain lengths.

@@ -28,6 +28,8 @@ use rustc_hash::FxHashMap;
 const START: u32 = 0x11_0000;
 /// Stands for the end of the text.
 const END: u32 = 0x11_0001;
+/// Stands for a place where a language that is not regular goes on; it is in no text, and not in the complement of anything.
+pub(crate) const CALL: u32 = 0x11_0002;
 
 /// Index of a language in its [`Regular`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

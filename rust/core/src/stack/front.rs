@@ -130,6 +130,7 @@ impl Arena {
             return nothing;
         }
         self.arrive(pda, front.configs(above), above.flags, byte, beside_wide);
+        self.drop_doomed(pda);
         let flags = self.drain_arrivals(&mut front.configs);
         Level { to: front.configs.len() as u32, flags, ..nothing }
     }

@@ -11,6 +11,7 @@
 //! Invariant: nodes and sets never change once made. Rollback and fork are therefore index moves ([`Arena::history`]).
 
 mod counts;
+mod doomed;
 mod front;
 mod history;
 mod nodes;

@@ -49,6 +49,7 @@ pub(super) struct Registers {
     known: FxHashMap<(u32, u32), u32>,
     /// Values in all sets together.
     set_items: usize,
+    largest_set: usize,
 }
 
 /// What a return to a collecting state comes to.
@@ -72,7 +73,13 @@ impl Registers {
             values: Values::default(),
             known: FxHashMap::default(),
             set_items: 0,
+            largest_set: 0,
         }
+    }
+
+    /// The most values that any register has seen.
+    pub(super) fn largest_set(&self) -> usize {
+        self.largest_set
     }
 
     fn get(&self, id: RegisterId) -> Register {
@@ -133,6 +140,11 @@ impl Registers {
         self.intern(Register { is_partial: true, ..Register::default() })
     }
 
+    /// Whether there may be values in a register that it does not know.
+    pub(super) fn is_partial(&self, id: RegisterId) -> bool {
+        id != RegisterId::default() && self.get(id).is_partial
+    }
+
     /// The register of what returns with an unknown text.
     pub(super) fn unknown(&mut self, id: RegisterId) -> RegisterId {
         if !self.has_text(id) {
@@ -171,6 +183,7 @@ impl Registers {
         let items = set.len();
         let (seen, is_new) = self.sets.insert_full(set);
         self.set_items += if is_new { items } else { 0 };
+        self.largest_set = self.largest_set.max(items);
         let seen = seen as u32;
         let register = self.intern(Register { seen, text, is_partial: outer.is_partial });
         if outer.is_partial { Return::Recheck(register) } else { Return::Register(register) }

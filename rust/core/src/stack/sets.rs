@@ -79,20 +79,22 @@ pub(crate) struct Arena {
     steps: FxHashMap<(SetId, u8), SetId>,
     rows: Vec<[SetId; 256]>,
     popped: FxHashMap<(NodeId, RegisterId), SetId>,
-    registers: Registers,
+    pub(super) registers: Registers,
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
+    /// Whether ends are being tried; see [`super::doomed`].
+    pub(super) is_searching: bool,
     limit_bytes: usize,
-    over_limit: bool,
+    pub(super) over_limit: bool,
 }
 
 #[derive(Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     todo: Vec<Config>,
-    out: Vec<Config>,
-    flags: SetFlags,
+    pub(super) out: Vec<Config>,
+    pub(super) flags: SetFlags,
     entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
     edges: Vec<Edge>,
 }
@@ -117,6 +119,7 @@ impl Arena {
             popped_with: Vec::new(),
             history: Vec::new(),
             scratch: Scratch::default(),
+            is_searching: false,
             limit_bytes,
             over_limit: false,
         };
@@ -209,7 +212,7 @@ impl Arena {
         next
     }
 
-    fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
+    pub(super) fn compute_step(&mut self, pda: &Pda, set: SetId, byte: u8) -> SetId {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
@@ -217,6 +220,7 @@ impl Arena {
         let configs = std::mem::take(&mut self.configs);
         self.arrive(pda, &configs[from as usize..to as usize], flags, byte, false);
         self.configs = configs;
+        self.drop_doomed(pda);
         self.finish_set()
     }
 
@@ -289,6 +293,7 @@ impl Arena {
             }
         }
         self.close_todo(pda);
+        self.drop_doomed(pda);
         self.finish_set()
     }
 
@@ -305,8 +310,7 @@ impl Arena {
         }
         self.round += 1;
         self.pop_into_todo(pda, key.0, key.1);
-        self.close_round(pda);
-        let set = self.finish_set();
+        let set = self.set_after_round(pda);
         self.popped.insert(key, set);
         set
     }
@@ -451,6 +455,19 @@ impl Arena {
         self.popped_with.clear();
     }
 
+    /// The set after the end of a configuration's rule.
+    pub(super) fn set_after_rule(&mut self, pda: &Pda, config: Config) -> SetId {
+        self.round += 1;
+        self.pop_into_todo(pda, config.node, config.register);
+        self.set_after_round(pda)
+    }
+
+    fn set_after_round(&mut self, pda: &Pda) -> SetId {
+        self.close_round(pda);
+        self.drop_doomed(pda);
+        self.finish_set()
+    }
+
     /// Every return state beneath a stack set is arrived at, once a step.
     fn pop_into_todo(&mut self, pda: &Pda, node: NodeId, register: RegisterId) {
         let is_again = std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round;
@@ -471,7 +488,12 @@ impl Arena {
                 state => {
                     let register = match self.registers.returned(register, edge.register, pda.collects(state))
                     {
-                        Return::Register(register) => register,
+                        Return::Register(register) => {
+                            let config = Config { state, count: edge.count, node: edge.parent, register };
+                            let is_unknown = self.registers.is_partial(register);
+                            self.scratch.flags.recheck |= is_unknown && self.has_few_ends(pda, config);
+                            register
+                        }
                         Return::Recheck(register) => {
                             self.scratch.flags.recheck = true;
                             register

@@ -9,12 +9,17 @@ use crate::json_schema::items::Written;
 use crate::json_schema::shape::Arr;
 
 impl JsonMachine {
+    pub(super) fn written_start(&mut self, arr: u32) -> u32 {
+        let start = self.arrays[arr as usize].start();
+        self.written(arr, start)
+    }
+
     fn written(&mut self, arr: u32, written: Written) -> u32 {
         self.written.insert_full((arr, written)).0 as u32
     }
 
     /// What the next item may be, with what is then written, as far as the array can be completed after it.
-    fn next_items(&mut self, arr: u32, written: u32) -> Result<Vec<(GoalId, u32)>> {
+    pub(super) fn next_items(&mut self, arr: u32, written: u32) -> Result<Vec<(GoalId, u32)>> {
         let (conjunction, before) =
             (self.arrays[arr as usize].clone(), self.written[written as usize].1.clone());
         let mut out = Vec::new();
@@ -47,7 +52,7 @@ impl JsonMachine {
     pub(super) fn array(&mut self, rule: u32, arr: u32, depth: u32, local: Local) -> Result<MachineEdges> {
         let conjunction = self.arrays[arr as usize].clone();
         let Local::Array(id, at, gap_read) = local else {
-            let written = self.written(arr, conjunction.start());
+            let written = self.written_start(arr);
             return Ok(self.bytes(rule, &[(b"[", Local::Array(written, InArray::Open, false))]));
         };
         let then = |at| Local::Array(id, at, true);

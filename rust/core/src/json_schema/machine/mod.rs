@@ -8,16 +8,20 @@
 //! to it can be completed.
 
 mod array;
+mod content;
+mod ends;
 mod languages;
 mod layout;
 mod object;
 mod text;
 
 use super::byte_dfa::ByteDfa;
+use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
+use super::number_ends;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
@@ -36,7 +40,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Working out one state takes no longer than this.
+/// Working out one state takes no longer than this, and making the first one, unless the compiler has a limit of its own.
 const STEP_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a rule reads.
@@ -48,6 +52,8 @@ enum Kind {
     Text(Strings),
     /// So many characters of a string; each round of the counter is one.
     Chars(u32, Option<u32>),
+    /// A JSON text in a string, with its quotes; or a value inside one.
+    Embedded(Reading),
     /// A number of a set.
     Number(u32),
     /// Whitespace, a character a round.
@@ -114,6 +120,7 @@ enum Local {
     /// `null`, `true` or `false` up to a letter.
     Literal(&'static str, u8),
     Spell(Spell<TermId>),
+    Embedded(Spell<At>),
     /// A name that may still be one of the declared ones.
     Name(Spell<(TermId, Option<Branch>)>),
     /// A string with counted characters, before and after them.
@@ -170,6 +177,7 @@ pub(crate) struct JsonMachine {
     engine: Engine,
     layout: Layout,
     state_limit: usize,
+    step_limit: Duration,
     states: Vec<MachineState>,
     locals: IndexSet<(u32, Local), FxBuildHasher>,
     rules: Vec<MachineRule>,
@@ -186,6 +194,10 @@ pub(crate) struct JsonMachine {
     languages: Arc<Mutex<Languages>>,
     /// The number of the languages.
     generation: u32,
+    /// JSON texts in strings, as they are and packed.
+    texts: [Option<Arc<JsonTexts>>; 2],
+    /// Where in a number each state of an automaton is.
+    places: FxHashMap<u32, Vec<number_ends::Place>>,
 }
 
 impl JsonMachine {
@@ -200,12 +212,14 @@ impl JsonMachine {
         state_limit: usize,
     ) -> Result<(Self, Vec<Annotation>)> {
         let layout = Layout::new(&schema.options.whitespace)?;
-        let (engine, root) = Engine::new(schema, budget)?;
+        let step_limit = budget.time_limit().unwrap_or(STEP_LIMIT);
+        let (engine, root) = Engine::new(schema, budget.or_limit(STEP_LIMIT))?;
         let languages = languages.get();
         let mut machine = Self {
             engine,
             layout,
             state_limit,
+            step_limit,
             states: Vec::new(),
             locals: IndexSet::default(),
             rules: Vec::new(),
@@ -221,21 +235,23 @@ impl JsonMachine {
             signatures: IndexSet::default(),
             generation: languages.lock().number,
             languages: Arc::clone(&languages),
+            texts: [None, None],
+            places: FxHashMap::default(),
         };
-        let annotations = AtWork::new(&mut machine, &languages).begin(root)?;
+        let annotations = AtWork::new(&mut machine, &languages).read_root(root)?;
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
         Ok((machine, annotations))
     }
 
-    fn begin(&mut self, root: GoalId) -> Result<Vec<Annotation>> {
+    fn read_root(&mut self, root: GoalId) -> Result<Vec<Annotation>> {
         // What is not known is noted for each schema.
         self.engine.formats.retain(|_, language| language.is_some());
         if !self.engine.is_inhabited(root)? {
             return Err(Error::EmptyLanguage { reason: self.engine.explain(root)? });
         }
-        self.rule(Kind::Value(root, 0));
-        let (rule, local) = self.locals[0];
-        self.edges_of(rule, local)?;
+        let rule = self.rule(Kind::Value(root, 0));
+        self.edges_of(rule, Local::Start)?;
+        self.engine.annotate();
         Ok(std::mem::take(&mut self.engine.annotations))
     }
 
@@ -252,6 +268,7 @@ impl JsonMachine {
             Kind::Value(goal, _) => (format!("value {}", self.engine.pointer_of(*goal)), None, false),
             Kind::Text(_) => ("string".into(), None, true),
             Kind::Chars(min, max) => ("characters".into(), counter(*min, *max), true),
+            Kind::Embedded(_) => ("JSON text in a string".into(), None, false),
             Kind::Number(_) => ("number".into(), None, true),
             Kind::Space => ("whitespace".into(), counter(1, self.layout.max_run()), true),
             Kind::Gap(_) => ("whitespace".into(), None, true),
@@ -273,6 +290,7 @@ impl JsonMachine {
                 Local::Name(Spell::Char((names, branch)))
             }
             Kind::Object(..) | Kind::Array(..) => Local::Start,
+            Kind::Embedded(reading) => self.embedded_start(reading),
             Kind::Follow(_) => Local::Follow(0),
             Kind::Number(_) => Local::Number(0),
             _ => Local::Start,
@@ -285,7 +303,9 @@ impl JsonMachine {
     /// A state from which at least all that can follow a rule can follow.
     fn follow(&mut self, kind: &Kind) -> Option<u32> {
         let after = match kind {
+            Kind::Embedded(Reading::Value { .. }) => return None,
             Kind::Value(..)
+            | Kind::Embedded(_)
             | Kind::Text(_)
             | Kind::Number(_)
             | Kind::Object(..)
@@ -315,6 +335,9 @@ impl JsonMachine {
                 (Kind::Number(numbers), Local::Number(at)) => {
                     let automaton = &mut self.numbers[*numbers as usize];
                     (automaton.is_final(at), !automaton.edges(at).is_empty())
+                }
+                (&Kind::Embedded(reading @ Reading::Value { .. }), Local::Embedded(Spell::Char(at))) => {
+                    self.embedded_value(reading, at)
                 }
                 (Kind::Gap(text), Local::Bytes(at)) if at as usize == text.len() => (true, false),
                 _ => (false, true),
@@ -358,6 +381,7 @@ impl JsonMachine {
             (Kind::Value(goal, depth), Local::Start) => self.value(rule, goal, depth)?,
             (_, Local::Literal(word, at)) => self.literal(rule, word, at),
             (Kind::Text(strings), _) => self.string(rule, strings, local)?,
+            (Kind::Embedded(reading), _) => self.embedded(rule, reading, local),
             (Kind::Chars(..), Local::Spell(state)) => self.spell(rule, state, false)?,
             (Kind::Name(_, plan), Local::Name(state)) => self.name(rule, plan, state)?,
             (Kind::Number(numbers), Local::Number(at)) => {
@@ -410,7 +434,14 @@ impl JsonMachine {
         }
         let mut called = Vec::new();
         if self.engine.has_string(shape.strings.term)? {
-            called.push(Kind::Text(shape.strings));
+            called.push(Kind::Text(Strings { embedded: Embedded::default(), ..shape.strings }));
+        }
+        for (packed, is_there) in
+            [(false, shape.strings.embedded.plain), (true, shape.strings.embedded.packed)]
+        {
+            if is_there {
+                called.push(self.embed(packed));
+            }
         }
         if self.engine.has_number(&shape.numbers)? {
             called.push(Kind::Number(self.number(&shape.numbers)?));
@@ -474,9 +505,15 @@ impl Machine for JsonMachine {
             let message = format!("the schema needs more than {} automaton states", self.state_limit);
             return Err(Error::LimitExceeded { limit: "state_limit", message });
         }
-        self.engine.budget = Budget::new(Some(STEP_LIMIT), self.state_limit, Default::default());
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).edges_of(rule, local)
+    }
+
+    fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).ends_of(state, most)
     }
 }

@@ -59,7 +59,7 @@ impl JsonMachine {
     }
 
     /// Which names may come next: declared ones by their place in the sorted list, and classes.
-    fn open(&mut self, core: u32) -> Result<Arc<(Vec<bool>, Vec<bool>)>> {
+    pub(super) fn open(&mut self, core: u32) -> Result<Arc<(Vec<bool>, Vec<bool>)>> {
         let Core { plan, ref progress, ref open } = self.cores[core as usize];
         if let Some(open) = open {
             return Ok(Arc::clone(open));

@@ -120,6 +120,12 @@ impl JsonMachine {
         if term == everything {
             return Ok(true);
         }
+        let free = self.free_rests(plan, term, branch);
+        self.engine.has_string(free)
+    }
+
+    /// The texts of a language that are none of the declared rests.
+    pub(super) fn free_rests(&mut self, plan: u32, term: TermId, branch: Branch) -> TermId {
         let planned = Arc::clone(&self.plans[plan as usize]);
         let rests: Vec<String> = planned.sorted[branch.lo as usize..branch.hi as usize]
             .iter()
@@ -127,7 +133,6 @@ impl JsonMachine {
             .collect();
         let declared = self.engine.regular.words(rests.iter().map(String::as_str));
         let others = self.engine.regular.not(declared);
-        let free = self.engine.regular.and([term, others]);
-        self.engine.has_string(free)
+        self.engine.regular.and([term, others])
     }
 }

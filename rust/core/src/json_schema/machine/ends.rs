@@ -1,0 +1,484 @@
+//! How what is begun can end: for a state, what may follow up to the end of its rule, a text for each *value*.
+//!
+//! Where no value may come twice, a text is completed only if one of its ends makes a value that was not there before. So the
+//! recogniser asks how many ends a state has; as long as they are more than the values there are to avoid, nothing else counts.
+//!
+//! A value is spelled in one way: without whitespace where it is free, names that are left ascending, escapes only where they
+//! must be. An end stops early where the rule itself has read one more value that must be new: what comes after that
+//! is the business of the state there.
+
+use super::layout::Gap;
+use super::layout::Place;
+use super::{Digits, InArray, InObject, JsonMachine, Kind, Local};
+use crate::error::Result;
+use crate::json_schema::goal::GoalId;
+use crate::json_schema::number_ends;
+use crate::json_schema::plan::{Key, Progress};
+use crate::json_schema::spell::{self, Spell};
+use crate::regular::TermId;
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
+use std::sync::Arc;
+
+/// A part of an end that is not spelled out yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Bytes(Vec<u8>),
+    /// From a state of a string, name or number to its end.
+    Rest(u32),
+    Value(GoalId, u32),
+    /// More items of an array and its end; whether a comma, the end, and an item may come.
+    Items {
+        arr: u32,
+        written: u32,
+        depth: u32,
+        choice: Choice,
+    },
+    /// More members of an object and its end; names below a number have had their turn.
+    Members {
+        plan: u32,
+        progress: Progress,
+        depth: u32,
+        from: u32,
+        choice: Choice,
+    },
+    /// What follows a name.
+    Member {
+        plan: u32,
+        progress: Progress,
+        depth: u32,
+        key: Key,
+        from: u32,
+    },
+    /// The end has got far enough.
+    Stop,
+}
+
+/// What may come in an array or object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Choice {
+    end: bool,
+    more: bool,
+    /// Whether a comma comes before it.
+    comma: bool,
+    /// Whether whitespace has been read where one stands.
+    gap_read: bool,
+}
+
+const FIRST: Choice = Choice { end: true, more: true, comma: false, gap_read: false };
+const NEXT: Choice = Choice { end: true, more: true, comma: true, gap_read: false };
+const NO_COMMA: Choice = Choice { end: false, more: true, comma: false, gap_read: false };
+
+/// Ways to go on, each a list of parts; `None`: more than are asked for.
+type Ways = Option<Vec<Vec<Part>>>;
+
+/// Unfinished ends that are kept, for each that is asked for.
+const UNFINISHED: usize = 16;
+
+impl JsonMachine {
+    /// See the module; `None` if there are more than `most`.
+    pub(super) fn ends_of(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let (rule, local) = self.locals[state as usize];
+        let Some(ways) = self.begin(rule, state, local, most)? else { return Ok(None) };
+        let mut done: IndexSet<Vec<u8>, FxBuildHasher> = IndexSet::default();
+        let mut todo: Vec<(Vec<u8>, Vec<Part>)> = ways
+            .into_iter()
+            .map(|mut parts| {
+                (Vec::new(), {
+                    parts.reverse();
+                    parts
+                })
+            })
+            .collect();
+        // Depth first: the first string or number that is free ends the search.
+        while let Some((text, mut parts)) = todo.pop() {
+            self.engine.budget.work()?;
+            let Some(ways) = (match parts.pop() {
+                None | Some(Part::Stop) => {
+                    done.insert(text.clone());
+                    Some(Vec::new())
+                }
+                Some(part) => self.ways(part, most)?,
+            }) else {
+                return Ok(None);
+            };
+            for way in ways {
+                let (mut text, mut parts) = (text.clone(), parts.clone());
+                parts.extend(way.into_iter().rev());
+                while let Some(Part::Bytes(bytes)) = parts.last() {
+                    text.extend_from_slice(bytes);
+                    parts.pop();
+                }
+                todo.push((text, parts));
+            }
+            if done.len() > most || todo.len() > UNFINISHED * (most + 1) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(done.into_iter().collect()))
+    }
+
+    /// The ways to go on from a state.
+    fn begin(&mut self, rule: u32, state: u32, local: Local, most: usize) -> Result<Ways> {
+        let kind = self.kinds[rule as usize].clone();
+        let one = |part: Part| Some(vec![vec![part]]);
+        Ok(match (kind, local) {
+            (_, Local::End) => Some(vec![Vec::new()]),
+            (Kind::Value(goal, depth), Local::Start) => one(Part::Value(goal, depth)),
+            (_, Local::Literal(word, at)) => one(Part::Bytes(word.as_bytes()[at as usize..].to_vec())),
+            (Kind::Text(_) | Kind::Name(..) | Kind::Number(_) | Kind::Chars(..), _) => {
+                self.ways(Part::Rest(state), most)?
+            }
+            (Kind::Space, _) => one(Part::Bytes(b" ".to_vec())),
+            (Kind::Gap(text), Local::Bytes(at)) => one(Part::Bytes(text.as_bytes()[at as usize..].to_vec())),
+            (Kind::Gap(text), _) => one(Part::Bytes(text.as_bytes().to_vec())),
+            (Kind::Array(arr, depth), local) => self.begin_array(arr, depth, local),
+            (Kind::Object(plan, depth), local) => self.begin_object(rule, plan, depth, local)?,
+            (Kind::More(goal, _, _, depth), local) => {
+                let value = Part::Value(goal, self.layout.deeper(depth));
+                let (comma, gap) = (Part::Bytes(b",".to_vec()), self.gap_text(Place::AfterComma, depth));
+                Some(vec![match local {
+                    Local::Start => vec![self.gap_text(Place::BeforeComma, depth), comma, gap, value],
+                    Local::Bytes(0) => vec![comma, gap, value],
+                    Local::Bytes(1) => vec![gap, value],
+                    _ => vec![value],
+                }])
+            }
+            _ => None,
+        })
+    }
+
+    fn begin_array(&self, arr: u32, depth: u32, local: Local) -> Ways {
+        let Local::Array(written, at, gap_read) = local else { return None };
+        let choice = match at {
+            InArray::Open => FIRST,
+            InArray::Next => NO_COMMA,
+            InArray::After => NEXT,
+            InArray::AfterComma => Choice { end: false, ..NEXT },
+            InArray::AfterClose => Choice { more: false, ..NEXT },
+        };
+        let choice = Choice { gap_read, ..choice };
+        Some(vec![vec![Part::Items { arr, written, depth, choice }]])
+    }
+
+    fn begin_object(&mut self, rule: u32, plan: u32, depth: u32, local: Local) -> Result<Ways> {
+        let Local::Object(core, at, gap_read) = local else { return Ok(None) };
+        let progress = self.cores[core as usize].progress.clone();
+        let members = |choice: Choice| {
+            let choice = Choice { gap_read, ..choice };
+            Part::Members { plan, progress: progress.clone(), depth, from: 0, choice }
+        };
+        let part = match at {
+            InObject::Open => members(FIRST),
+            InObject::Member => members(NO_COMMA),
+            InObject::After => members(NEXT),
+            InObject::AfterComma => members(Choice { end: false, ..NEXT }),
+            InObject::AfterClose => members(Choice { more: false, ..NEXT }),
+            InObject::NameEnd(key) | InObject::Colon(key) => {
+                let member = Part::Member { plan, progress, depth, key, from: 0 };
+                if matches!(at, InObject::Colon(_)) && gap_read {
+                    // Each way begins with the gap.
+                    let ways = self.ways(member, 0)?;
+                    return Ok(ways.map(|ways| ways.into_iter().map(|way| way[1..].to_vec()).collect()));
+                }
+                if matches!(at, InObject::Colon(_)) {
+                    return Ok(Some(vec![vec![member]]));
+                }
+                let gap = self.gap_text(Place::BeforeColon, depth);
+                let gap = if gap_read { Part::Bytes(Vec::new()) } else { gap };
+                return Ok(Some(vec![vec![gap, Part::Bytes(b":".to_vec()), member]]));
+            }
+            InObject::Name(state) => return self.begin_name(rule, plan, core, depth, state),
+        };
+        Ok(Some(vec![vec![part]]))
+    }
+
+    /// Inside a declared name, or before any.
+    fn begin_name(
+        &mut self,
+        rule: u32,
+        plan: u32,
+        core: u32,
+        depth: u32,
+        state: Spell<super::Branch>,
+    ) -> Result<Ways> {
+        let progress = self.cores[core as usize].progress.clone();
+        let branch = spell::automaton_state(state);
+        let mut ways = Vec::new();
+        if state != Spell::Char(branch) {
+            for (lo, hi, to) in self.edges_of(rule, Local::Object(core, InObject::Name(state), true))?.bytes {
+                let (_, after) = self.locals[to as usize];
+                for byte in lo..=hi {
+                    let Local::Object(_, InObject::Name(after), _) = after else { continue };
+                    let rest = self.begin_name(rule, plan, core, depth, after)?.unwrap_or_default();
+                    ways.extend(rest.into_iter().map(|way| [&[Part::Bytes(vec![byte])], &way[..]].concat()));
+                }
+            }
+            return Ok(Some(ways));
+        }
+        let open = self.open(core)?;
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        for place in (branch.lo as usize..branch.hi as usize).filter(|&place| open.0[place]) {
+            let (name, index) = &planned.sorted[place];
+            let rest: String = name[branch.depth as usize..].iter().collect();
+            let mut way = vec![Part::Bytes(quoted(&rest)[1..].to_vec())];
+            way.extend(self.colon(depth));
+            let (key, progress) = (Key::Declared(*index), progress.clone());
+            way.push(Part::Member { plan, progress, depth, key, from: 0 });
+            ways.push(way);
+        }
+        if branch == self.whole(plan) {
+            ways.extend(self.free_names(plan, &open.1));
+        }
+        Ok(Some(ways))
+    }
+
+    /// Free names; the next must be a new one, so an end stops after it.
+    fn free_names(&mut self, plan: u32, open: &[bool]) -> Vec<Vec<Part>> {
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        let declared = (!planned.sorted.is_empty()).then_some(plan);
+        let mut out = Vec::new();
+        for (class, _) in planned.plan.classes.iter().zip(open).filter(|(_, open)| **open) {
+            let name = self.rule(Kind::Name(class.names, declared));
+            out.push(vec![Part::Rest(self.rules[name as usize].start), Part::Stop]);
+        }
+        out
+    }
+
+    /// The ways to spell out the beginning of a part.
+    fn ways(&mut self, part: Part, most: usize) -> Result<Ways> {
+        match part {
+            Part::Rest(state) => {
+                let ends = self.rest(state, most)?;
+                Ok(ends.map(|ends| ends.into_iter().map(|end| vec![Part::Bytes(end)]).collect()))
+            }
+            Part::Value(goal, depth) => self.value_ways(goal, depth),
+            Part::Items { arr, written, depth, choice } => self.item_ways(arr, written, depth, choice),
+            Part::Members { plan, progress, depth, from, choice } => {
+                self.member_ways(plan, &progress, depth, from, choice)
+            }
+            Part::Member { plan, progress, depth, key, from } => {
+                let planned = Arc::clone(&self.plans[plan as usize]);
+                let (gap, deeper) = (self.gap_text(Place::AfterColon, depth), self.layout.deeper(depth));
+                let mut out = Vec::new();
+                for (goal, progress) in self.engine.options(&planned.plan, &progress, key)? {
+                    let rest = Part::Members { plan, progress, depth, from, choice: NEXT };
+                    out.push(vec![gap.clone(), Part::Value(goal, deeper), rest]);
+                }
+                Ok(Some(out))
+            }
+            part @ (Part::Bytes(_) | Part::Stop) => Ok(Some(vec![vec![part]])),
+        }
+    }
+
+    fn value_ways(&mut self, goal: GoalId, depth: u32) -> Result<Ways> {
+        let rule = self.rule(Kind::Value(goal, depth));
+        let edges = self.edges_of(rule, Local::Start)?;
+        let mut out = Vec::new();
+        for (lo, hi, to) in edges.bytes {
+            if let (_, Local::Literal(word, _)) = self.locals[to as usize] {
+                debug_assert!(lo == hi && word.as_bytes()[0] == lo);
+                out.push(vec![Part::Bytes(word.as_bytes().to_vec())]);
+            }
+        }
+        for (called, _) in edges.calls {
+            match self.kinds[called as usize].clone() {
+                Kind::Text(_) | Kind::Number(_) => {
+                    out.push(vec![Part::Rest(self.rules[called as usize].start)]);
+                }
+                Kind::Array(arr, depth) => {
+                    let written = self.written_start(arr);
+                    let items = Part::Items { arr, written, depth, choice: FIRST };
+                    out.push(vec![Part::Bytes(b"[".to_vec()), items]);
+                }
+                Kind::Object(plan, depth) => {
+                    let progress = self.plans[plan as usize].plan.start();
+                    let members = Part::Members { plan, progress, depth, from: 0, choice: FIRST };
+                    out.push(vec![Part::Bytes(b"{".to_vec()), members]);
+                }
+                // JSON texts in strings are many.
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn item_ways(&mut self, arr: u32, written: u32, depth: u32, choice: Choice) -> Result<Ways> {
+        let mut out = Vec::new();
+        let conjunction = self.arrays[arr as usize].clone();
+        if choice.end && !self.has_begun(choice) && conjunction.may_end(&self.written[written as usize].1) {
+            out.push(self.close(depth, choice, b"]"));
+        }
+        if choice.more {
+            let deeper = self.layout.deeper(depth);
+            for (goal, after) in self.next_items(arr, written)? {
+                let mut way = self.comma(depth, choice);
+                way.push(Part::Value(goal, deeper));
+                way.push(match conjunction.unique {
+                    true => Part::Stop,
+                    false => Part::Items { arr, written: after, depth, choice: NEXT },
+                });
+                out.push(way);
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn member_ways(
+        &mut self,
+        plan: u32,
+        progress: &Progress,
+        depth: u32,
+        from: u32,
+        choice: Choice,
+    ) -> Result<Ways> {
+        let mut out = Vec::new();
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        if choice.end && !self.has_begun(choice) && planned.plan.may_end(progress) {
+            out.push(self.close(depth, choice, b"}"));
+        }
+        if !choice.more {
+            return Ok(Some(out));
+        }
+        for index in from..planned.plan.names.len() as u32 {
+            let key = Key::Declared(index);
+            if !planned.plan.is_open(progress, index as usize)
+                || self.engine.options(&planned.plan, progress, key)?.is_empty()
+            {
+                continue;
+            }
+            let mut way = self.comma(depth, choice);
+            way.push(Part::Bytes(quoted(&planned.plan.names[index as usize].name)));
+            way.extend(self.colon(depth));
+            way.push(Part::Member { plan, progress: progress.clone(), depth, key, from: index + 1 });
+            out.push(way);
+        }
+        let mut open = Vec::new();
+        for class in 0..planned.plan.classes.len() as u32 {
+            open.push(!self.engine.options(&planned.plan, progress, Key::Class(class))?.is_empty());
+        }
+        for name in self.free_names(plan, &open) {
+            let mut way = self.comma(depth, choice);
+            way.push(Part::Bytes(b"\"".to_vec()));
+            way.extend(name);
+            out.push(way);
+        }
+        Ok(Some(out))
+    }
+
+    /// Whitespace that must be there.
+    fn gap_text(&mut self, place: Place, depth: u32) -> Part {
+        Part::Bytes(match self.gap(place, depth) {
+            Gap::None | Gap::Optional(_) => Vec::new(),
+            Gap::Required(rule) => match &self.kinds[rule as usize] {
+                Kind::Gap(text) => text.as_bytes().to_vec(),
+                _ => Vec::new(),
+            },
+        })
+    }
+
+    /// What comes before one more item or member.
+    fn comma(&mut self, depth: u32, choice: Choice) -> Vec<Part> {
+        let gap = match (choice.comma, choice.end) {
+            (true, _) => Place::BeforeComma,
+            (false, true) => Place::AfterOpen,
+            (false, false) => Place::AfterComma,
+        };
+        let mut out = Vec::new();
+        if !choice.gap_read {
+            out.push(self.gap_text(gap, depth));
+        }
+        if choice.comma {
+            out.extend([Part::Bytes(b",".to_vec()), self.gap_text(Place::AfterComma, depth)]);
+        }
+        out
+    }
+
+    fn close(&mut self, depth: u32, choice: Choice, mark: &[u8]) -> Vec<Part> {
+        let mut out = Vec::new();
+        if choice.comma && !choice.gap_read {
+            out.push(self.gap_text(Place::BeforeClose, depth));
+        }
+        out.push(Part::Bytes(mark.to_vec()));
+        out
+    }
+
+    /// Whether a place is past the whitespace that comes only before an item or member.
+    fn has_begun(&self, choice: Choice) -> bool {
+        self.is_fixed() && choice.gap_read && !choice.comma
+    }
+
+    fn colon(&mut self, depth: u32) -> Vec<Part> {
+        vec![self.gap_text(Place::BeforeColon, depth), Part::Bytes(b":".to_vec())]
+    }
+
+    /// From a state of a string, name or number to its end (of a counted string: of its round).
+    fn rest(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let (rule, local) = self.locals[state as usize];
+        let close = |end: &str| quoted(end)[1..].to_vec();
+        match (self.kinds[rule as usize].clone(), local) {
+            (_, Local::End) => Ok(Some(vec![Vec::new()])),
+            // Characters that are only counted are many.
+            (Kind::Text(_), Local::Count(false)) => Ok(None),
+            (Kind::Text(_), Local::Count(true)) => Ok(Some(vec![b"\"".to_vec()])),
+            (Kind::Text(strings), Local::Start) => {
+                let words = self.words(strings.term, most)?;
+                Ok(words.map(|words| words.iter().map(|word| quoted(word)).collect()))
+            }
+            (Kind::Text(_), Local::Spell(Spell::Char(term))) => {
+                let words = self.words(term, most)?;
+                Ok(words.map(|words| words.iter().map(|word| close(word)).collect()))
+            }
+            (Kind::Chars(..), Local::Spell(Spell::Char(term))) => {
+                Ok(self.engine.regular.is_nullable(term).then(|| vec![Vec::new()]))
+            }
+            (Kind::Name(_, plan), Local::Name(Spell::Char((term, branch)))) => {
+                let mut free = term;
+                if let Some((plan, branch)) = plan.zip(branch) {
+                    free = self.free_rests(plan, term, branch);
+                }
+                let words = self.words(free, most)?;
+                Ok(words.map(|words| words.iter().map(|word| close(word)).collect()))
+            }
+            (Kind::Number(numbers), Local::Number(at)) => Ok(self.number_ends(numbers, at, most)),
+            (Kind::Text(_) | Kind::Chars(..) | Kind::Name(..), local) => {
+                // Inside a character: a few bytes more.
+                let mut out = Vec::new();
+                for (lo, hi, to) in self.edges_of(rule, local)?.bytes {
+                    let Some(rests) = self.rest(to, most)? else { return Ok(None) };
+                    for byte in lo..=hi {
+                        out.extend(rests.iter().map(|rest| [&[byte], &rest[..]].concat()));
+                    }
+                    // Different digits may spell one letter.
+                    if out.len() > UNFINISHED * (most + 1) {
+                        return Ok(None);
+                    }
+                }
+                Ok(Some(out))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn words(&mut self, term: TermId, most: usize) -> Result<Option<Vec<String>>> {
+        self.engine.regular.few_words(term, most, &mut self.engine.budget)
+    }
+
+    fn number_ends(&mut self, numbers: u32, at: u32, most: usize) -> Option<Vec<Vec<u8>>> {
+        let place = match &self.numbers[numbers as usize] {
+            Digits::Late(automaton) => automaton.place(at),
+            Digits::Whole(automaton) => {
+                let places = self.places.entry(numbers).or_insert_with(|| number_ends::places(automaton));
+                places[at as usize]
+            }
+        };
+        let digits = &mut self.numbers[numbers as usize];
+        let mut look = |at: u32| (digits.is_final(at), digits.edges(at));
+        number_ends::ends(place, at, &mut look, most)
+    }
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! Whether a configuration can be completed where no value may come twice.
+//!
+//! What the automaton alone can complete may be lost once values count: after `["abc", "a`, where an item is `abc` or begins with
+//! `x`, every way to end the string is a value that was there. A configuration is *doomed* if all the ends of its state
+//! ([`crate::automaton::Machine::ends`]) run into a value seen before, or into what is doomed itself.
+//!
+//! The ends differ as values, so a state with more of them than any register has seen is not doomed, and almost all have: the
+//! ends of the others are few and are tried.
+
+use super::{Arena, Config, RegisterId, SetId};
+use crate::automaton::Pda;
+
+/// Calls of a search inside one another.
+const MAX_DEPTH: u32 = 16;
+/// Ends that one search tries; past it a configuration is taken for one that can be completed.
+const MAX_TRIED: u32 = 1 << 16;
+
+impl Arena {
+    /// Takes the doomed configurations out of what a step has found.
+    pub(super) fn drop_doomed(&mut self, pda: &Pda) {
+        if self.is_searching || self.registers.largest_set() == 0 {
+            return;
+        }
+        let none = RegisterId::default();
+        if self.scratch.out.iter().all(|config| config.register == none) {
+            return;
+        }
+        self.is_searching = true;
+        let (mut out, flags) =
+            (std::mem::take(&mut self.scratch.out), std::mem::take(&mut self.scratch.flags));
+        out.retain(|&config| self.can_complete(pda, config, MAX_DEPTH, &mut MAX_TRIED.clone()));
+        (self.scratch.out, self.scratch.flags) = (out, flags);
+        self.is_searching = false;
+    }
+
+    /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
+    pub(super) fn has_few_ends(&self, pda: &Pda, config: Config) -> bool {
+        let most = self.registers.largest_set();
+        most > 0 && config.register != RegisterId::default() && pda.ends(config.state, 2 * most + 4).is_some()
+    }
+
+    fn can_complete(&mut self, pda: &Pda, config: Config, depth: u32, tries: &mut u32) -> bool {
+        if config.register == RegisterId::default() || depth == 0 {
+            return true;
+        }
+        // Each value seen can take one end away at each of two levels, where arrays of different items hold such arrays.
+        let most = 2 * self.registers.largest_set() + 4;
+        let Some(ends) = pda.ends(config.state, most) else { return true };
+        for end in ends.iter() {
+            if *tries == 0 {
+                return true;
+            }
+            *tries -= 1;
+            let set = self.after_end(pda, config, end);
+            let flags = self.flags(set);
+            if flags.complete || flags.open || self.over_limit {
+                return true;
+            }
+            let has_counter = pda.rule_of(config.state).counter.is_some();
+            for next in self.configs(set).to_vec() {
+                // What stays inside the rule is among its ends already.
+                let is_inside = next.node == config.node
+                    && !has_counter
+                    && pda.state(next.state).rule == pda.state(config.state).rule
+                    && pda.collects(next.state).is_none();
+                if !is_inside && self.can_complete(pda, next, depth - 1, tries) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// The set after an end of a configuration's state.
+    fn after_end(&mut self, pda: &Pda, config: Config, end: &[u8]) -> SetId {
+        let Some((&first, rest)) = end.split_first() else {
+            return self.set_after_rule(pda, config);
+        };
+        let start = self.set_of_configs(&[config], super::SetFlags::default());
+        let mut set = self.compute_step(pda, start, first);
+        for &byte in rest {
+            set = self.compute_step(pda, set, byte);
+        }
+        set
+    }
+}
