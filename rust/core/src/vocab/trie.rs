@@ -7,6 +7,8 @@
 //! the tokens *at* node `i` are `order[nodes[i].first_token..nodes[i + 1].first_token]` and those in its whole subtree
 //! end at `nodes[nodes[i].end].first_token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
 
+use std::ops::Range;
+
 /// One node; see the module's invariant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TrieNode {
@@ -86,6 +88,49 @@ impl ByteTrie {
         &self.order[self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize]
     }
 
+    /// All tokens, in the order of the trie.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// The child of a node for a byte.
+    pub(crate) fn child(&self, node: usize, byte: u8) -> Option<usize> {
+        if node == 0 {
+            return self.child_of_root(byte);
+        }
+        let (mut child, end) = (node + 1, self.nodes[node].end as usize);
+        while child < end {
+            match self.nodes[child].byte {
+                found if found == byte => return Some(child),
+                found if found > byte => return None,
+                _ => child = self.nodes[child].end as usize,
+            }
+        }
+        None
+    }
+
+    /// The places in `order` of the tokens whose text ends at a node.
+    pub(crate) fn places_at(&self, node: usize) -> Range<usize> {
+        self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize
+    }
+
+    /// The places in `order` of the tokens strictly below a node.
+    pub(crate) fn places_below(&self, node: usize) -> Range<usize> {
+        let end = self.nodes[node].end as usize;
+        self.nodes[node + 1].first_token as usize..self.nodes[end].first_token as usize
+    }
+
+    /// The children of a node: their bytes, and the places in `order` of the tokens at or below each.
+    pub(crate) fn children(&self, node: usize) -> impl Iterator<Item = (u8, Range<usize>)> + '_ {
+        let end = self.nodes[node].end as usize;
+        let mut child = node + 1;
+        std::iter::from_fn(move || {
+            let found = (child < end).then(|| self.nodes[child])?;
+            child = found.end as usize;
+            Some((found.byte, found.first_token as usize..self.nodes[child].first_token as usize))
+        })
+    }
+
     /// Length of the longest text.
     pub(crate) fn max_depth(&self) -> usize {
         self.max_depth
@@ -124,6 +169,19 @@ mod tests {
             prop_assert_eq!(read_back(&trie), want);
             for byte in 0..=255u8 {
                 prop_assert_eq!(trie.child_of_root(byte).is_some(), texts.iter().any(|t| t[0] == byte));
+            }
+            // The views by place: down each text, what is at, below and beside.
+            for text in &texts {
+                let mut node = 0;
+                for (depth, &byte) in text.iter().enumerate() {
+                    let below: Vec<usize> = trie.children(node).flat_map(|(_, places)| places).collect();
+                    prop_assert_eq!(below, trie.places_below(node).collect::<Vec<_>>());
+                    node = trie.child(node, byte).unwrap();
+                    let begins = texts.iter().filter(|t| t.starts_with(&text[..=depth]));
+                    let here = trie.places_at(node).len();
+                    prop_assert_eq!(here + trie.places_below(node).len(), begins.count());
+                }
+                prop_assert_eq!(&trie.order()[trie.places_at(node)], trie.tokens_at(node));
             }
         }
     }
