@@ -2,9 +2,9 @@
 
     .venv/bin/python benches/canonicality.py [--pairs N] [--sequences N] [tokenizer ...]
 
-Half of the pairs are hard ones, cut out of a token at random; every sequence is an encoding and a damaged copy of
-it, and the stress list comes before them. A mismatch stops the run with the tokens. Pairs whose bytes are no UTF-8 cannot be given to an
-encoder and are not counted.
+Half of the pairs are hard ones, cut out of a token at random; every sequence is an encoding and a damaged
+copy of it, and the stress list comes before them. A mismatch stops the run with the tokens. Pairs whose bytes
+are no UTF-8 cannot be given to an encoder and are not counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What real tokenizers can produce: their merges and where they cut, as `bytewright.TokenizerRules`.
 
 ============================  ===============================================================================
-`rules_from_huggingface`      byte-level BPE of ``tokenizers`` and transformers (GPT-2, SmolLM2, Llama 3, Qwen)
+`rules_from_huggingface`      byte-level BPE of ``tokenizers`` and transformers (GPT-2, Llama 3, Qwen)
 `rules_from_tiktoken`         a ``tiktoken.Encoding``, or a rank file and its pattern
 `rules_from_gguf`             byte-level BPE in GGUF model files
 `rules_from_tekken`           Mistral's Tekken JSON files
@@ -19,7 +19,6 @@ tokens. Tokenizers asked to parse special tokens out of text would encode such a
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from bytewright.tokenizers.gguf import read_tokenizer_metadata
 from bytewright.tokenizers.sentencepiece import PieceType
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 __all__ = [
@@ -138,10 +138,10 @@ def rules_from_sentencepiece(
         UnsupportedTokenizerError: Unigram models, normalizers, user-defined pieces in text.
         ImportError: ``sentencepiece`` is not installed.
     """
-    from sentencepiece import sentencepiece_model_pb2
+    from sentencepiece import sentencepiece_model_pb2 as schema
 
     name = Path(source).name
-    model = sentencepiece_model_pb2.ModelProto()
+    model = schema.ModelProto()  # type: ignore[attr-defined,unused-ignore]
     model.ParseFromString(Path(source).read_bytes())
     trainer, normalizer = model.trainer_spec, model.normalizer_spec
     if trainer.model_type != trainer.BPE:
@@ -151,8 +151,8 @@ def rules_from_sentencepiece(
     defined = {i for i, piece in enumerate(model.pieces) if piece.type == PieceType.USER_DEFINED}
     if missing := sorted(defined - set(special_token_ids)):
         raise UnsupportedTokenizerError(
-            f"{name}: user-defined pieces are cut out of text before merging, {model.pieces[missing[0]].piece!r} "
-            f"among them; list them in special_token_ids: {missing}"
+            f"{name}: user-defined pieces are cut out of text before merging, "
+            f"{model.pieces[missing[0]].piece!r} among them; list them in special_token_ids: {missing}"
         )
     info = TokenizerInfo.from_sentencepiece(
         source, vocab_size=vocab_size, stop_token_ids=stop_token_ids, special_token_ids=special_token_ids
@@ -204,17 +204,18 @@ def rules_from_gguf(
     pattern, ignore_merges = _GGUF[pre]
     return TokenizerRules(
         info,
-        merges=[_merge(ids, *merge.split(b" ", 1), name) for merge in metadata["merges"]],
+        merges=[_merge(ids, merge.partition(b" ")[::2], name) for merge in metadata["merges"]],
         pattern=PATTERNS[pattern],
         ignore_merges=ignore_merges,
     )
 
 
-def _merge(ids: Mapping[Any, int], left: Any, right: Any, name: str) -> tuple[int, int, int]:
+def _merge(ids: Mapping[Any, int], merge: tuple[Any, ...], name: str) -> tuple[int, int, int]:
     """The ids of a merge that names tokens."""
     try:
+        left, right = merge
         return ids[left], ids[right], ids[left + right]
-    except KeyError as error:
+    except (KeyError, ValueError) as error:
         raise InvalidTokenizerError(f"{name}: a merge names {error}, which is no token") from None
 
 
@@ -260,8 +261,8 @@ def rules_from_huggingface(
     ids: dict[str, int] = model["vocab"]
     merges = []
     for merge in model["merges"]:
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        merges.append(_merge(ids, left, right, type(tokenizer).__name__))
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        merges.append(_merge(ids, tuple(pair), type(tokenizer).__name__))
     return TokenizerRules(
         info,
         merges=merges,
@@ -276,7 +277,7 @@ def _check_model(model: Mapping[str, Any]) -> None:
         raise UnsupportedTokenizerError(f"a {model.get('type')} model is not byte-pair encoding")
     if model.get("byte_fallback"):
         raise UnsupportedTokenizerError(
-            "BPE over characters with byte fallback: read the SentencePiece model with rules_from_sentencepiece"
+            "BPE over characters with byte fallback: use rules_from_sentencepiece"
         )
     for option in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(option):
@@ -314,7 +315,7 @@ def _pattern_of(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def rules_for_all(info: TokenizerInfo) -> TokenizerRules:
-    """Rules for the mode ``"all"`` alone, for any vocabulary: no merges, nothing is canonical but single bytes.
+    """Rules for the mode ``"all"`` alone, for any vocabulary: nothing is canonical but single bytes.
 
     >>> rules = rules_for_all(TokenizerInfo([b"a", b"ab", b"b", b"</s>"], stop_token_ids=3))
     >>> rules.unreachable

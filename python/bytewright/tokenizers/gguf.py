@@ -122,7 +122,8 @@ def _llama_bytes(token: bytes, kind: PieceType, source: str) -> bytes:
 def read_tokenizer_metadata(path: str | os.PathLike[str], *, with_merges: bool = False) -> dict[str, Any]:
     """Reads the ``tokenizer.ggml.*`` metadata of a GGUF file, keyed without that prefix.
 
-    Strings come as bytes, since nothing guarantees UTF-8. ``scores`` are skipped, and ``merges`` unless asked for.
+    Strings come as bytes, since nothing guarantees UTF-8. ``scores`` are skipped, and ``merges``
+    unless asked for.
 
     Raises:
         InvalidTokenizerError: The file is not GGUF version 2 or 3, or its head is malformed.
