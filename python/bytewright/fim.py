@@ -251,8 +251,8 @@ class HealingProcessor:
     """A logits processor for ``transformers.generate`` that puts healed ends in place.
 
     Give ``generate`` the tokens that were kept, ``healed.tokens[:healed.kept]``, and this processor, one
-    `Healed` for each row (all of them kept equally long, or padded on the left). Its first steps force the tokens that
-    healing appended; after them it leaves the logits alone.
+    `Healed` for each row (all of them kept equally long, or padded on the left). Its first steps force the
+    tokens that healing appended; after them it leaves the logits alone.
 
     Args:
         healed: One for each row.

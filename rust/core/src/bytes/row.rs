@@ -51,15 +51,15 @@ impl Row {
         if max == f64::NEG_INFINITY {
             return invalid("all logits are minus infinity".into());
         }
-        let weight = |id: u32| (logits[id as usize].into() - max).exp();
-        let total: f64 = (0..logits.len() as u32).map(weight).sum();
+        let by_id: Vec<f64> = logits.iter().map(|&logit| (logit.into() - max).exp()).collect();
+        let total: f64 = by_id.iter().sum();
         let order = vocabulary.trie().order();
-        let weights = order
-            .iter()
-            .enumerate()
-            .map(|(place, &token)| if allows(place as u32) { weight(token) / total } else { 0.0 })
-            .collect();
-        let end = vocabulary.stop_token_ids().iter().map(|&id| weight(id) / total).sum();
+        let weigh = |(place, &token): (usize, &u32)| match allows(place as u32) {
+            true => by_id[token as usize] / total,
+            false => 0.0,
+        };
+        let weights = order.iter().enumerate().map(weigh).collect();
+        let end = vocabulary.stop_token_ids().iter().map(|&id| by_id[id as usize] / total).sum();
         Ok(Self { weights, end })
     }
 
