@@ -3,9 +3,9 @@
     .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--document N]
 
 For each text: bits of the true next byte after *every* prefix, when the prefix is encoded and the next
-token's first byte is taken (naive), when one token is taken back (the marginal of transformers' healing, without its
-side effects), and exactly. Then, for several tolerances, how many model contexts a byte took, and the
-certificate against the true error. English is the description of installed packages, Python the standard
+token's first byte is taken (naive), when one token is taken back (the marginal of transformers' healing,
+without its side effects), and exactly. Then, for several tolerances, how many model contexts a byte took, and
+the certificate against the true error. English is the description of installed packages, Python the standard
 library; each document begins with the model's document separator.
 
 Which contexts a text needs is known before the model is asked, so they are computed in batches; contexts are

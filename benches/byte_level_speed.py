@@ -46,7 +46,8 @@ def bookkeeping(name: str, rules: bw.TokenizerRules, size: int = 600) -> None:
         timed("next", tree.next_byte)
         timed("push", tree.push, TEXT[i : i + 1])
     print(
-        f"{name:<10}{reading * 1e6:>12.1f}{spent['push'] / size * 1e6:>12.1f}{spent['next'] / size * 1e6:>12.1f}"
+        f"{name:<10}{reading * 1e6:>12.1f}{spent['push'] / size * 1e6:>12.1f}"
+        f"{spent['next'] / size * 1e6:>12.1f}"
         f"{spent['supply'] / nodes * 1e6:>12.0f}{nodes / size:>15.3f}"
     )
 
