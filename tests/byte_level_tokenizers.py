@@ -106,6 +106,12 @@ def llama3() -> Tokenizer:
 
 
 @cache
+def llama4() -> Tokenizer:
+    special = {name: 200_000 + i for i, name in enumerate(assets.llama4_special_tokens())}
+    return _tiktoken(assets.LLAMA4, "llama4", special)
+
+
+@cache
 def qwen() -> Tokenizer:
     special = {name: 151_643 + i for i, name in enumerate(assets.qwen_special_tokens())}
     return _tiktoken(assets.QWEN, "qwen", special)
@@ -141,7 +147,7 @@ def mistral() -> Tokenizer:
     return Tokenizer(processor.encode, br.rules_from_sentencepiece(path), prefix=" ")
 
 
-ALL = [smollm2, gpt2_style, llama3, qwen, cl100k, tekken, mistral]
+ALL = [smollm2, gpt2_style, llama3, llama4, qwen, cl100k, tekken, mistral]
 
 
 def corpus(rng: random.Random, length: int) -> str:

@@ -82,7 +82,7 @@ impl Canonical {
     /// Whether the tokenizer makes exactly these tokens of their bytes.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`]; [`Error::LimitExceeded`] as for any walk.
+    /// [`Error::TokenOutOfRange`]; [`Error::UnsupportedTokenizer`] when the pattern needs an absurd number of states.
     pub fn is_canonical(&self, tokens: &[u32]) -> Result<bool> {
         let Some(end) = self.boundary_after(tokens)? else { return Ok(false) };
         Ok(self.may_end(end)? && self.keeps_whole_pieces(tokens)?)

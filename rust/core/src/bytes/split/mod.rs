@@ -28,9 +28,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub(crate) type Class = u8;
 
 /// More states than any pattern in use needs (they need dozens).
-const MAX_STATES: usize = 1 << 14;
+const MAX_STATES: usize = 1 << 12;
 /// Branches that are tried to save one.
-const MAX_SEARCH: usize = 1 << 15;
+const MAX_SEARCH: usize = 1 << 12;
 
 /// A set of branches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ impl Splitter {
     /// The offsets at which the pattern cuts a whole text, the last being its length.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] as for any walk.
+    /// [`Error::UnsupportedTokenizer`] when the pattern needs an absurd number of states.
     pub fn cuts(&self, text: &str) -> Result<Vec<usize>> {
         // A branch for each guess; one survives.
         let mut walker = self.walker();
@@ -244,7 +244,7 @@ impl Walker<'_> {
             return Ok(());
         }
         let message = format!("the split pattern needs more than {MAX_STATES} states");
-        Err(Error::LimitExceeded { limit: "split_states", message })
+        Err(Error::UnsupportedTokenizer(message))
     }
 
     /// Whether some continuation, the end included, saves a branch.
@@ -262,7 +262,7 @@ impl Walker<'_> {
             }
             if seen.len() > MAX_SEARCH {
                 let message = format!("a guess of the split pattern has more than {MAX_SEARCH} successors");
-                return Err(Error::LimitExceeded { limit: "split_states", message });
+                return Err(Error::UnsupportedTokenizer(message));
             }
             let steps =
                 (0..self.program.classes()).flat_map(|class| [(class, Cut::Here), (class, Cut::NotHere)]);

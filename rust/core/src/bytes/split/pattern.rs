@@ -11,7 +11,7 @@ use regex_syntax::hir::{Class as HirClass, ClassUnicode, ClassUnicodeRange, Hir,
 use rustc_hash::FxHashMap;
 
 /// Longest program; patterns in use need about 100 instructions.
-const MAX_INSTS: usize = 4096;
+const MAX_INSTS: usize = 512;
 /// Longest pattern text.
 const MAX_PATTERN_BYTES: usize = 1 << 14;
 
