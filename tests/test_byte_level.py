@@ -191,7 +191,7 @@ def test_bad_arguments_are_errors():
 
 
 def test_covers_go_on_at_token_speed():
-    """A sampled cover is one of the posterior: chi-square, p > 1e-3 (16.27 for 3 degrees of freedom)."""
+    """A sampled cover is one of the posterior: chi-square, p > 1e-3 (10.83 for two covers)."""
     model = make_model(3)
     state = model.start(b"ab")
     covers = state.covers()
