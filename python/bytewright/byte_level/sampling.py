@@ -146,7 +146,8 @@ class Sample:
         ended: Whether the end came, not the limit.
         allowed: For each outcome, the mass that the grammar allowed there (1 without one); nan for bytes that
             were forced and not weighed.
-        log_weight: The logarithm of the product of `allowed`, nan where some were not weighed.
+        log_weight: The logarithm of the product of `allowed`, nan where some were not weighed. It is the
+            importance weight of a text that was sampled with temperature 1 and neither top-k nor top-p.
     """
 
     text: bytes
