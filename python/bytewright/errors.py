@@ -22,8 +22,10 @@ __all__ = [
     "EmptyLanguageError",
     "GrammarError",
     "GrammarSyntaxError",
+    "ImpossibleTextError",
     "InvalidArgumentError",
     "InvalidBitmaskError",
+    "InvalidLogitsError",
     "InvalidSchemaError",
     "InvalidStructuralTagError",
     "InvalidTokenizerError",
@@ -36,6 +38,7 @@ __all__ = [
     "UnreachableRuleWarning",
     "UnsupportedFeatureError",
     "UnsupportedSchemaError",
+    "UnsupportedTokenizerError",
 ]
 
 
@@ -127,6 +130,18 @@ class CompileCancelledError(BytewrightError):
 
 class InvalidTokenizerError(BytewrightError, ValueError):
     """A tokenizer whose description contradicts itself, or of a kind that cannot be read."""
+
+
+class UnsupportedTokenizerError(InvalidTokenizerError):
+    """A tokenizer whose canonical sequences cannot be told exactly."""
+
+
+class InvalidLogitsError(BytewrightError, ValueError):
+    """Logits of the wrong shape or dtype, or that are no probabilities (NaN, plus infinity)."""
+
+
+class ImpossibleTextError(BytewrightError, ValueError):
+    """A text that no token sequence of the law spells, or that the model gives no probability."""
 
 
 class TokenOutOfRangeError(BytewrightError, IndexError):

@@ -119,10 +119,11 @@ def _llama_bytes(token: bytes, kind: PieceType, source: str) -> bytes:
         return token.replace(b"\xe2\x96\x81", b" ") if kind.is_text else token
 
 
-def read_tokenizer_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_tokenizer_metadata(path: str | os.PathLike[str], *, with_merges: bool = False) -> dict[str, Any]:
     """Reads the ``tokenizer.ggml.*`` metadata of a GGUF file, keyed without that prefix.
 
-    Strings come as bytes, since nothing guarantees UTF-8. ``merges`` and ``scores`` are skipped.
+    Strings come as bytes, since nothing guarantees UTF-8. ``scores`` are skipped, and ``merges``
+    unless asked for.
 
     Raises:
         InvalidTokenizerError: The file is not GGUF version 2 or 3, or its head is malformed.
@@ -134,7 +135,7 @@ def read_tokenizer_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise InvalidTokenizerError(f"{name}: not a GGUF file (it is too short)")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
-                return _Reader(data, name).tokenizer_metadata()
+                return _Reader(data, name).tokenizer_metadata(with_merges)
             except (struct.error, OverflowError):
                 raise InvalidTokenizerError(
                     f"{name}: the GGUF metadata run past the end of the file"
@@ -160,14 +161,15 @@ class _Reader:
         _, self.entries = struct.unpack_from(self.order + "QQ", data, 8)
         self.position = 24
 
-    def tokenizer_metadata(self) -> dict[str, Any]:
+    def tokenizer_metadata(self, with_merges: bool) -> dict[str, Any]:
         """All entries whose key starts with the prefix; the others are stepped over."""
         found: dict[str, Any] = {}
+        skipped = ("scores",) if with_merges else ("merges", "scores")
         for _ in range(self.entries):
             key = self.string().decode("utf-8", "replace")
             kind = self.scalar("I")
             short = key[len(_PREFIX) :]
-            wanted = key.startswith(_PREFIX) and short not in ("merges", "scores")
+            wanted = key.startswith(_PREFIX) and short not in skipped
             value = self.value(kind, wanted)
             if wanted:
                 found[short] = value

@@ -176,6 +176,15 @@ pub enum Error {
     /// The tokenizer's description contradicts itself.
     #[error("invalid tokenizer: {0}")]
     InvalidTokenizer(String),
+    /// A tokenizer whose canonical sequences cannot be told exactly.
+    #[error("unsupported tokenizer: {0}")]
+    UnsupportedTokenizer(String),
+    /// Logits of the wrong number, or that are no probabilities.
+    #[error("invalid logits: {0}")]
+    InvalidLogits(String),
+    /// A text that no token sequence of the law spells, or that the model gives no probability.
+    #[error("impossible text: {0}")]
+    ImpossibleText(String),
     /// A token id outside the vocabulary.
     #[error("token id {id} is out of range: the vocabulary has {vocab_size} ids, 0 to {}", vocab_size.saturating_sub(1))]
     TokenOutOfRange {

@@ -14,6 +14,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod automaton;
+pub mod bytes;
 pub mod compile;
 pub mod error;
 pub mod frontend;

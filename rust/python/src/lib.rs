@@ -7,6 +7,7 @@
 mod array;
 mod batch;
 mod bitmask;
+mod byte_level;
 mod compiler;
 mod convert;
 mod draft;
@@ -27,6 +28,8 @@ mod _core {
     use super::batch::BatchGrammarMatcher;
     #[pymodule_export]
     use super::bitmask::apply_bitmask;
+    #[pymodule_export]
+    use super::byte_level::{CoverTree, TokenizerRules};
     #[pymodule_export]
     use super::compiler::{CompiledGrammar, GrammarCompiler};
     #[pymodule_export]

@@ -170,7 +170,7 @@ impl MaskContext<'_> {
             for child in trie.children(node) {
                 let (byte, child) = (trie.child_byte(child), trie.child_node(child));
                 match (self.pda.byte_target(state, byte), self.pda.byte_target(base, byte)) {
-                    (None, Some(_)) => out.extend_from_slice(trie.tokens_below(child)),
+                    (None, Some(_)) => out.extend_from_slice(trie.tokens_from(child)),
                     (Some(to), Some(base)) => {
                         let is_same =
                             self.pda.like(to).is_some_and(|like| like.is_exact && like.base == base);
@@ -280,7 +280,7 @@ impl MaskContext<'_> {
         let config = Config::new(state, crate::stack::NodeId::OPEN).representative(self.pda, self.horizon());
         let (trie, mut front) = (self.vocabulary.trie(), Front::default());
         let local = self.local_split(arena, &mut front, config, trie, 0)?;
-        let mut after = local.remainders().trie.tokens().to_vec();
+        let mut after = local.remainders().trie.order().to_vec();
         after.sort_unstable();
         after.dedup();
         Ok(StateStatistics {

@@ -115,8 +115,8 @@ pub(super) fn prune(
             at = end as usize;
             continue;
         }
-        for place in trie.token_range_at(at) {
-            let token = trie.tokens()[place];
+        for place in trie.places_at(at) {
+            let token = trie.order()[place];
             kept.push((remainder(vocabulary, token, depth, 0), token, all.done(place)));
         }
         levels[usize::from(depth)] = (level, unknown || level.flags.open);

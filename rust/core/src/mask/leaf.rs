@@ -183,10 +183,10 @@ impl Walk<'_> {
     fn alive(&mut self, node: usize, row: u32, done: u32) -> Option<()> {
         let Some(start) = self.again_from else {
             if self.takes_all_below(node, row)? {
-                self.accept(self.trie.token_range_below(node));
+                self.accept(self.trie.places_from(node));
                 return Some(());
             }
-            self.accept(self.trie.token_range_at(node));
+            self.accept(self.trie.places_at(node));
             self.enter(node, row, done, self.rows[row as usize].is_final);
             return Some(());
         };
@@ -269,7 +269,7 @@ impl Walk<'_> {
 
     /// The accepted tokens as a set. If they are most of the vocabulary, it is made by taking the others out.
     fn token_ids(&self, number: usize) -> TokenIds {
-        let (order, words) = (self.trie.tokens(), self.vocabulary.mask_words());
+        let (order, words) = (self.trie.order(), self.vocabulary.mask_words());
         if self.trie.serial() != self.vocabulary.trie().serial() || number * 2 < order.len() {
             let ids: Vec<u32> =
                 self.accepted.iter().flat_map(|range| &order[range.clone()]).copied().collect();

@@ -106,13 +106,13 @@ impl Walk<'_> {
 
     /// A node that can be stepped to.
     fn visit(&mut self, course: Course<'_>, node: usize, level: Level) -> Result<()> {
-        let range = course.trie.token_range_at(node);
+        let range = course.trie.places_at(node);
         let list = if level.flags.recheck { &mut self.buffers.again } else { &mut self.buffers.allowed };
         match course.window {
-            None => list.extend_from_slice(&course.trie.tokens()[range]),
+            None => list.extend_from_slice(&course.trie.order()[range]),
             Some((done, lo, hi)) => {
                 let fits = range.filter(|&place| (lo..=hi).contains(&done[place]));
-                list.extend(fits.map(|place| course.trie.tokens()[place]));
+                list.extend(fits.map(|place| course.trie.order()[place]));
             }
         }
         let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();
@@ -262,7 +262,7 @@ impl Walk<'_> {
                 }
                 let next = self.arena.step(self.context.pda, set, byte);
                 if is_one || next == SetId::DEAD {
-                    out.extend_from_slice(trie.tokens_below(child));
+                    out.extend_from_slice(trie.tokens_from(child));
                 } else {
                     todo.push((child, next, begun));
                 }

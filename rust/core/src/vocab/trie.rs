@@ -121,24 +121,24 @@ impl ByteTrie {
     /// The tokens whose text ends at a node.
     #[inline]
     pub(crate) fn tokens_at(&self, node: usize) -> &[u32] {
-        &self.order[self.token_range_at(node)]
+        &self.order[self.places_at(node)]
     }
 
     /// Their places in the order of all tokens.
     #[inline]
-    pub(crate) fn token_range_at(&self, node: usize) -> Range<usize> {
+    pub(crate) fn places_at(&self, node: usize) -> Range<usize> {
         self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize
     }
 
     /// The tokens at a node and below it.
     #[inline]
-    pub(crate) fn tokens_below(&self, node: usize) -> &[u32] {
-        &self.order[self.token_range_below(node)]
+    pub(crate) fn tokens_from(&self, node: usize) -> &[u32] {
+        &self.order[self.places_from(node)]
     }
 
     /// Their places in the order of all tokens.
     #[inline]
-    pub(crate) fn token_range_below(&self, node: usize) -> Range<usize> {
+    pub(crate) fn places_from(&self, node: usize) -> Range<usize> {
         let TrieNode { first_token, end, .. } = self.nodes[node];
         first_token as usize..self.nodes[end as usize].first_token as usize
     }
@@ -150,8 +150,18 @@ impl ByteTrie {
     }
 
     /// All tokens, by their texts.
-    pub(crate) fn tokens(&self) -> &[u32] {
+    pub(crate) fn order(&self) -> &[u32] {
         &self.order
+    }
+
+    /// The places in [`Self::order`] of the tokens strictly below a node.
+    pub(crate) fn places_below(&self, node: usize) -> Range<usize> {
+        self.places_at(node).end..self.places_from(node).end
+    }
+
+    /// The children of a node: their bytes, and the places of the tokens at or below each.
+    pub(crate) fn branches(&self, node: usize) -> impl Iterator<Item = (u8, Range<usize>)> + '_ {
+        self.children(node).map(|child| (self.child_byte(child), self.places_from(self.child_node(child))))
     }
 
     /// Length of the longest text.
@@ -219,6 +229,19 @@ mod tests {
             prop_assert_eq!(read_back(&trie), want);
             for byte in 0..=255u8 {
                 prop_assert_eq!(trie.child(0, byte).is_some(), texts.iter().any(|t| t[0] == byte));
+            }
+            // The views by place: down each text, what is at, below and beside.
+            for text in &texts {
+                let mut node = 0;
+                for (depth, &byte) in text.iter().enumerate() {
+                    let below: Vec<usize> = trie.branches(node).flat_map(|(_, places)| places).collect();
+                    prop_assert_eq!(below, trie.places_below(node).collect::<Vec<_>>());
+                    node = trie.child(node, byte).unwrap();
+                    let begins = texts.iter().filter(|t| t.starts_with(&text[..=depth]));
+                    let here = trie.places_at(node).len();
+                    prop_assert_eq!(here + trie.places_below(node).len(), begins.count());
+                }
+                prop_assert_eq!(&trie.order()[trie.places_at(node)], trie.tokens_at(node));
             }
         }
     }
