@@ -40,6 +40,9 @@ pub(crate) struct Expanded {
 
 impl Expanded {
     pub(super) fn new(pda: &Pda, state: StateId) -> Self {
+        if pda.calls_of(state).is_empty() {
+            return Self::of_bytes(pda, state);
+        }
         let entries = entries(pda, state);
         let mut edges: Vec<(u8, u8, StateId, u32)> = Vec::new();
         let mut tokens = Vec::new();
@@ -50,17 +53,26 @@ impl Expanded {
         }
         let mut first = ByteSet::EMPTY;
         for &(lo, hi, ..) in &edges {
-            first = first.union(&ByteSet::range(lo, hi));
+            first.insert_range(lo, hi);
         }
-        let (ranges, moves) = if entries.len() == 1 {
-            // Ranges of one state are disjoint already.
-            let ranges = edges.iter().enumerate().map(|(i, e)| (e.0, e.1, i as u32, i as u32 + 1)).collect();
-            (ranges, edges.iter().map(|e| (e.2, e.3)).collect())
-        } else {
-            split(&edges)
-        };
+        let (ranges, moves) = split(&edges);
         let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
         Self { entries, ranges, moves, tokens, first, has_wide_entries }
+    }
+
+    /// The expansion of a state that calls nothing: its edges as they are.
+    fn of_bytes(pda: &Pda, state: StateId) -> Self {
+        let edges = pda.bytes_of(state);
+        let mut first = ByteSet::EMPTY;
+        edges.iter().for_each(|&(lo, hi, _)| first.insert_range(lo, hi));
+        Self {
+            entries: vec![Entry { state, callers: Vec::new() }],
+            ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
+            moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
+            tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
+            first,
+            has_wide_entries: false,
+        }
     }
 
     /// The moves on a byte.
@@ -86,9 +98,6 @@ impl Expanded {
 /// All entries below a state, callers before callees.
 fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
     let mut entries = vec![Entry { state, callers: Vec::new() }];
-    if pda.calls_of(state).is_empty() {
-        return entries;
-    }
     // Kahn's algorithm needs the number of callers first: one pass to find the rules, one to order them.
     let mut waiting: FxHashMap<u32, u32> = FxHashMap::default();
     let mut todo = vec![state];

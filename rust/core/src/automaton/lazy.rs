@@ -29,6 +29,19 @@ pub(crate) struct MachineState {
     /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
     /// soon as they can.
     pub(crate) signature: Option<(u32, u32)>,
+    pub(crate) room: Room,
+}
+
+/// How far values that must not come again can get in the way of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Room {
+    /// Its ends have to be looked at; see [`Machine::ends`].
+    #[default]
+    Counted,
+    /// Its rule can end without reading another value that must be new.
+    Enough,
+    /// Its ends differ as values, and there is no end of them.
+    Endless,
 }
 
 /// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.
@@ -201,6 +214,7 @@ struct LazyState {
     like: Option<Like<StateId>>,
     collects: Option<Collect>,
     signature: Option<(u32, u32)>,
+    room: Room,
     is_heavy: AtomicBool,
     /// It has more ends than this.
     more_ends_than: AtomicUsize,
@@ -253,6 +267,7 @@ impl LazyPart {
                 like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
                 collects: state.collects,
                 signature: state.signature,
+                room: state.room,
                 is_heavy: AtomicBool::new(false),
                 more_ends_than: AtomicUsize::new(0),
                 edges: OnceLock::new(),
@@ -299,6 +314,10 @@ impl LazyPart {
 
     pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         self.lazy(id).signature
+    }
+
+    pub(super) fn room(&self, id: StateId) -> Room {
+        self.lazy(id).room
     }
 
     /// See [`Machine::ends`].
@@ -427,6 +446,7 @@ mod tests {
                 like: None,
                 collects: None,
                 signature: None,
+                room: Room::Counted,
             });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1

@@ -30,7 +30,7 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
-pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState};
+pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
@@ -185,6 +185,11 @@ impl Pda {
     /// See [`MachineState::signature`].
     pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }
+    }
+
+    /// See [`Room`].
+    pub(crate) fn room(&self, id: StateId) -> Room {
+        if self.is_lazy(id) { self.lazy.room(id) } else { Room::Counted }
     }
 
     /// The ends of a state if they are at most so many; see [`lazy::Machine::ends`].

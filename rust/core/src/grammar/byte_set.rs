@@ -20,10 +20,18 @@ impl ByteSet {
     /// The bytes from `lo` to `hi`, both included; empty when `lo > hi`.
     pub fn range(lo: u8, hi: u8) -> Self {
         let mut set = Self::EMPTY;
-        for byte in lo..=hi {
-            set.insert(byte);
-        }
+        set.insert_range(lo, hi);
         set
+    }
+
+    /// Adds the bytes from `lo` to `hi`, both included.
+    pub fn insert_range(&mut self, lo: u8, hi: u8) {
+        for (word, first) in self.0.iter_mut().zip([0u8, 64, 128, 192]) {
+            let (from, to) = (lo.max(first), hi.min(first + 63));
+            if from <= to {
+                *word |= (u64::MAX >> (63 - (to - from))) << (from - first);
+            }
+        }
     }
 
     /// Adds one byte.

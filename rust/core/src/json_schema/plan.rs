@@ -446,6 +446,11 @@ impl ReadyClause {
 }
 
 impl Plan {
+    /// Whether declared names are enough to complete the object, wherever it stands.
+    pub(super) fn needs_no_free_name(&self) -> bool {
+        self.min == 0 && self.clauses.is_empty()
+    }
+
     pub(super) fn start(&self) -> Progress {
         let pending = (1u32 << self.clauses.len()) - 1;
         Progress { seen: Bits::new(self.names.len()), count: 0, pending, from: 0 }

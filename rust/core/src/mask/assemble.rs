@@ -61,6 +61,8 @@ impl LocalSplit {
 
 /// A state with its counter.
 type Place = (StateId, Count);
+/// Token ids, ascending.
+type Ids = Arc<[u32]>;
 /// A trie, by serial number, and a node of it.
 type Below = (u64, u32);
 
@@ -80,7 +82,7 @@ pub(crate) struct GrammarMasks {
     keys: RwLock<FxHashMap<Place, Known>>,
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// Tokens that a state lacks of those that the state it is like has, ascending.
-    holes: RwLock<FxHashMap<(StateId, Below), Arc<[u32]>>>,
+    holes: RwLock<FxHashMap<(StateId, Below), Ids>>,
     call_sites: OnceLock<CallSites>,
 }
 
@@ -158,7 +160,7 @@ impl MaskContext<'_> {
     }
 
     /// What a state lacks of the tokens of the state it is like, below a trie node.
-    pub(super) fn holes(&self, state: StateId, trie: &ByteTrie, node: usize) -> Arc<[u32]> {
+    pub(super) fn holes(&self, state: StateId, trie: &ByteTrie, node: usize) -> Ids {
         let Some(like) = self.pda.like(state).filter(|like| !like.is_exact) else { return Arc::from([]) };
         let place = (state, (trie.serial(), node as u32));
         if let Some(known) = self.masks.holes.read().get(&place) {
@@ -183,7 +185,7 @@ impl MaskContext<'_> {
             }
         }
         out.sort_unstable();
-        let holes: Arc<[u32]> = out.into();
+        let holes: Ids = out.into();
         self.masks.holes.write().insert(place, Arc::clone(&holes));
         holes
     }

@@ -71,21 +71,31 @@ impl Split {
 
     /// A split for every count: accepted tokens come with the rounds that they take.
     pub(super) fn of_rounds(
-        mut accepted: Vec<(u32, u32)>,
+        accepted: Vec<(u32, u32)>,
         remainders: Vec<Remainder<'_>>,
         num_dependent: usize,
         words: usize,
     ) -> Self {
-        accepted.sort_unstable();
-        let tokens: Box<[u32]> = accepted.iter().map(|&(_, token)| token).collect();
-        let most = accepted.last().map_or(0, |&(rounds, _)| rounds);
-        let up_to = (0..=most).map(|k| accepted.partition_point(|&(rounds, _)| rounds <= k) as u32);
+        // Counting sort: rounds are few, tokens many.
+        let most = accepted.iter().map(|&(rounds, _)| rounds).max().unwrap_or(0) as usize;
+        let mut up_to = vec![0u32; most + 1];
+        accepted.iter().for_each(|&(rounds, _)| up_to[rounds as usize] += 1);
+        for k in 1..=most {
+            up_to[k] += up_to[k - 1];
+        }
+        let mut next: Vec<u32> = std::iter::once(0).chain(up_to.iter().copied()).collect();
+        let mut tokens = vec![0; accepted.len()].into_boxed_slice();
+        for (rounds, token) in accepted {
+            let place = &mut next[rounds as usize];
+            tokens[*place as usize] = token;
+            *place += 1;
+        }
         let within = (0..most).map(|_| OnceLock::new()).collect();
-        let rounds = Some(Rounds { up_to: up_to.collect(), within, words, tokens });
-        let tokens: Vec<u32> = accepted.iter().map(|&(_, token)| token).collect();
         let all = TokenIds::from_ids(&tokens, words);
+        let number = tokens.len();
+        let rounds = Some(Rounds { up_to: up_to.into(), within, words, tokens });
         let remainders = Remainders::new(remainders, true);
-        Self { remainders, rounds, ..Self::new(all, tokens.len(), Vec::new(), num_dependent, Vec::new()) }
+        Self { remainders, rounds, ..Self::new(all, number, Vec::new(), num_dependent, Vec::new()) }
     }
 
     /// Walks a trie below a node from a state with nothing known beneath; the root is node 0.

@@ -8,7 +8,7 @@
 //! ends of the others are few and are tried.
 
 use super::{Arena, Config, RegisterId, SetId};
-use crate::automaton::Pda;
+use crate::automaton::{Pda, Room};
 
 /// Calls of a search inside one another.
 const MAX_DEPTH: u32 = 16;
@@ -36,11 +36,24 @@ impl Arena {
     /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
     pub(super) fn has_few_ends(&self, pda: &Pda, config: Config) -> bool {
         let most = self.registers.largest_set();
-        most > 0 && config.register != RegisterId::default() && pda.ends(config.state, 2 * most + 4).is_some()
+        most > 0
+            && config.register != RegisterId::default()
+            && !self.has_room(pda, config)
+            && pda.ends(config.state, 2 * most + 4).is_some()
+    }
+
+    /// Whether a state by itself says that its configuration can be completed.
+    fn has_room(&self, pda: &Pda, config: Config) -> bool {
+        match pda.room(config.state) {
+            Room::Endless => true,
+            // While an outer value is collected, the whole of it must be new.
+            Room::Enough => !self.registers.has_text(config.register),
+            Room::Counted => false,
+        }
     }
 
     fn can_complete(&mut self, pda: &Pda, config: Config, depth: u32, tries: &mut u32) -> bool {
-        if config.register == RegisterId::default() || depth == 0 {
+        if config.register == RegisterId::default() || depth == 0 || self.has_room(pda, config) {
             return true;
         }
         // Each value seen can take one end away at each of two levels, where arrays of different items hold such arrays.

@@ -120,7 +120,6 @@ fn decoders(nodes: &[TrieNode]) -> Vec<Option<Utf8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::vocab::ByteTrie;
     use proptest::prelude::*;
 

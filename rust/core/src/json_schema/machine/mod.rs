@@ -27,7 +27,9 @@ use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
 use super::spelling::LateNumbers;
-use crate::automaton::{Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::automaton::{
+    Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Room,
+};
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
@@ -346,7 +348,9 @@ impl JsonMachine {
             let collects = self.collects(rule, local);
             let signature = self.signature(rule, local);
             let signature = signature.map(|number| (self.generation, number));
-            self.states.push(MachineState { rule, is_final, has_edges, like: None, collects, signature });
+            let room = self.room(rule, local);
+            let state = MachineState { rule, is_final, has_edges, like: None, collects, signature, room };
+            self.states.push(state);
             self.states[index].like = self.like(rule, local);
         }
         index as u32
@@ -360,6 +364,21 @@ impl JsonMachine {
                 self.arrays[arr as usize].unique.then_some(Collect::Value)
             }
             _ => None,
+        }
+    }
+
+    /// Most objects end without another free name, and most free names are free.
+    fn room(&mut self, rule: u32, local: Local) -> Room {
+        match (&self.kinds[rule as usize], local) {
+            (&Kind::Object(plan, _), _) if self.plans[plan as usize].plan.needs_no_free_name() => {
+                Room::Enough
+            }
+            (Kind::Name(..), Local::Name(state))
+                if spell::automaton_state(state).0 == self.engine.regular.everything() =>
+            {
+                Room::Endless
+            }
+            _ => Room::Counted,
         }
     }
 

@@ -188,15 +188,21 @@ impl JsonMachine {
     ) -> Result<MachineEdges> {
         let branch = spell::automaton_state(state);
         let open = self.open(core)?;
-        let classes: Vec<(CodeSet, Branch)> = self
-            .children(plan, branch)
-            .into_iter()
-            .filter(|(_, child)| open.0[child.lo as usize..child.hi as usize].contains(&true))
-            .map(|(c, child)| (CodeSet::single(u32::from(c)), child))
-            .collect();
+        let mut children = self.children(plan, branch);
+        children.retain(|(_, child)| open.0[child.lo as usize..child.hi as usize].contains(&true));
         let mut edges = MachineEdges::default();
-        for (lo, hi, to) in spell::edges(state, &spell::targets(&classes), true) {
-            edges.bytes.push((lo, hi, self.state(rule, Local::Object(core, InObject::Name(to), true))));
+        let name = |to| Local::Object(core, InObject::Name(to), true);
+        if state == Spell::Char(branch) && children.iter().all(|&(c, _)| spell::is_pinned(u32::from(c))) {
+            // Nearly all names: each character is one byte and is written directly.
+            for (c, child) in children {
+                edges.bytes.push((c as u8, c as u8, self.state(rule, name(Spell::Char(child)))));
+            }
+        } else {
+            let single = |(c, child)| (CodeSet::single(u32::from(c)), child);
+            let classes: Vec<(CodeSet, Branch)> = children.into_iter().map(single).collect();
+            for (lo, hi, to) in spell::edges(state, &spell::targets(&classes), true) {
+                edges.bytes.push((lo, hi, self.state(rule, name(to))));
+            }
         }
         if state != Spell::Char(branch) {
             return Ok(edges);
