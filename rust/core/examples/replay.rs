@@ -150,7 +150,7 @@ fn print(arguments: &Arguments, mut figures: Figures) {
     print_shares(&figures.token);
     println!("wrong: {}", figures.wrong.len());
     figures.wrong.iter().take(20).for_each(|wrong| println!("  {wrong}"));
-    figures.worst.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    figures.worst.sort_unstable_by_key(|sample| std::cmp::Reverse(sample.0));
     for (time, id, test, token, filled) in figures.worst.iter().take(arguments.worst) {
         println!(
             "  {:.1} us (mask {:.1}) {id} #{test} token {token}",
