@@ -70,16 +70,20 @@ fn arguments() -> Result<Arguments, Failure> {
 fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     let vocabulary = Arc::new(Vocabulary::deserialize_json(&std::fs::read_to_string(&arguments.paths[0])?)?);
-    let make = || Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+    let make = || -> Result<Compiler, Failure> {
+        let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+        compiler.prepare()?;
+        Ok(compiler)
+    };
     let started = Instant::now();
-    let mut compiler = make();
+    let mut compiler = make()?;
     println!("compiler: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
     let mut figures = Figures::default();
     let lines = BufReader::new(std::fs::File::open(&arguments.paths[1])?).lines();
     for line in lines.skip(arguments.skip).step_by(arguments.every) {
         let case: Case = serde_json::from_str(&line?)?;
         if arguments.fresh {
-            compiler = make();
+            compiler = make()?;
         }
         if let Err(error) = replay(&compiler, &case, &mut figures) {
             figures.wrong.push(format!("{}: {error}", case.id));

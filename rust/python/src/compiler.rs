@@ -20,7 +20,7 @@ use std::time::Duration;
 ///     tokenizer_info: the tokenizer; its vocabulary is shared by all grammars.
 ///     max_threads: accepted for compatibility; compiling takes one thread, masks are computed when first needed.
 ///     cache_enabled: whether compiled grammars are kept, by their whole content.
-///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 128 MiB. The least recently used
+///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 64 MiB. The least recently used
 ///         goes first.
 ///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
@@ -60,6 +60,7 @@ impl GrammarCompiler {
                           time_limit=None, state_limit=None)"
     )]
     fn new(
+        py: Python<'_>,
         tokenizer_info: Py<TokenizerInfo>,
         #[pyo3(from_py_with = count)] max_threads: usize,
         cache_enabled: bool,
@@ -88,6 +89,8 @@ impl GrammarCompiler {
             ..CompilerOptions::default()
         };
         let compiler = Compiler::new(Arc::clone(&tokenizer_info.get().vocabulary), options);
+        // Where limits are so tight that this fails, what is compiled later says so.
+        let _ = py.detach(|| compiler.prepare());
         Ok(Self { compiler, tokenizer_info })
     }
 

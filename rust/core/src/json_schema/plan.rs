@@ -451,6 +451,12 @@ impl Plan {
         self.min == 0 && self.clauses.is_empty()
     }
 
+    /// Whether any name may come at any time, with any value.
+    pub(super) fn has_endless_names(&self, everything: TermId) -> bool {
+        let is_free = |class: &Class| class.names == everything && class.goal == Goals::TRUE;
+        self.is_simple && self.classes.iter().any(is_free)
+    }
+
     pub(super) fn start(&self) -> Progress {
         let pending = (1u32 << self.clauses.len()) - 1;
         Progress { seen: Bits::new(self.names.len()), count: 0, pending, from: 0 }

@@ -369,13 +369,19 @@ impl JsonMachine {
 
     /// Most objects end without another free name, and most free names are free.
     fn room(&mut self, rule: u32, local: Local) -> Room {
+        let everything = self.engine.regular.everything();
         match (&self.kinds[rule as usize], local) {
-            (&Kind::Object(plan, _), _) if self.plans[plan as usize].plan.needs_no_free_name() => {
-                Room::Enough
+            (&Kind::Object(plan, _), Local::Object(_, at, _)) => {
+                let plan = &self.plans[plan as usize].plan;
+                // After a comma and at the beginning of a name, a free one may be all that is left.
+                let wants_name = matches!(at, InObject::Member | InObject::AfterComma | InObject::Name(_));
+                match wants_name {
+                    true if plan.has_endless_names(everything) => Room::Endless,
+                    false if plan.needs_no_free_name() => Room::Enough,
+                    _ => Room::Counted,
+                }
             }
-            (Kind::Name(..), Local::Name(state))
-                if spell::automaton_state(state).0 == self.engine.regular.everything() =>
-            {
+            (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
             }
             _ => Room::Counted,
