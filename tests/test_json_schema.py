@@ -43,6 +43,12 @@ def test_patterns_are_ecmascript_and_search() -> None:
     check({"type": "string", "pattern": r"^\S+$", "maxLength": 3}, ['"abc"'], ['"a b"', '"abcd"', '""'])
 
 
+def test_patterns_as_a_format() -> None:
+    bounds = ["{0,0}", "{3,16}", "{9,10}", "{10,99}", "{7,255}", "{12,345}", "{2}", "{2,}"]
+    crossed = ["{1,0}", "{16,3}", "{10,9}", "{99,10}", "{42,41}", "{,2}"]
+    check({"format": "regex"}, [f'"^[a-z]{b}$"' for b in bounds], [f'"^[a-z]{b}$"' for b in crossed])
+
+
 def test_one_of_is_exactly_one() -> None:
     schema = {"oneOf": [{"type": "integer"}, {"minimum": 10}]}
     check(schema, ["1", "10.5", '"x"', "-3"], ["10", "12", "1.5", "10.0"])

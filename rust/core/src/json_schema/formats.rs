@@ -81,6 +81,19 @@ fn uri(more: &str, private: &str, is_reference: bool) -> String {
     if is_reference { format!("{full}|(?:{absolute}|{no_colon}+{rest}|){query}") } else { full }
 }
 
+/// Two numbers below 100, the second no less than the first (ECMA-262 refuses others), with a comma between; or one below 100
+/// and one of three digits.
+fn ascending() -> String {
+    let mut out = vec![r"\d,[1-9]\d{1,2}".to_owned(), r"[1-9]\d,[1-9]\d{2}".to_owned()];
+    out.extend((0..10).map(|low| format!("{low},[{low}-9]")));
+    for tens in 1..10 {
+        out.extend((tens < 9).then(|| format!(r"{tens}\d,[{}-9]\d", tens + 1)));
+        let units: Vec<String> = (0..10).map(|low| format!("{low},{tens}[{low}-9]")).collect();
+        out.push(format!("{tens}(?:{})", units.join("|")));
+    }
+    out.join("|")
+}
+
 /// Patterns with groups up to so many deep.
 fn regex(depth: u32) -> String {
     let in_class = r"(?:[^\\\]\[-]|\[|\\(?:[dDwWsStnvfrb^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|p\{[A-Z][a-z]?\}|P\{[A-Z][a-z]?\}))";
@@ -90,7 +103,7 @@ fn regex(depth: u32) -> String {
         r"[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class}"
     );
     let sequence = |atom: &str| {
-        let quantifier = r"(?:[*+?]|\{\d{1,3}(?:,)?\})\??";
+        let quantifier = format!(r"(?:[*+?]|\{{(?:\d{{1,3}},?|{})\}})\??", ascending());
         let part = format!(r"(?:(?:{atom})(?:{quantifier})?|[\^$]|\\[bB])");
         format!(r"{part}*(?:\|{part}*)*")
     };
