@@ -3,8 +3,8 @@
     python benches/traces.py OUT [--data FILE.jsonl.xz]
     cargo run --release --example replay -- OUT/vocabulary.json OUT/cases.jsonl
 
-The data has one JSON object a line: `id`, `schema`, and `tests` with `data` and `valid`. Without `--data` it is
-looked for in `BYTEWRIGHT_MASKBENCH`, then at `../shared/bench/maskbench-open.jsonl.xz`.
+The data has one JSON object a line: `id`, `schema`, and `tests` with `data` and `valid`. Without `--data`
+it is looked for in `BYTEWRIGHT_MASKBENCH`, then at `../shared/bench/maskbench-open.jsonl.xz`.
 """
 
 from __future__ import annotations
