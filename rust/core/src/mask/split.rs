@@ -6,7 +6,7 @@
 use super::TokenIds;
 use crate::automaton::{Counter, Pda};
 use crate::error::Result;
-use crate::stack::{Arena, Config, Count, Front, Level, SetFlags};
+use crate::stack::{Arena, Config, Count, SetFlags, SetId};
 use crate::vocab::{ByteTrie, TrieNode, Vocabulary};
 use std::sync::{Arc, OnceLock};
 
@@ -108,15 +108,13 @@ impl Split {
     ) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
         let config = arena.unknown_config(config);
-        let mut front = Front::default();
-        let start = front.push(&[config], SetFlags::default());
+        let start = arena.set_of(pda, config, SetFlags::default());
         let mut walk = Walk {
             pda,
             trie,
             vocabulary,
             arena,
-            front,
-            levels: vec![start; trie.max_depth() + 1],
+            sets: vec![start; trie.max_depth() + 1],
             ends: Vec::new(),
             accepted: Vec::new(),
             remainders: Vec::new(),
@@ -221,9 +219,9 @@ struct Walk<'a> {
     trie: &'a ByteTrie,
     vocabulary: &'a Vocabulary,
     arena: Arena,
-    front: Front,
-    /// What is known after each depth of the current path; dead where only dependent tokens are collected.
-    levels: Vec<Level>,
+    /// The set after each depth of the current path; dead where only dependent tokens are collected. Here sets pay: few of them
+    /// meet the whole vocabulary, and the arena remembers its steps.
+    sets: Vec<SetId>,
     /// Depths of the current path at which the rule could have ended.
     ends: Vec<u16>,
     accepted: Vec<u32>,
@@ -244,15 +242,17 @@ impl Walk<'_> {
             while self.ends.last().is_some_and(|&d| d >= depth) {
                 self.ends.pop();
             }
-            let above = self.levels[usize::from(depth) - 1];
-            let level = self.arena.advance(self.pda, &mut self.front, above, byte, false);
+            let above = self.sets[usize::from(depth) - 1];
+            let set = if above == SetId::DEAD { above } else { self.arena.step(self.pda, above, byte) };
+            let SetFlags { open, recheck, .. } = self.arena.flags(set);
+            let is_alive = self.arena.is_alive(set);
             if self.collected.is_some_and(|from| from >= depth) {
                 self.collected = None;
             }
-            if self.collected.is_none() && level.flags.recheck {
+            if self.collected.is_none() && recheck {
                 self.collected = Some(depth);
             }
-            let fits = level.is_alive() || level.flags.open;
+            let fits = is_alive || open;
             if self.collected.is_some() && (fits || !self.ends.is_empty()) {
                 self.again.extend_from_slice(trie.tokens_at(at));
             } else if fits {
@@ -263,10 +263,10 @@ impl Walk<'_> {
             } else {
                 self.dependent(trie.tokens_at(at), depth);
             }
-            if level.flags.open {
+            if open {
                 self.ends.push(depth);
             }
-            self.levels[usize::from(depth)] = level;
+            self.sets[usize::from(depth)] = if is_alive { set } else { SetId::DEAD };
             at += 1;
         }
     }
