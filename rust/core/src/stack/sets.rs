@@ -372,8 +372,7 @@ impl Arena {
 
     /// The bytes that can follow.
     pub(crate) fn first_bytes(&self, pda: &Pda, set: SetId) -> ByteSet {
-        let firsts = self.configs(set).iter().map(|c| &pda.expanded(c.state).first);
-        firsts.fold(ByteSet::EMPTY, |all, first| all.union(first))
+        self.first_bytes_of(pda, self.configs(set))
     }
 
     /// The stack, counter and register that go with an entry of a configuration's expansion.
