@@ -6,13 +6,14 @@
 //!
 //! VOCABULARY is what `TokenizerInfo.serialize_json` wrote; CASES has one JSON object a line: `id`, `schema` (text) and
 //! `tests`, each with `tokens` and `valid`. The protocol is MaskBench's: a schema is compiled to its first mask, then every
-//! test is replayed, filling the mask and accepting the token. With `--fresh` nothing is shared between schemas.
+//! test is replayed, filling the mask and accepting the token. With `--fresh` nothing is shared between schemas. Times are those of
+//! the thread, so that other processes count little.
 
 use bytewright::json_schema::JsonSchemaOptions;
 use bytewright::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
+use cpu_time::ThreadTime;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
-use std::time::Instant;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -75,7 +76,7 @@ fn main() -> Result<(), Failure> {
         compiler.prepare()?;
         Ok(compiler)
     };
-    let started = Instant::now();
+    let started = ThreadTime::now();
     let mut compiler = make()?;
     println!("compiler: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
     let mut figures = Figures::default();
@@ -99,7 +100,7 @@ fn replay(compiler: &Compiler, case: &Case, figures: &mut Figures) -> Result<(),
     let stop = *vocabulary.stop_token_ids().first().ok_or("the vocabulary has no stop token")?;
     let mut row = vec![0u32; vocabulary.mask_words()];
     let has = |row: &[u32], token: u32| row[token as usize / 32] >> (token % 32) & 1 == 1;
-    let started = Instant::now();
+    let started = ThreadTime::now();
     let grammar = Grammar::from_json_schema(&case.schema, &[], &JsonSchemaOptions::default())?;
     let compiled = compiler.compile(&grammar)?;
     let first = Matcher::new(compiled, MatcherOptions::default())?;
@@ -109,7 +110,7 @@ fn replay(compiler: &Compiler, case: &Case, figures: &mut Figures) -> Result<(),
         let mut matcher = first.clone();
         let mut fits = true;
         for (index, &token) in test.tokens.iter().enumerate() {
-            let started = Instant::now();
+            let started = ThreadTime::now();
             matcher.fill_next_token_bitmask(&mut row)?;
             let filled = started.elapsed().as_nanos() as u64;
             fits = has(&row, token);

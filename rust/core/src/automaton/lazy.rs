@@ -7,6 +7,7 @@
 //! Invariants, which the machine keeps: those of a finished [`Pda`] (no empty calls, no left recursion, productive), and
 //! that the edges of a state never change.
 
+use super::progress::{Guard, Progresses};
 use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -30,6 +31,7 @@ pub(crate) struct MachineState {
     /// soon as they can.
     pub(crate) signature: Option<(u32, u32)>,
     pub(crate) room: Room,
+    pub(crate) guard: Guard,
 }
 
 /// How far values that must not come again can get in the way of a state.
@@ -74,6 +76,8 @@ pub(crate) struct MachineRule {
     pub(crate) is_leaf: bool,
     /// A leaf whose texts are so many that its states are wide, however few bytes they go on by.
     pub(crate) is_split: bool,
+    /// What its guards ask; it has no counter then.
+    pub(crate) progresses: Option<Arc<Progresses>>,
 }
 
 /// The edges of a state, in the machine's numbers.
@@ -93,10 +97,19 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn rules(&self) -> &[MachineRule];
     /// The edges of a state; makes the states and rules that they lead to.
     fn edges(&mut self, state: u32) -> Result<MachineEdges>;
-    /// What may follow a state up to the end of its rule, or of one more value that the rule collects: a text for each value that
-    /// comes of it; `None` if they are more than `most`.
-    fn ends(&mut self, _state: u32, _most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+    /// What may follow a state, with a progress, up to the end of its rule, or of one more value that the rule collects: a text for
+    /// each value that comes of it; `None` if they are more than `most`.
+    fn ends(&mut self, _state: u32, _progress: u32, _most: usize) -> Result<Option<Vec<Vec<u8>>>> {
         Ok(None)
+    }
+    /// What a progress becomes at a state with [`Guard::Take`].
+    fn take(&mut self, _state: u32, progress: u32) -> Result<u32> {
+        Ok(progress)
+    }
+    /// The texts that the state lacks which a state is like ([`Like`]) has and it lacks, each with all that begins with it; `None` if they
+    /// have to be searched.
+    fn lacks(&mut self, _state: u32) -> Option<Vec<Vec<u8>>> {
+        None
     }
 }
 
@@ -181,16 +194,32 @@ impl Machine for Several {
         })
     }
 
-    fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+    fn ends(&mut self, state: u32, progress: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
         let (index, at) = self.origins[state as usize];
-        let ends = self.machines[index].ends(at, most);
+        let ends = self.machines[index].ends(at, progress, most);
         self.adopt(index);
         ends
+    }
+
+    fn take(&mut self, state: u32, progress: u32) -> Result<u32> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].take(at, progress)
+    }
+
+    fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].lacks(at)
     }
 }
 
 /// The texts that may follow a state; see [`Machine::ends`].
 pub(crate) type Ends = Arc<[Vec<u8>]>;
+
+#[derive(Clone, Debug)]
+enum KnownEnds {
+    Few(Ends),
+    MoreThan(usize),
+}
 
 #[derive(Debug, Default)]
 struct Edges {
@@ -215,9 +244,8 @@ struct LazyState {
     collects: Option<Collect>,
     signature: Option<(u32, u32)>,
     room: Room,
+    guard: Guard,
     is_heavy: AtomicBool,
-    /// It has more ends than this.
-    more_ends_than: AtomicUsize,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
 }
@@ -231,8 +259,8 @@ pub(super) struct LazyPart {
     first_state: u32,
     first_rule: u32,
     failure: OnceLock<Error>,
-    /// The ends of the states that have few.
-    ends: Mutex<FxHashMap<StateId, Ends>>,
+    /// The ends of states that were asked for, with each progress.
+    ends: Mutex<FxHashMap<(StateId, u32), KnownEnds>>,
     /// Memory of the edges and expansions made so far.
     bytes: AtomicUsize,
 }
@@ -257,6 +285,7 @@ impl LazyPart {
                 follow: rule.follow.map(at),
                 is_leaf: rule.is_leaf,
                 is_split: rule.is_split,
+                progresses: rule.progresses.clone(),
             });
         }
         for state in &machine.states()[self.states.count()..] {
@@ -268,8 +297,8 @@ impl LazyPart {
                 collects: state.collects,
                 signature: state.signature,
                 room: state.room,
+                guard: state.guard,
                 is_heavy: AtomicBool::new(false),
-                more_ends_than: AtomicUsize::new(0),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
             });
@@ -321,30 +350,56 @@ impl LazyPart {
     }
 
     /// See [`Machine::ends`].
-    pub(super) fn ends(&self, id: StateId, most: usize) -> Option<Ends> {
-        let lazy = self.lazy(id);
-        if lazy.more_ends_than.load(Ordering::Relaxed) >= most {
-            return None;
-        }
-        if let Some(known) = self.ends.lock().get(&id) {
-            return Some(Arc::clone(known));
+    pub(super) fn ends(&self, id: StateId, progress: u32, most: usize) -> Option<Ends> {
+        match self.ends.lock().get(&(id, progress)) {
+            Some(KnownEnds::Few(ends)) => return Some(Arc::clone(ends)),
+            Some(&KnownEnds::MoreThan(known)) if known >= most => return None,
+            _ => {}
         }
         let most = most.next_power_of_two().max(LEAST_ENDS);
         let mut machine = self.machine.as_ref()?.lock();
-        let made = machine.ends(id.0 - self.first_state, most);
+        let made = machine.ends(id.0 - self.first_state, progress, most);
         self.adopt(&**machine);
-        let ends = made.unwrap_or_else(|error| {
-            self.failure.get_or_init(|| error);
-            None
-        });
-        let Some(ends) = ends else {
-            lazy.more_ends_than.fetch_max(most, Ordering::Relaxed);
+        let ends = self.heard(made).flatten().map(Ends::from);
+        let texts = ends.iter().flat_map(|ends| ends.iter());
+        self.bytes.fetch_add(texts.map(|end| end.len() + 24).sum::<usize>() + 48, Ordering::Relaxed);
+        let known = ends.clone().map_or(KnownEnds::MoreThan(most), KnownEnds::Few);
+        self.ends.lock().insert((id, progress), known);
+        ends
+    }
+
+    /// See [`Pda::enter`].
+    #[inline]
+    pub(super) fn enter(&self, id: StateId, progress: u32) -> Option<u32> {
+        match self.lazy(id).guard {
+            Guard::None => Some(progress),
+            guard => self.pass(id, guard, progress),
+        }
+    }
+
+    fn pass(&self, id: StateId, guard: Guard, progress: u32) -> Option<u32> {
+        let progresses = self.rule(self.state(id).rule).progresses.as_ref()?;
+        if !progresses.admits(guard, progress) {
             return None;
-        };
-        self.bytes.fetch_add(ends.iter().map(|end| end.len() + 24).sum::<usize>() + 48, Ordering::Relaxed);
-        let ends: Ends = ends.into();
-        self.ends.lock().insert(id, Arc::clone(&ends));
-        Some(ends)
+        }
+        let Guard::Take(key) = guard else { return Some(progress) };
+        if let Some(known) = progresses.after(progress, key) {
+            return Some(known);
+        }
+        let made = self.machine.as_ref()?.lock().take(id.0 - self.first_state, progress);
+        let next = self.heard(made)?;
+        progresses.set_after(progress, key, next);
+        Some(next)
+    }
+
+    /// See [`Machine::lacks`].
+    pub(super) fn lacks(&self, id: StateId) -> Option<Vec<Vec<u8>>> {
+        self.machine.as_ref()?.lock().lacks(id.0 - self.first_state)
+    }
+
+    /// Keeps the error of a machine: there is no one to tell here; whoever asked next is told (see `Pda::check_machine`).
+    fn heard<T>(&self, made: Result<T>) -> Option<T> {
+        made.map_err(|error| self.failure.get_or_init(|| error)).ok()
     }
 
     pub(super) fn is_wide(&self, id: StateId) -> bool {
@@ -376,11 +431,7 @@ impl LazyPart {
             let mut machine = machine.lock();
             let made = machine.edges(id.0 - self.first_state);
             self.adopt(&**machine);
-            let edges = made.unwrap_or_else(|error| {
-                // There is no one to tell here; whoever asked next is told (see `Pda::check_machine`).
-                self.failure.get_or_init(|| error);
-                MachineEdges::default()
-            });
+            let edges = self.heard(made).unwrap_or_default();
             let at = |state: u32| StateId(self.first_state + state);
             let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
             let is_leaf = lazy.like.is_some() || rule.is_leaf;
@@ -407,6 +458,12 @@ impl LazyPart {
         self.bytes.load(Ordering::Relaxed)
             + self.states.count() * size_of::<LazyState>()
             + self.rules.count() * (size_of::<PdaRule>() + 24)
+            + self
+                .rules
+                .iter()
+                .filter_map(|(_, rule)| rule.progresses.as_ref())
+                .map(|progresses| progresses.memory_size_bytes())
+                .sum::<usize>()
     }
 }
 
@@ -428,8 +485,15 @@ mod tests {
     impl Permutations {
         fn new(limit: usize) -> Self {
             let name = "permutations".to_owned();
-            let rule =
-                MachineRule { name, start: 0, counter: None, follow: None, is_leaf: false, is_split: false };
+            let rule = MachineRule {
+                name,
+                start: 0,
+                counter: None,
+                follow: None,
+                is_leaf: false,
+                is_split: false,
+                progresses: None,
+            };
             let mut machine = Self { states: Vec::new(), rules: vec![rule], seen: Vec::new(), limit };
             machine.state(0, true, false);
             machine
@@ -447,6 +511,7 @@ mod tests {
                 collects: None,
                 signature: None,
                 room: Room::Counted,
+                guard: Guard::None,
             });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1

@@ -26,16 +26,18 @@ mod left_recursion;
 mod lower;
 mod minimise;
 mod pipeline;
+mod progress;
 mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
 pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
+pub(crate) use progress::{Guard, Progress, Progresses};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Index of a state in a [`Pda`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +88,8 @@ pub(crate) struct PdaRule {
     pub(crate) is_leaf: bool,
     /// See [`MachineRule::is_split`].
     pub(crate) is_split: bool,
+    /// See [`MachineRule::progresses`].
+    pub(crate) progresses: Option<Arc<Progresses>>,
 }
 
 /// The automaton; see the module's invariants.
@@ -192,9 +196,20 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.room(id) } else { Room::Counted }
     }
 
-    /// The ends of a state if they are at most so many; see [`lazy::Machine::ends`].
-    pub(crate) fn ends(&self, id: StateId, most: usize) -> Option<lazy::Ends> {
-        if self.is_lazy(id) { self.lazy.ends(id, most) } else { None }
+    /// The ends of a state with a progress if they are at most so many; see [`lazy::Machine::ends`].
+    pub(crate) fn ends(&self, id: StateId, progress: u32, most: usize) -> Option<lazy::Ends> {
+        if self.is_lazy(id) { self.lazy.ends(id, progress, most) } else { None }
+    }
+
+    /// What a progress is once a state is come to; `None` if its guard forbids that.
+    #[inline]
+    pub(crate) fn enter(&self, id: StateId, progress: u32) -> Option<u32> {
+        if self.is_lazy(id) { self.lazy.enter(id, progress) } else { Some(progress) }
+    }
+
+    /// See [`lazy::Machine::lacks`].
+    pub(crate) fn lacks(&self, id: StateId) -> Option<Vec<Vec<u8>>> {
+        if self.is_lazy(id) { self.lazy.lacks(id) } else { None }
     }
 
     /// Whether a state is known to be split without trying to walk from it first.

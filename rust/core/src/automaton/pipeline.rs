@@ -187,7 +187,16 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         }
         let (name, span, counter) = (rule.name.clone(), rule.span, rule.counter);
         let start = StateId(base);
-        pda.rules.push(PdaRule { name, span, start, counter, follow: None, is_leaf: true, is_split: false });
+        pda.rules.push(PdaRule {
+            name,
+            span,
+            start,
+            counter,
+            follow: None,
+            is_leaf: true,
+            is_split: false,
+            progresses: None,
+        });
     }
     pda.expanded = (0..pda.states.len()).map(|_| OnceLock::new()).collect();
     pda.number_of = number;

@@ -451,6 +451,11 @@ impl Plan {
         self.min == 0 && self.clauses.is_empty()
     }
 
+    /// Whether the value of a name has one goal whatever is written, and names that are not declared may come at any time or never.
+    pub(super) fn is_uniform(&self, any_order: bool) -> bool {
+        self.clauses.is_empty() && (self.classes.is_empty() || any_order && self.max.is_none())
+    }
+
     /// Whether any name may come at any time, with any value.
     pub(super) fn has_endless_names(&self, everything: TermId) -> bool {
         let is_free = |class: &Class| class.names == everything && class.goal == Goals::TRUE;
@@ -462,7 +467,7 @@ impl Plan {
         Progress { seen: Bits::new(self.names.len()), count: 0, pending, from: 0 }
     }
 
-    fn goal(&self, key: Key) -> GoalId {
+    pub(super) fn goal(&self, key: Key) -> GoalId {
         match key {
             Key::Declared(index) => self.names[index as usize].goal,
             Key::Class(index) => self.classes[index as usize].goal,
@@ -519,7 +524,7 @@ impl Plan {
         left
     }
 
-    fn after(&self, progress: &Progress, key: Key, met: u32, any_order: bool) -> Progress {
+    pub(super) fn after(&self, progress: &Progress, key: Key, met: u32, any_order: bool) -> Progress {
         let mut after = progress.clone();
         let cap = self.max.unwrap_or(self.min);
         after.count = (after.count + 1).min(cap);

@@ -278,6 +278,29 @@ fn low<X: Copy + Eq>(x: X, targets: &[(u32, u32, X)], first: u32, prefix: u32, l
     }
 }
 
+/// The automaton's states that can follow the character that a state is in.
+pub(super) fn after_character<X: Copy + Eq + Hash>(
+    state: Spell<X>,
+    targets: &[(u32, u32, X)],
+    pinned: bool,
+) -> Vec<X> {
+    let mut seen: Vec<Spell<X>> = vec![state];
+    let mut out: Vec<X> = Vec::new();
+    let mut next = 0;
+    while next < seen.len() {
+        for (.., to) in edges(seen[next], targets, pinned) {
+            match to {
+                Spell::Char(x) if !out.contains(&x) => out.push(x),
+                Spell::Char(_) => {}
+                to if !seen.contains(&to) => seen.push(to),
+                _ => {}
+            }
+        }
+        next += 1;
+    }
+    out
+}
+
 /// The automaton's state that a state belongs to.
 pub(super) fn automaton_state<X>(state: Spell<X>) -> X {
     match state {

@@ -167,7 +167,15 @@ impl MaskContext<'_> {
             return Arc::clone(known);
         }
         let mut out = Vec::new();
-        let mut todo = vec![(node, state, like.base)];
+        let texts = self.pda.lacks(state);
+        let mut todo = Vec::new();
+        match texts {
+            Some(texts) => texts
+                .iter()
+                .filter_map(|text| text.iter().try_fold(node, |node, &byte| trie.child(node, byte)))
+                .for_each(|node| out.extend_from_slice(trie.tokens_from(node))),
+            None => todo.push((node, state, like.base)),
+        }
         while let Some((node, state, base)) = todo.pop() {
             for child in trie.children(node) {
                 let (byte, child) = (trie.child_byte(child), trie.child_node(child));

@@ -4,9 +4,26 @@
 //! one interval, which is exact because a set of counts only ever shifts, and is cut at the repeat's bounds.
 
 use super::{Config, Count};
-use crate::automaton::{Counter, Pda};
+use crate::automaton::{Counter, Pda, StateId};
 
 impl Count {
+    /// What a counter is once a state is come to; `None` if its guard forbids that. A rule that has no counter keeps its progress
+    /// there ([`crate::automaton::Progresses`]), doubled, so that neighbours are not joined.
+    #[inline]
+    pub(super) fn enter(self, pda: &Pda, state: StateId) -> Option<Self> {
+        let progress = self.progress();
+        let after = pda.enter(state, progress)?;
+        if after == progress {
+            return Some(self);
+        }
+        Some(Self { lo: after * 2, hi: after * 2 })
+    }
+
+    /// The progress, in a rule that keeps one.
+    pub(super) fn progress(self) -> u32 {
+        self.lo / 2
+    }
+
     /// After one more round; counts past the minimum of an unbounded repeat need no telling apart.
     pub(super) fn next_round(self, counter: Counter) -> Self {
         let next = |c: u32| {

@@ -39,7 +39,7 @@ impl Arena {
         most > 0
             && config.register != RegisterId::default()
             && !self.has_room(pda, config)
-            && pda.ends(config.state, 2 * most + 4).is_some()
+            && pda.ends(config.state, config.count.progress(), 2 * most + 4).is_some()
     }
 
     /// Whether a state by itself says that its configuration can be completed.
@@ -58,7 +58,7 @@ impl Arena {
         }
         // Each value seen can take one end away at each of two levels, where arrays of different items hold such arrays.
         let most = 2 * self.registers.largest_set() + 4;
-        let Some(ends) = pda.ends(config.state, most) else { return true };
+        let Some(ends) = pda.ends(config.state, config.count.progress(), most) else { return true };
         for end in ends.iter() {
             if *tries == 0 {
                 return true;

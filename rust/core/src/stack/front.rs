@@ -84,7 +84,7 @@ impl Arena {
         front.push(self.configs(set), self.flags(set))
     }
 
-    /// The bytes that can follow a level.
+    /// The bytes that can follow a level, and perhaps some that a guard forbids.
     #[inline]
     pub(crate) fn first_bytes_of(&self, pda: &Pda, configs: &[Config]) -> ByteSet {
         match configs {
@@ -108,11 +108,11 @@ impl Arena {
     ) -> Level {
         front.configs.truncate(above.to as usize);
         if above.to - above.from == 1
-            && let Some(next) = only_move(pda, front.configs[above.from as usize], byte)
+            && let Some(only) = only_move(pda, front.configs[above.from as usize], byte)
         {
-            front.configs.push(next);
+            front.configs.extend(only);
             let flags = SetFlags { recheck: above.flags.recheck, ..SetFlags::default() };
-            return Level { from: above.to, to: above.to + 1, flags };
+            return Level { from: above.to, to: front.configs.len() as u32, flags };
         }
         self.advance_all(pda, front, above, byte, beside_wide)
     }
@@ -136,10 +136,11 @@ impl Arena {
     }
 }
 
-/// The configuration after a byte, where there is just one and nothing ends.
+/// The configuration after a byte, if a guard lets it pass, where there is just one and nothing ends.
 #[inline]
-fn only_move(pda: &Pda, config: Config, byte: u8) -> Option<Config> {
+fn only_move(pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
     let &[(state, 0)] = pda.expanded(config.state).moves(byte) else { return None };
     let is_plain = config.register == RegisterId::default() && !pda.state(state).is_final;
-    (is_plain && pda.has_edges(state)).then_some(Config { state, ..config })
+    (is_plain && pda.has_edges(state))
+        .then(|| config.count.enter(pda, state).map(|count| Config { state, count, ..config }))
 }

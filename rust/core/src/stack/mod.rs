@@ -38,7 +38,7 @@ impl NodeId {
     pub(crate) const OPEN: Self = Self(1);
 }
 
-/// An interval of counter values, both ends included; `[0, 0]` where a rule has no counter.
+/// An interval of counter values, both ends included; `[0, 0]` where a rule has no counter, or is at its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Count {
     pub(crate) lo: u32,

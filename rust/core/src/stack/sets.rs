@@ -244,7 +244,9 @@ impl Arena {
                 if beside_wide && entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
                     continue;
                 }
-                let (node, count, register) = self.stack_of(pda, config, entry);
+                let count = if entry == 0 { config.count } else { Count::default() };
+                let Some(count) = count.enter(pda, state) else { continue };
+                let (node, register) = self.stack_of(pda, config, entry);
                 let register = self.registers.after_byte(register, byte);
                 self.scratch.todo.push(Config { state, count, node, register });
             }
@@ -272,8 +274,8 @@ impl Arena {
         self.scratch.entry_nodes.clear();
         for (index, entry) in expanded.entries.iter().enumerate().skip(1) {
             if pda.is_wide(entry.state) {
-                let (node, count, register) = self.stack_of(pda, config, index as u32);
-                out.push(Config { state: entry.state, count, node, register });
+                let (node, register) = self.stack_of(pda, config, index as u32);
+                out.push(Config { state: entry.state, count: Count::default(), node, register });
             }
         }
     }
@@ -287,7 +289,8 @@ impl Arena {
             self.scratch.entry_nodes.clear();
             for &(token_set, state, entry) in &pda.expanded(config.state).tokens {
                 if pda.token_set(token_set).binary_search(&token).is_ok() {
-                    let (node, count, register) = self.stack_of(pda, config, entry);
+                    let count = if entry == 0 { config.count } else { Count::default() };
+                    let (node, register) = self.stack_of(pda, config, entry);
                     self.scratch.todo.push(Config { state, count, node, register });
                 }
             }
@@ -372,13 +375,28 @@ impl Arena {
 
     /// The bytes that can follow.
     pub(crate) fn first_bytes(&self, pda: &Pda, set: SetId) -> ByteSet {
-        self.first_bytes_of(pda, self.configs(set))
+        let mut out = ByteSet::EMPTY;
+        for config in self.configs(set) {
+            let expanded = pda.expanded(config.state);
+            if pda.rule_of(config.state).progresses.is_none() {
+                out = out.union(&expanded.first);
+                continue;
+            }
+            let passes =
+                |&(state, entry): &(StateId, u32)| entry > 0 || config.count.enter(pda, state).is_some();
+            expanded
+                .first
+                .iter()
+                .filter(|&byte| expanded.moves(byte).iter().any(passes))
+                .for_each(|byte| out.insert_range(byte, byte));
+        }
+        out
     }
 
-    /// The stack, counter and register that go with an entry of a configuration's expansion.
-    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, Count, RegisterId) {
+    /// The stack and register that go with an entry of a configuration's expansion.
+    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, RegisterId) {
         if entry == 0 {
-            return (config.node, config.count, config.register);
+            return (config.node, config.register);
         }
         let entries = &pda.expanded(config.state).entries;
         let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
@@ -419,7 +437,7 @@ impl Arena {
         }
         let (node, register) = nodes[entry as usize].unwrap_or((config.node, config.register));
         self.scratch.entry_nodes = nodes;
-        (node, Count::default(), register)
+        (node, register)
     }
 
     /// Follows every arrival in `todo` through ended rules and counters.
@@ -485,10 +503,11 @@ impl Arena {
                 END_MARK => self.scratch.flags.complete = true,
                 OPEN_MARK => self.scratch.flags.open = true,
                 state => {
+                    let Some(count) = edge.count.enter(pda, state) else { continue };
                     let register = match self.registers.returned(register, edge.register, pda.collects(state))
                     {
                         Return::Register(register) => {
-                            let config = Config { state, count: edge.count, node: edge.parent, register };
+                            let config = Config { state, count, node: edge.parent, register };
                             let is_unknown = self.registers.is_partial(register);
                             self.scratch.flags.recheck |= is_unknown && self.has_few_ends(pda, config);
                             register
@@ -499,7 +518,7 @@ impl Arena {
                         }
                         Return::Duplicate => continue,
                     };
-                    self.scratch.todo.push(Config { state, count: edge.count, node: edge.parent, register });
+                    self.scratch.todo.push(Config { state, count, node: edge.parent, register });
                 }
             }
         }

@@ -77,9 +77,8 @@ const UNFINISHED: usize = 16;
 
 impl JsonMachine {
     /// See the module; `None` if there are more than `most`.
-    pub(super) fn ends_of(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
-        let (rule, local) = self.locals[state as usize];
-        let Some(ways) = self.begin(rule, state, local, most)? else { return Ok(None) };
+    pub(super) fn ends_of(&mut self, state: u32, carried: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let Some(ways) = self.begin(state, carried, most)? else { return Ok(None) };
         let mut done: IndexSet<Vec<u8>, FxBuildHasher> = IndexSet::default();
         let mut todo: Vec<(Vec<u8>, Vec<Part>)> = ways
             .into_iter()
@@ -118,8 +117,9 @@ impl JsonMachine {
         Ok(Some(done.into_iter().collect()))
     }
 
-    /// The ways to go on from a state.
-    fn begin(&mut self, rule: u32, state: u32, local: Local, most: usize) -> Result<Ways> {
+    /// The ways to go on from a state, with what is carried beside it.
+    fn begin(&mut self, state: u32, carried: u32, most: usize) -> Result<Ways> {
+        let (rule, local) = self.locals[state as usize];
         let kind = self.kinds[rule as usize].clone();
         let one = |part: Part| Some(vec![vec![part]]);
         Ok(match (kind, local) {
@@ -133,7 +133,7 @@ impl JsonMachine {
             (Kind::Gap(text), Local::Bytes(at)) => one(Part::Bytes(text.as_bytes()[at as usize..].to_vec())),
             (Kind::Gap(text), _) => one(Part::Bytes(text.as_bytes().to_vec())),
             (Kind::Array(arr, depth), local) => self.begin_array(arr, depth, local),
-            (Kind::Object(plan, depth), local) => self.begin_object(rule, plan, depth, local)?,
+            (Kind::Object(plan, depth), local) => self.begin_object(rule, plan, depth, local, carried)?,
             (Kind::More(goal, _, _, depth), local) => {
                 let value = Part::Value(goal, self.layout.deeper(depth));
                 let (comma, gap) = (Part::Bytes(b",".to_vec()), self.gap_text(Place::AfterComma, depth));
@@ -161,56 +161,71 @@ impl JsonMachine {
         Some(vec![vec![Part::Items { arr, written, depth, choice }]])
     }
 
-    fn begin_object(&mut self, rule: u32, plan: u32, depth: u32, local: Local) -> Result<Ways> {
-        let Local::Object(core, at, gap_read) = local else { return Ok(None) };
-        let progress = self.cores[core as usize].progress.clone();
-        let members = |choice: Choice| {
-            let choice = Choice { gap_read, ..choice };
-            Part::Members { plan, progress: progress.clone(), depth, from: 0, choice }
-        };
-        let part = match at {
-            InObject::Open => members(FIRST),
-            InObject::Member => members(NO_COMMA),
-            InObject::After => members(NEXT),
-            InObject::AfterComma => members(Choice { end: false, ..NEXT }),
-            InObject::AfterClose => members(Choice { more: false, ..NEXT }),
+    fn begin_object(&mut self, rule: u32, plan: u32, depth: u32, local: Local, carried: u32) -> Result<Ways> {
+        let Local::Object(of_states, at, gap_read) = local else { return Ok(None) };
+        let core = self.carried_core(plan, carried).unwrap_or(of_states);
+        let Some(progress) = self.cores[core as usize].progress.clone() else { return Ok(None) };
+        let choice = match at {
+            InObject::Open => FIRST,
+            InObject::Member => NO_COMMA,
+            InObject::After => NEXT,
+            InObject::AfterComma => Choice { end: false, ..NEXT },
+            InObject::AfterClose => Choice { more: false, ..NEXT },
             InObject::NameEnd(key) | InObject::Colon(key) => {
-                let member = Part::Member { plan, progress, depth, key, from: 0 };
-                if matches!(at, InObject::Colon(_)) && gap_read {
-                    // Each way begins with the gap.
-                    let ways = self.ways(member, 0)?;
-                    return Ok(ways.map(|ways| ways.into_iter().map(|way| way[1..].to_vec()).collect()));
-                }
-                if matches!(at, InObject::Colon(_)) {
-                    return Ok(Some(vec![vec![member]]));
-                }
+                let ways = match core == of_states {
+                    true => self.ways(Part::Member { plan, progress, depth, key, from: 0 }, 0)?,
+                    // The name counts as written once it is read.
+                    false => Some(vec![self.member(plan, self.goal_of(plan, key), progress, depth, 0)]),
+                };
                 let gap = self.gap_text(Place::BeforeColon, depth);
-                let gap = if gap_read { Part::Bytes(Vec::new()) } else { gap };
-                return Ok(Some(vec![vec![gap, Part::Bytes(b":".to_vec()), member]]));
+                let colon = Part::Bytes(b":".to_vec());
+                let before = match (at, gap_read) {
+                    (InObject::NameEnd(_), false) => vec![gap, colon],
+                    (InObject::NameEnd(_), true) => vec![colon],
+                    _ => Vec::new(),
+                };
+                // A way begins with the gap after the colon.
+                let read = usize::from(matches!(at, InObject::Colon(_)) && gap_read);
+                let whole = |way: Vec<Part>| [&before[..], &way[read..]].concat();
+                return Ok(ways.map(|ways| ways.into_iter().map(whole).collect()));
             }
-            InObject::Name(state) => return self.begin_name(rule, plan, core, depth, state),
+            InObject::Name(state) => return self.begin_name(rule, plan, (of_states, core), depth, state),
         };
-        Ok(Some(vec![vec![part]]))
+        let choice = Choice { gap_read, ..choice };
+        Ok(Some(vec![vec![Part::Members { plan, progress, depth, from: 0, choice }]]))
     }
 
-    /// Inside a declared name, or before any.
+    fn goal_of(&self, plan: u32, key: Key) -> GoalId {
+        self.plans[plan as usize].plan.goal(key)
+    }
+
+    /// What follows the colon of a member, and what is written then.
+    fn member(&mut self, plan: u32, goal: GoalId, after: Progress, depth: u32, from: u32) -> Vec<Part> {
+        let (gap, deeper) = (self.gap_text(Place::AfterColon, depth), self.layout.deeper(depth));
+        let rest = Part::Members { plan, progress: after, depth, from, choice: NEXT };
+        vec![gap, Part::Value(goal, deeper), rest]
+    }
+
+    /// Inside a declared name, or before any, with the states' core and that of what is written.
     fn begin_name(
         &mut self,
         rule: u32,
         plan: u32,
-        core: u32,
+        (of_states, core): (u32, u32),
         depth: u32,
         state: Spell<super::Branch>,
     ) -> Result<Ways> {
-        let progress = self.cores[core as usize].progress.clone();
+        let Some(progress) = self.cores[core as usize].progress.clone() else { return Ok(None) };
         let branch = spell::automaton_state(state);
         let mut ways = Vec::new();
         if state != Spell::Char(branch) {
-            for (lo, hi, to) in self.edges_of(rule, Local::Object(core, InObject::Name(state), true))?.bytes {
+            let name = Local::Object(of_states, InObject::Name(state), true);
+            for (lo, hi, to) in self.edges_of(rule, name)?.bytes {
                 let (_, after) = self.locals[to as usize];
                 for byte in lo..=hi {
                     let Local::Object(_, InObject::Name(after), _) = after else { continue };
-                    let rest = self.begin_name(rule, plan, core, depth, after)?.unwrap_or_default();
+                    let rest =
+                        self.begin_name(rule, plan, (of_states, core), depth, after)?.unwrap_or_default();
                     ways.extend(rest.into_iter().map(|way| [&[Part::Bytes(vec![byte])], &way[..]].concat()));
                 }
             }
@@ -218,7 +233,7 @@ impl JsonMachine {
         }
         let open = self.open(core)?;
         let planned = Arc::clone(&self.plans[plan as usize]);
-        for place in (branch.lo as usize..branch.hi as usize).filter(|&place| open.0[place]) {
+        for place in (branch.lo as usize..branch.hi as usize).filter(|&place| open.names[place]) {
             let (name, index) = &planned.sorted[place];
             let rest: String = name[branch.depth as usize..].iter().collect();
             let mut way = vec![Part::Bytes(quoted(&rest)[1..].to_vec())];
@@ -228,7 +243,7 @@ impl JsonMachine {
             ways.push(way);
         }
         if branch == self.whole(plan) {
-            ways.extend(self.free_names(plan, &open.1));
+            ways.extend(self.free_names(plan, &open.classes));
         }
         Ok(Some(ways))
     }
@@ -259,13 +274,9 @@ impl JsonMachine {
             }
             Part::Member { plan, progress, depth, key, from } => {
                 let planned = Arc::clone(&self.plans[plan as usize]);
-                let (gap, deeper) = (self.gap_text(Place::AfterColon, depth), self.layout.deeper(depth));
-                let mut out = Vec::new();
-                for (goal, progress) in self.engine.options(&planned.plan, &progress, key)? {
-                    let rest = Part::Members { plan, progress, depth, from, choice: NEXT };
-                    out.push(vec![gap.clone(), Part::Value(goal, deeper), rest]);
-                }
-                Ok(Some(out))
+                let options = self.engine.options(&planned.plan, &progress, key)?;
+                let member = |(goal, after)| self.member(plan, goal, after, depth, from);
+                Ok(Some(options.into_iter().map(member).collect()))
             }
             part @ (Part::Bytes(_) | Part::Stop) => Ok(Some(vec![vec![part]])),
         }

@@ -28,7 +28,7 @@ use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
 use super::spelling::LateNumbers;
 use crate::automaton::{
-    Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Room,
+    Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
@@ -162,15 +162,27 @@ impl Digits {
 struct Planned {
     plan: Plan,
     sorted: Vec<(Vec<char>, u32)>,
+    /// What is written is carried beside the states, which are all of one core: see [`object`].
+    carried: Option<Arc<Progresses>>,
 }
 
 /// What of an object is written, with what may come next.
 #[derive(Debug)]
 struct Core {
     plan: u32,
-    progress: Progress,
-    /// Whether each declared name may come, by its place in the sorted list, and each class.
-    open: Option<Arc<(Vec<bool>, Vec<bool>)>>,
+    /// `None` for any: see [`object`].
+    progress: Option<Progress>,
+    open: Option<Arc<Open>>,
+    /// Its number among those that are carried, once it has one.
+    number: Option<u32>,
+}
+
+/// Whether each declared name may come next, by its place in the sorted list, and each class.
+#[derive(Debug)]
+struct Open {
+    names: Vec<bool>,
+    classes: Vec<bool>,
+    is_any: bool,
 }
 
 /// See the module.
@@ -186,7 +198,7 @@ pub(crate) struct JsonMachine {
     kinds: IndexSet<Kind, FxBuildHasher>,
     plans: IndexMap<Obj, Arc<Planned>, FxBuildHasher>,
     cores: Vec<Core>,
-    core_ids: FxHashMap<(u32, Progress), u32>,
+    core_ids: FxHashMap<(u32, Option<Progress>), u32>,
     arrays: IndexSet<Arr, FxBuildHasher>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
@@ -281,7 +293,11 @@ impl JsonMachine {
             Kind::Follow(_) => ("what follows".into(), None, true),
         };
         let is_split = matches!(kind, Kind::Space);
-        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf, is_split });
+        let progresses = match kind {
+            Kind::Object(plan, _) => self.plans[plan as usize].carried.clone(),
+            _ => None,
+        };
+        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf, is_split, progresses });
         let start = match kind {
             Kind::Chars(..) => {
                 let any = self.engine.regular.class(crate::regular::CodeSet::all());
@@ -349,7 +365,9 @@ impl JsonMachine {
             let signature = self.signature(rule, local);
             let signature = signature.map(|number| (self.generation, number));
             let room = self.room(rule, local);
-            let state = MachineState { rule, is_final, has_edges, like: None, collects, signature, room };
+            let guard = self.guard(rule, local);
+            let state =
+                MachineState { rule, is_final, has_edges, like: None, collects, signature, room, guard };
             self.states.push(state);
             self.states[index].like = self.like(rule, local);
         }
@@ -536,9 +554,25 @@ impl Machine for JsonMachine {
         AtWork::new(self, &languages).edges_of(rule, local)
     }
 
-    fn ends(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+    fn ends(&mut self, state: u32, progress: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
         self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).ends_of(state, most)
+        AtWork::new(self, &languages).ends_of(state, progress, most)
+    }
+
+    fn take(&mut self, state: u32, progress: u32) -> Result<u32> {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).written_after(state, progress)
+    }
+
+    fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
+        let (rule, local) = self.locals[state as usize];
+        match (&self.kinds[rule as usize], local) {
+            (&Kind::Name(_, Some(plan)), Local::Name(Spell::Char((_, Some(branch))))) => {
+                self.declared_rests(plan, branch)
+            }
+            _ => None,
+        }
     }
 }

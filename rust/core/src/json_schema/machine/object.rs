@@ -1,10 +1,15 @@
 //! Objects.
+//!
+//! The states of an object know its *core*: the plan, and what is written. Where a plan is uniform ([`Plan::is_uniform`]) there is one
+//! core for all that can be written, as if every name might come at any time, and what is written is carried beside the
+//! states, past guards ([`crate::automaton::Progresses`]); keys are the declared names' places in the sorted list, then the classes.
 
 use super::layout::Place;
-use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
-use crate::automaton::MachineEdges;
+use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Open, Planned};
+use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses};
 use crate::error::Result;
-use crate::json_schema::plan::{Key, Progress};
+use crate::json_schema::goal::GoalId;
+use crate::json_schema::plan::{Key, Plan, Progress};
 use crate::json_schema::shape::Obj;
 use crate::json_schema::spell::{self, Spell};
 use crate::regular::CodeSet;
@@ -20,7 +25,84 @@ impl JsonMachine {
         let mut sorted: Vec<(Vec<char>, u32)> =
             plan.names.iter().enumerate().map(|(i, d)| (d.name.chars().collect(), i as u32)).collect();
         sorted.sort();
-        Ok(self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted })).0 as u32)
+        let start = plan.start();
+        // A layout that is fixed writes an empty object without a gap, which depends on what may come.
+        let is_carried = plan.is_uniform(self.engine.options.any_order) && !self.is_fixed();
+        let carried = is_carried.then(|| Arc::new(Progresses::default()));
+        let number =
+            self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, carried })).0 as u32;
+        if is_carried {
+            let core = self.core(number, Some(start));
+            self.carry(core)?;
+        }
+        Ok(number)
+    }
+
+    /// What a core's progress is carried as.
+    fn carry(&mut self, core: u32) -> Result<u32> {
+        if let Some(known) = self.cores[core as usize].number {
+            return Ok(known);
+        }
+        let open = self.open(core)?;
+        let may_end = self.may_end(core);
+        let planned = &self.plans[self.cores[core as usize].plan as usize];
+        let Some(progresses) = &planned.carried else { return Ok(0) };
+        let keys: Vec<bool> = [&open.names[..], &open.classes].concat();
+        let number = progresses.add(Carried::new(keys.into_iter(), may_end, core));
+        self.cores[core as usize].number = Some(number);
+        Ok(number)
+    }
+
+    /// What is written once the name has ended that ends at a state.
+    pub(super) fn written_after(&mut self, state: u32, number: u32) -> Result<u32> {
+        let (rule, local) = self.locals[state as usize];
+        let (&Kind::Object(plan, _), Local::Object(_, InObject::NameEnd(key), _)) =
+            (&self.kinds[rule as usize], local)
+        else {
+            return Ok(number);
+        };
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        let core = self.carried_core(plan, number);
+        let Some(progress) = core.and_then(|core| self.cores[core as usize].progress.as_ref()) else {
+            return Ok(number);
+        };
+        let after = planned.plan.after(progress, key, 0, self.engine.options.any_order);
+        let core = self.core(plan, Some(after));
+        self.carry(core)
+    }
+
+    /// The core that a number stands for, where a plan's are carried.
+    pub(super) fn carried_core(&self, plan: u32, number: u32) -> Option<u32> {
+        let progresses = self.plans[plan as usize].carried.as_ref()?;
+        Some(progresses.get(number).core)
+    }
+
+    /// What a state of an object asks of what is carried.
+    pub(super) fn guard(&self, rule: u32, local: Local) -> Guard {
+        let Kind::Object(plan, _) = self.kinds[rule as usize] else { return Guard::None };
+        let planned = &self.plans[plan as usize];
+        let Some(progresses) = &planned.carried else { return Guard::None };
+        match local {
+            Local::End => Guard::End,
+            Local::Object(_, InObject::Member, false) => Guard::Any,
+            Local::Object(_, InObject::NameEnd(Key::Class(class)), false) => {
+                Guard::Take(planned.sorted.len() as u32 + class)
+            }
+            Local::Object(_, InObject::NameEnd(Key::Declared(index)), false) => {
+                let place = planned.sorted.iter().position(|&(_, of)| of == index).unwrap_or_default();
+                Guard::Take(place as u32)
+            }
+            Local::Object(_, InObject::Name(Spell::Char(branch)), _) if branch == self.whole(plan) => {
+                Guard::Any
+            }
+            Local::Object(_, InObject::Name(Spell::Char(branch)), _) => Guard::Keys(branch.lo, branch.hi),
+            Local::Object(_, InObject::Name(state), _) => {
+                let targets = spell::targets(&singles(self.children(plan, spell::automaton_state(state))));
+                let after = spell::after_character(state, &targets, true);
+                Guard::Ranges(progresses.add_ranges(after.iter().map(|b| (b.lo, b.hi)).collect()))
+            }
+            _ => Guard::None,
+        }
     }
 
     /// The branch of all declared names.
@@ -49,54 +131,85 @@ impl JsonMachine {
         out
     }
 
-    fn core(&mut self, plan: u32, progress: Progress) -> u32 {
+    /// The number of a core; without a progress, that of all progresses of a plan that are carried.
+    fn core(&mut self, plan: u32, progress: Option<Progress>) -> u32 {
         let next = self.cores.len() as u32;
         let core = *self.core_ids.entry((plan, progress.clone())).or_insert(next);
         if core == next {
-            self.cores.push(Core { plan, progress, open: None });
+            self.cores.push(Core { plan, progress, open: None, number: None });
         }
         core
     }
 
-    /// Which names may come next: declared ones by their place in the sorted list, and classes.
-    pub(super) fn open(&mut self, core: u32) -> Result<Arc<(Vec<bool>, Vec<bool>)>> {
-        let Core { plan, ref progress, ref open } = self.cores[core as usize];
+    /// Which names may come next.
+    pub(super) fn open(&mut self, core: u32) -> Result<Arc<Open>> {
+        let Core { plan, ref progress, ref open, .. } = self.cores[core as usize];
         if let Some(open) = open {
             return Ok(Arc::clone(open));
         }
         let (planned, progress) = (Arc::clone(&self.plans[plan as usize]), progress.clone());
-        let mut names = vec![false; planned.sorted.len()];
-        for (place, &(_, index)) in planned.sorted.iter().enumerate() {
-            if planned.plan.is_open(&progress, index as usize) {
-                let options = self.engine.options(&planned.plan, &progress, Key::Declared(index))?;
-                names[place] = !options.is_empty();
-            }
+        let mut names = Vec::with_capacity(planned.sorted.len());
+        for &(_, index) in &planned.sorted {
+            names.push(self.is_open(&planned.plan, progress.as_ref(), Key::Declared(index))?);
         }
         let mut classes = Vec::new();
         for index in 0..planned.plan.classes.len() as u32 {
-            classes.push(!self.engine.options(&planned.plan, &progress, Key::Class(index))?.is_empty());
+            classes.push(self.is_open(&planned.plan, progress.as_ref(), Key::Class(index))?);
         }
-        let open = Arc::new((names, classes));
+        let is_any = names.iter().chain(&classes).any(|&open| open);
+        let open = Arc::new(Open { names, classes, is_any });
         self.cores[core as usize].open = Some(Arc::clone(&open));
         Ok(open)
     }
 
+    fn is_open(&mut self, plan: &Plan, progress: Option<&Progress>, key: Key) -> Result<bool> {
+        match (progress, key) {
+            (None, key) => self.engine.is_inhabited(plan.goal(key)),
+            (Some(progress), Key::Declared(index)) if !plan.is_open(progress, index as usize) => Ok(false),
+            (Some(progress), key) => Ok(!self.engine.options(plan, progress, key)?.is_empty()),
+        }
+    }
+
+    fn may_end(&self, core: u32) -> bool {
+        let Core { plan, ref progress, .. } = self.cores[core as usize];
+        progress.as_ref().is_none_or(|progress| self.plans[plan as usize].plan.may_end(progress))
+    }
+
+    /// The ways to read the value of a name, each with the core after it.
+    fn values_of(&mut self, core: u32, key: Key) -> Result<Vec<(GoalId, u32)>> {
+        let Core { plan, ref progress, .. } = self.cores[core as usize];
+        let (planned, progress) = (Arc::clone(&self.plans[plan as usize]), progress.clone());
+        let Some(progress) = progress else { return Ok(vec![(planned.plan.goal(key), core)]) };
+        let options = self.engine.options(&planned.plan, &progress, key)?;
+        Ok(options.into_iter().map(|(goal, after)| (goal, self.core(plan, Some(after)))).collect())
+    }
+
+    /// What is left of the declared names at a branch, with the closing quote; `None` if they can be spelled in several ways.
+    pub(super) fn declared_rests(&self, plan: u32, branch: Branch) -> Option<Vec<Vec<u8>>> {
+        let names = &self.plans[plan as usize].sorted[branch.lo as usize..branch.hi as usize];
+        let rest = |(name, _): &(Vec<char>, u32)| {
+            let rest = &name[branch.depth as usize..];
+            let is_plain = rest.iter().all(|&c| spell::is_pinned(u32::from(c)));
+            is_plain.then(|| rest.iter().map(|&c| c as u8).chain([b'"']).collect())
+        };
+        names.iter().map(rest).collect()
+    }
+
     pub(super) fn object(&mut self, rule: u32, plan: u32, depth: u32, local: Local) -> Result<MachineEdges> {
         let Local::Object(core, at, gap_read) = local else {
-            let progress = self.plans[plan as usize].plan.start();
-            let core = self.core(plan, progress);
+            let planned = &self.plans[plan as usize];
+            let start = planned.carried.is_none().then(|| planned.plan.start());
+            let core = self.core(plan, start);
             return Ok(self.bytes(rule, &[(b"{", Local::Object(core, InObject::Open, false))]));
         };
         if !gap_read {
             return self.before_gap(rule, depth, core, at);
         }
-        let planned = Arc::clone(&self.plans[plan as usize]);
-        let may_end = planned.plan.may_end(&self.cores[core as usize].progress);
+        let may_end = self.may_end(core);
         match at {
             InObject::Open | InObject::Member => {
-                let open = self.open(core)?;
                 let mut edges = MachineEdges::default();
-                if open.0.iter().chain(&open.1).any(|&open| open) {
+                if self.open(core)?.is_any {
                     let name = InObject::Name(Spell::Char(self.whole(plan)));
                     edges = self.bytes(rule, &[(b"\"", Local::Object(core, name, true))]);
                 }
@@ -110,11 +223,9 @@ impl JsonMachine {
                 Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(key), false))]))
             }
             InObject::Colon(key) => {
-                let progress = self.cores[core as usize].progress.clone();
                 let depth = self.layout.deeper(depth);
                 let mut edges = MachineEdges::default();
-                for (goal, after) in self.engine.options(&planned.plan, &progress, key)? {
-                    let after = self.core(plan, after);
+                for (goal, after) in self.values_of(core, key)? {
                     let value = self.rule(Kind::Value(goal, depth));
                     edges.calls.push((value, self.state(rule, Local::Object(after, InObject::After, false))));
                 }
@@ -122,8 +233,7 @@ impl JsonMachine {
             }
             InObject::After | InObject::AfterComma | InObject::AfterClose => {
                 let mut edges = MachineEdges::default();
-                let open = self.open(core)?;
-                if at != InObject::AfterClose && open.0.iter().chain(&open.1).any(|&open| open) {
+                if at != InObject::AfterClose && self.open(core)?.is_any {
                     edges = self.bytes(rule, &[(b",", Local::Object(core, InObject::Member, false))]);
                 }
                 if at != InObject::AfterComma && may_end {
@@ -137,13 +247,11 @@ impl JsonMachine {
     /// The edges of a place before its whitespace.
     fn before_gap(&mut self, rule: u32, depth: u32, core: u32, at: InObject) -> Result<MachineEdges> {
         let then = |at| Local::Object(core, at, true);
-        let plan = self.cores[core as usize].plan;
         match at {
             InObject::Open => {
                 let mut edges = self.gapped(rule, Place::AfterOpen, depth, then(at))?;
-                let may_end = self.plans[plan as usize].plan.may_end(&self.cores[core as usize].progress);
-                let open = self.open(core)?;
-                if !open.0.iter().chain(&open.1).any(|&open| open) && self.is_fixed() {
+                let may_end = self.may_end(core);
+                if !self.open(core)?.is_any && self.is_fixed() {
                     edges = MachineEdges::default();
                 }
                 if may_end && self.is_fixed() {
@@ -155,16 +263,10 @@ impl JsonMachine {
             InObject::NameEnd(_) => self.gapped(rule, Place::BeforeColon, depth, then(at)),
             InObject::Colon(_) => self.gapped(rule, Place::AfterColon, depth, then(at)),
             InObject::After if self.is_fixed() => {
-                let may_end = self.plans[plan as usize].plan.may_end(&self.cores[core as usize].progress);
-                let open = self.open(core)?;
                 let mut edges = MachineEdges::default();
                 for (place, at, allowed) in [
-                    (
-                        Place::BeforeComma,
-                        InObject::AfterComma,
-                        open.0.iter().chain(&open.1).any(|&open| open),
-                    ),
-                    (Place::BeforeClose, InObject::AfterClose, may_end),
+                    (Place::BeforeComma, InObject::AfterComma, self.open(core)?.is_any),
+                    (Place::BeforeClose, InObject::AfterClose, self.may_end(core)),
                 ] {
                     if allowed {
                         let more = self.gapped(rule, place, depth, then(at))?;
@@ -189,7 +291,7 @@ impl JsonMachine {
         let branch = spell::automaton_state(state);
         let open = self.open(core)?;
         let mut children = self.children(plan, branch);
-        children.retain(|(_, child)| open.0[child.lo as usize..child.hi as usize].contains(&true));
+        children.retain(|(_, child)| open.names[child.lo as usize..child.hi as usize].contains(&true));
         let mut edges = MachineEdges::default();
         let name = |to| Local::Object(core, InObject::Name(to), true);
         if state == Spell::Char(branch) && children.iter().all(|&(c, _)| spell::is_pinned(u32::from(c))) {
@@ -198,9 +300,7 @@ impl JsonMachine {
                 edges.bytes.push((c as u8, c as u8, self.state(rule, name(Spell::Char(child)))));
             }
         } else {
-            let single = |(c, child)| (CodeSet::single(u32::from(c)), child);
-            let classes: Vec<(CodeSet, Branch)> = children.into_iter().map(single).collect();
-            for (lo, hi, to) in spell::edges(state, &spell::targets(&classes), true) {
+            for (lo, hi, to) in spell::edges(state, &spell::targets(&singles(children)), true) {
                 edges.bytes.push((lo, hi, self.state(rule, name(to))));
             }
         }
@@ -208,12 +308,13 @@ impl JsonMachine {
             return Ok(edges);
         }
         let planned = Arc::clone(&self.plans[plan as usize]);
-        if let Some(place) = self.declared(plan, branch).filter(|&place| open.0[place]) {
+        if let Some(place) = self.declared(plan, branch).filter(|&place| open.names[place]) {
             let key = InObject::NameEnd(Key::Declared(planned.sorted[place].1));
             edges.bytes.extend(self.bytes(rule, &[(b"\"", Local::Object(core, key, false))]).bytes);
         }
         if branch == self.whole(plan) {
-            for (index, class) in planned.plan.classes.iter().enumerate().filter(|&(index, _)| open.1[index])
+            for (index, class) in
+                planned.plan.classes.iter().enumerate().filter(|&(index, _)| open.classes[index])
             {
                 let declared = (!planned.sorted.is_empty()).then_some(plan);
                 let name = self.rule(Kind::Name(class.names, declared));
@@ -223,4 +324,9 @@ impl JsonMachine {
         }
         Ok(edges)
     }
+}
+
+/// Branches by the character that leads to each.
+fn singles(children: Vec<(char, Branch)>) -> Vec<(CodeSet, Branch)> {
+    children.into_iter().map(|(c, child)| (CodeSet::single(u32::from(c)), child)).collect()
 }

@@ -1,0 +1,136 @@
+//! What a rule has read, carried beside its states.
+//!
+//! An object's properties come in any order: states of their own for each set of names written would each repeat the states of
+//! the names that may come. So a machine may make the states once, as if everything could come at any time, and have the
+//! configurations carry what is written: a number, 0 at the rule's beginning, of a [`Progress`] in the rule's
+//! [`Progresses`]. States that a configuration may come to only with some of them have a [`Guard`].
+//!
+//! Invariant: a configuration past the guard can be completed, so guards keep the promise of [`super::Pda`] that all states are
+//! productive.
+
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+
+/// What a configuration has to have read, to come to a state. Keys are numbers below those of the progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Guard {
+    #[default]
+    None,
+    /// One of the keys in this range may come.
+    Keys(u32, u32),
+    /// One of the keys in a list of ranges may come; see [`Progresses::add_ranges`].
+    Ranges(u32),
+    /// Anything may come.
+    Any,
+    /// The rule may end.
+    End,
+    /// The key may come, and now has.
+    Take(u32),
+}
+
+/// What may come after what is read.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// A bit for each key that may come.
+    open: Box<[u64]>,
+    is_any: bool,
+    may_end: bool,
+    /// The machine's own number for it.
+    pub(crate) core: u32,
+}
+
+impl Progress {
+    pub(crate) fn new(open: impl ExactSizeIterator<Item = bool>, may_end: bool, core: u32) -> Self {
+        let mut bits = vec![0u64; open.len().div_ceil(64)];
+        open.enumerate().filter(|&(_, open)| open).for_each(|(key, _)| bits[key / 64] |= 1 << (key % 64));
+        let is_any = bits.iter().any(|&word| word != 0);
+        Self { open: bits.into(), is_any, may_end, core }
+    }
+
+    /// Whether one of the keys in a range may come.
+    #[inline]
+    fn has(&self, lo: u32, hi: u32) -> bool {
+        let mut at = lo;
+        while at < hi {
+            let left = self.open[at as usize / 64] >> (at % 64);
+            let wanted = hi - at;
+            if left.trailing_zeros() < wanted {
+                return true;
+            }
+            at = (at / 64 + 1) * 64;
+        }
+        false
+    }
+}
+
+/// All that was met of one rule; number 0 is its beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Progresses {
+    made: boxcar::Vec<Progress>,
+    /// What a progress becomes by a key.
+    next: RwLock<FxHashMap<(u32, u32), u32>>,
+    ranges: boxcar::Vec<Box<[(u32, u32)]>>,
+}
+
+impl Progresses {
+    /// The number of a new progress.
+    pub(crate) fn add(&self, progress: Progress) -> u32 {
+        self.made.push(progress) as u32
+    }
+
+    /// The number of a list of ranges, for [`Guard::Ranges`].
+    pub(crate) fn add_ranges(&self, ranges: Box<[(u32, u32)]>) -> u32 {
+        self.ranges.push(ranges) as u32
+    }
+
+    pub(crate) fn get(&self, number: u32) -> &Progress {
+        &self.made[number as usize]
+    }
+
+    /// Whether a guard lets a progress pass; what [`Guard::Take`] makes of it is the caller's business.
+    #[inline]
+    pub(super) fn admits(&self, guard: Guard, number: u32) -> bool {
+        let progress = self.get(number);
+        match guard {
+            Guard::None => true,
+            Guard::Keys(lo, hi) => progress.has(lo, hi),
+            Guard::Ranges(list) => self.ranges[list as usize].iter().any(|&(lo, hi)| progress.has(lo, hi)),
+            Guard::Any => progress.is_any,
+            Guard::End => progress.may_end,
+            Guard::Take(key) => progress.has(key, key + 1),
+        }
+    }
+
+    pub(super) fn after(&self, number: u32, key: u32) -> Option<u32> {
+        self.next.read().get(&(number, key)).copied()
+    }
+
+    pub(super) fn set_after(&self, number: u32, key: u32, next: u32) {
+        self.next.write().insert((number, key), next);
+    }
+
+    /// Heap memory, bytes.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let words: usize = self.made.iter().map(|(_, progress)| progress.open.len() * 8).sum();
+        let ranges: usize = self.ranges.iter().map(|(_, list)| list.len() * 8 + 16).sum();
+        words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_keys_are_looked_up_across_words() {
+        let open: Vec<bool> = (0..200).map(|key| key == 3 || key == 130).collect();
+        let progress = Progress::new(open.into_iter(), false, 0);
+        let expected = |lo: u32, hi: u32| (lo..hi).any(|key| key == 3 || key == 130);
+        for lo in 0..200 {
+            for hi in lo..=200 {
+                assert_eq!(progress.has(lo, hi), expected(lo, hi), "{lo}..{hi}");
+            }
+        }
+        assert!(!Progress::new([].into_iter(), true, 0).is_any);
+    }
+}
