@@ -241,13 +241,16 @@ impl Engine {
                 });
             }
         }
+        if kept.iter().all(|class| class.names == everything) {
+            classes.append(&mut kept);
+            return Ok(());
+        }
         // Names that are all declared leave nothing of a class.
         let declared = self.regular.words(names.iter().map(|d| &*d.name));
         let others = self.regular.not(declared);
         for class in kept {
-            let is_restricted = class.names != everything;
             let left = self.regular.and([class.names, others]);
-            if !is_restricted || self.has_string(left)? {
+            if class.names == everything || self.has_string(left)? {
                 classes.push(class);
             }
         }

@@ -30,6 +30,8 @@ pub(crate) struct Remainders {
     pub(super) trie: ByteTrie,
     /// Rounds done before each, in the order of the trie's tokens; empty unless the split is for every count.
     pub(super) done: Box<[u32]>,
+    /// The fewest and the most of them.
+    bounds: Option<(u32, u32)>,
 }
 
 /// How many rounds of a counted rule tokens take, so that one split serves every count: with `c` rounds done, a token fits
@@ -150,8 +152,8 @@ impl Split {
             Counter::UNBOUNDED => u32::MAX,
             max => max.saturating_sub(count.lo),
         };
-        let is_excluded = |&done: &u32| done < lo || done > hi;
-        self.remainders.done.iter().any(is_excluded).then_some((lo, hi))
+        let (fewest, most) = self.remainders.bounds?;
+        (fewest < lo || most > hi).then_some((lo, hi))
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
@@ -166,8 +168,10 @@ impl Split {
 impl Remainders {
     pub(super) fn new(mut entries: Vec<Remainder<'_>>, with_rounds: bool) -> Self {
         entries.sort_unstable();
-        let done = if with_rounds { entries.iter().map(|e| e.2).collect() } else { Box::default() };
+        let done: Box<[u32]> =
+            if with_rounds { entries.iter().map(|e| e.2).collect() } else { Box::default() };
         Self {
+            bounds: done.iter().min().copied().zip(done.iter().max().copied()),
             trie: ByteTrie::new(entries.into_iter().map(|(text, token, _)| (text, token)).collect()),
             done,
         }

@@ -6,7 +6,7 @@
 //! A machine borrows the languages while it works: [`JsonMachine::exchange`] swaps them in and out under their lock. Languages
 //! that have grown too large are left to the machines that use them, and new schemas begin new ones.
 
-use super::{Digits, JsonMachine, Kind, Local};
+use super::{Digits, JsonMachine, Kind, Local, PlainEdges};
 use crate::json_schema::number::Numbers;
 use crate::json_schema::spell::Targets;
 use crate::regular::{Regular, TermId};
@@ -32,6 +32,7 @@ pub(super) struct Languages {
     patterns: FxHashMap<Arc<str>, TermId>,
     formats: FxHashMap<String, Option<TermId>>,
     targets: FxHashMap<TermId, Targets<TermId>>,
+    plain_edges: FxHashMap<TermId, PlainEdges>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
 }
@@ -44,6 +45,7 @@ impl Languages {
             patterns: FxHashMap::default(),
             formats: FxHashMap::default(),
             targets: FxHashMap::default(),
+            plain_edges: FxHashMap::default(),
             numbers: IndexMap::default(),
             signatures: IndexSet::default(),
         }
@@ -117,6 +119,7 @@ impl JsonMachine {
         swap(&mut self.engine.patterns, &mut languages.patterns);
         swap(&mut self.engine.formats, &mut languages.formats);
         swap(&mut self.targets, &mut languages.targets);
+        swap(&mut self.plain_edges, &mut languages.plain_edges);
         swap(&mut self.numbers, &mut languages.numbers);
         swap(&mut self.signatures, &mut languages.signatures);
     }

@@ -134,6 +134,9 @@ enum Local {
     Follow(u8),
 }
 
+/// Edges on bytes, as [`spell::edges`] gives them.
+type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
+
 /// The automaton of a set of numbers.
 #[derive(Debug)]
 enum Digits {
@@ -204,6 +207,8 @@ pub(crate) struct JsonMachine {
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     targets: FxHashMap<TermId, Targets<TermId>>,
+    /// The edges of names between two characters.
+    plain_edges: FxHashMap<TermId, PlainEdges>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
     languages: Arc<Mutex<Languages>>,
     /// The number of the languages.
@@ -246,6 +251,7 @@ impl JsonMachine {
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
+            plain_edges: FxHashMap::default(),
             signatures: IndexSet::default(),
             generation: languages.lock().number,
             languages: Arc::clone(&languages),

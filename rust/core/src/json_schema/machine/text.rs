@@ -1,6 +1,6 @@
 //! Strings and free names.
 
-use super::{Branch, JsonMachine, Kind, Local};
+use super::{Branch, JsonMachine, Kind, Local, PlainEdges};
 use crate::automaton::MachineEdges;
 use crate::error::Result;
 use crate::json_schema::shape::Strings;
@@ -75,21 +75,76 @@ impl JsonMachine {
         state: Spell<(TermId, Option<Branch>)>,
     ) -> Result<MachineEdges> {
         let (term, branch) = spell::automaton_state(state);
-        let plain = self.targets_of(term)?;
-        let targets: Targets<(TermId, Option<Branch>)> = match plan.zip(branch) {
-            None => plain.iter().map(|&(lo, hi, to)| (lo, hi, (to, None))).collect(),
-            Some((plan, branch)) => self.branching(plan, branch, &plain)?,
+        let declared = plan.zip(branch);
+        let is_between = state == Spell::Char((term, branch));
+        let is_plain = |(c, _): &(char, Branch)| spell::is_pinned(u32::from(*c));
+        let children = declared.map(|(plan, branch)| self.children(plan, branch)).unwrap_or_default();
+        let spelled = if is_between && children.iter().all(is_plain) {
+            self.beside_children(plan, (term, branch), children)?
+        } else {
+            let plain = self.targets_of(term)?;
+            let targets: Targets<(TermId, Option<Branch>)> = match declared {
+                None => plain.iter().map(|&(lo, hi, to)| (lo, hi, (to, None))).collect(),
+                Some((plan, branch)) => self.branching(plan, branch, &plain)?,
+            };
+            spell::edges(state, &targets, false)
         };
         let mut edges = MachineEdges::default();
-        for (lo, hi, to) in spell::edges(state, &targets, false) {
+        for (lo, hi, to) in spelled {
             edges.bytes.push((lo, hi, self.state(rule, Local::Name(to))));
         }
-        let is_declared =
-            plan.zip(branch).is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
-        if state == Spell::Char((term, branch)) && self.engine.regular.is_nullable(term) && !is_declared {
+        let is_declared = declared.is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
+        if is_between && self.engine.regular.is_nullable(term) && !is_declared {
             edges.bytes.push((b'"', b'"', self.state(rule, Local::End)));
         }
         Ok(edges)
+    }
+
+    /// The edges of a state between two characters, with no thought of declared names.
+    fn plain_edges(&mut self, term: TermId) -> Result<PlainEdges> {
+        if let Some(known) = self.plain_edges.get(&term) {
+            return Ok(Arc::clone(known));
+        }
+        let targets = self.targets_of(term)?;
+        let edges: Arc<[_]> = spell::edges(Spell::Char(term), &targets, false).into();
+        self.plain_edges.insert(term, Arc::clone(&edges));
+        Ok(edges)
+    }
+
+    /// The edges between two characters where each declared name that may go on does so by one byte: the plain ones, cut there.
+    fn beside_children(
+        &mut self,
+        plan: Option<u32>,
+        (term, branch): (TermId, Option<Branch>),
+        children: Vec<(char, Branch)>,
+    ) -> Result<Vec<(u8, u8, Spell<(TermId, Option<Branch>)>)>> {
+        let mut out = Vec::new();
+        let mut children = children.into_iter().peekable();
+        for &(lo, hi, to) in self.plain_edges(term)?.iter() {
+            let of_branch = if matches!(to, Spell::Escape(_)) { branch } else { None };
+            let plain = to.map(|term| (term, of_branch));
+            let mut from = lo;
+            while let Some((c, child)) = children.next_if(|&(c, _)| c as u32 <= u32::from(hi)) {
+                let byte = c as u8;
+                if byte < lo {
+                    continue;
+                }
+                if from < byte {
+                    out.push((from, byte - 1, plain));
+                }
+                let after = spell::automaton_state(to);
+                if let Some(plan) = plan
+                    && self.has_free_name(plan, after, child)?
+                {
+                    out.push((byte, byte, Spell::Char((after, Some(child)))));
+                }
+                from = byte + 1;
+            }
+            if from <= hi {
+                out.push((from, hi, plain));
+            }
+        }
+        Ok(out)
     }
 
     /// Where a free name goes on each code point while it may still become a declared one.
