@@ -36,6 +36,8 @@ pub(crate) struct Expanded {
     pub(crate) first: ByteSet,
     /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
     pub(crate) has_wide_entries: bool,
+    /// Whether all of them are.
+    pub(crate) all_are_wide: bool,
 }
 
 impl Expanded {
@@ -57,7 +59,8 @@ impl Expanded {
         }
         let (ranges, moves) = split(&edges);
         let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
-        Self { entries, ranges, moves, tokens, first, has_wide_entries }
+        let all_are_wide = entries[1..].iter().all(|entry| pda.is_wide(entry.state));
+        Self { entries, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
     }
 
     /// The expansion of a state that calls nothing: its edges as they are.
@@ -72,6 +75,7 @@ impl Expanded {
             tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
             first,
             has_wide_entries: false,
+            all_are_wide: true,
         }
     }
 

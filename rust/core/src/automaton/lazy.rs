@@ -7,7 +7,7 @@
 //! Invariants, which the machine keeps: those of a finished [`Pda`] (no empty calls, no left recursion, productive), and
 //! that the edges of a state never change.
 
-use super::progress::{Guard, Progresses};
+use super::progress::{Guard, Progresses, Spelled};
 use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
@@ -32,6 +32,7 @@ pub(crate) struct MachineState {
     pub(crate) signature: Option<(u32, u32)>,
     pub(crate) room: Room,
     pub(crate) guard: Guard,
+    pub(crate) spelled: Option<Spelled>,
 }
 
 /// How far values that must not come again can get in the way of a state.
@@ -105,6 +106,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     /// What a progress becomes at a state with [`Guard::Take`].
     fn take(&mut self, _state: u32, progress: u32) -> Result<u32> {
         Ok(progress)
+    }
+    /// Where the text of a key leads to from a state that spells it.
+    fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
+        None
     }
     /// The texts that the state lacks which a state is like ([`Like`]) has and it lacks, each with all that begins with it; `None` if they
     /// have to be searched.
@@ -206,6 +211,13 @@ impl Machine for Several {
         self.machines[index].take(at, progress)
     }
 
+    fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
+        let (index, at) = self.origins[state as usize];
+        let end = self.machines[index].end_of_text(at, key);
+        self.adopt(index);
+        end.map(|end| self.numbers[index].0[end as usize])
+    }
+
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
         let (index, at) = self.origins[state as usize];
         self.machines[index].lacks(at)
@@ -245,6 +257,7 @@ struct LazyState {
     signature: Option<(u32, u32)>,
     room: Room,
     guard: Guard,
+    spelled: Option<Spelled>,
     is_heavy: AtomicBool,
     edges: OnceLock<Edges>,
     expanded: OnceLock<Box<Expanded>>,
@@ -298,6 +311,7 @@ impl LazyPart {
                 signature: state.signature,
                 room: state.room,
                 guard: state.guard,
+                spelled: state.spelled,
                 is_heavy: AtomicBool::new(false),
                 edges: OnceLock::new(),
                 expanded: OnceLock::new(),
@@ -390,6 +404,21 @@ impl LazyPart {
         let next = self.heard(made)?;
         progresses.set_after(progress, key, next);
         Some(next)
+    }
+
+    pub(super) fn spelled(&self, id: StateId) -> Option<Spelled> {
+        self.lazy(id).spelled
+    }
+
+    /// See [`Machine::end_of_text`].
+    pub(super) fn end_of_text(&self, id: StateId, key: u32) -> Option<StateId> {
+        let progresses = self.rule(self.state(id).rule).progresses.as_ref()?;
+        progresses.end_of_text(key, || {
+            let mut machine = self.machine.as_ref()?.lock();
+            let end = machine.end_of_text(id.0 - self.first_state, key);
+            self.adopt(&**machine);
+            end.map(|end| StateId(self.first_state + end))
+        })
     }
 
     /// See [`Machine::lacks`].
@@ -512,6 +541,7 @@ mod tests {
                 signature: None,
                 room: Room::Counted,
                 guard: Guard::None,
+                spelled: None,
             });
             self.seen.push((seen, wants));
             self.states.len() as u32 - 1

@@ -32,7 +32,7 @@ mod trim;
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
 pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
-pub(crate) use progress::{Guard, Progress, Progresses};
+pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
@@ -205,6 +205,17 @@ impl Pda {
     #[inline]
     pub(crate) fn enter(&self, id: StateId, progress: u32) -> Option<u32> {
         if self.is_lazy(id) { self.lazy.enter(id, progress) } else { Some(progress) }
+    }
+
+    /// The texts that a state's bytes are; it may call rules beside them.
+    #[inline]
+    pub(crate) fn spelled(&self, id: StateId) -> Option<Spelled> {
+        if self.is_lazy(id) { self.lazy.spelled(id) } else { None }
+    }
+
+    /// See [`lazy::Machine::end_of_text`].
+    pub(crate) fn end_of_text(&self, id: StateId, key: u32) -> Option<StateId> {
+        if self.is_lazy(id) { self.lazy.end_of_text(id, key) } else { None }
     }
 
     /// See [`lazy::Machine::lacks`].

@@ -5,11 +5,15 @@
 //! configurations carry what is written: a number, 0 at the rule's beginning, of a [`Progress`] in the rule's
 //! [`Progresses`]. States that a configuration may come to only with some of them have a [`Guard`].
 //!
+//! Keys may have *texts*: what is left to be read of them is known without the states between ([`Spelled`]), which masks make use of.
+//!
 //! Invariant: a configuration past the guard can be completed, so guards keep the promise of [`super::Pda`] that all states are
 //! productive.
 
+use super::StateId;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
+use std::sync::OnceLock;
 
 /// What a configuration has to have read, to come to a state. Keys are numbers below those of the progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,6 +30,22 @@ pub(crate) enum Guard {
     End,
     /// The key may come, and now has.
     Take(u32),
+}
+
+/// What a state's bytes are: those of some keys' texts, from a depth on; they go on to where their key is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spelled {
+    pub(crate) lo: u32,
+    pub(crate) hi: u32,
+    pub(crate) depth: u32,
+}
+
+/// A key's text.
+#[derive(Debug)]
+struct Text {
+    bytes: Box<[u8]>,
+    /// Where it leads to, once that was asked for.
+    end: OnceLock<Option<StateId>>,
 }
 
 /// What may come after what is read.
@@ -70,9 +90,30 @@ pub(crate) struct Progresses {
     /// What a progress becomes by a key.
     next: RwLock<FxHashMap<(u32, u32), u32>>,
     ranges: boxcar::Vec<Box<[(u32, u32)]>>,
+    /// Of the first keys, ascending.
+    texts: Box<[Text]>,
 }
 
 impl Progresses {
+    /// With the texts of the first keys, which are ascending and none of which begins another.
+    pub(crate) fn new(texts: impl Iterator<Item = Box<[u8]>>) -> Self {
+        let text = |bytes| Text { bytes, end: OnceLock::new() };
+        Self { texts: texts.map(text).collect(), ..Self::default() }
+    }
+
+    pub(crate) fn text(&self, key: u32) -> &[u8] {
+        &self.texts[key as usize].bytes
+    }
+
+    pub(super) fn end_of_text(&self, key: u32, find: impl FnOnce() -> Option<StateId>) -> Option<StateId> {
+        *self.texts[key as usize].end.get_or_init(find)
+    }
+
+    /// Whether one of the keys in a range may come.
+    pub(crate) fn has(&self, number: u32, lo: u32, hi: u32) -> bool {
+        self.get(number).has(lo, hi)
+    }
+
     /// The number of a new progress.
     pub(crate) fn add(&self, progress: Progress) -> u32 {
         self.made.push(progress) as u32
@@ -113,7 +154,8 @@ impl Progresses {
     pub(super) fn memory_size_bytes(&self) -> usize {
         let words: usize = self.made.iter().map(|(_, progress)| progress.open.len() * 8).sum();
         let ranges: usize = self.ranges.iter().map(|(_, list)| list.len() * 8 + 16).sum();
-        words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16
+        let texts: usize = self.texts.iter().map(|text| text.bytes.len() + size_of::<Text>()).sum();
+        texts + words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16
     }
 }
 

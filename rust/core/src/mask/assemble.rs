@@ -324,6 +324,7 @@ impl Walk<'_> {
                 limit,
             };
             let start = self.buffers.front.push(&light, SetFlags::default());
+            let start = self.take_spelled(course, 0, start, !entries.is_empty())?;
             let done = self.below(course, start, !entries.is_empty())?;
             self.arena.check_limit()?;
             if done {

@@ -21,6 +21,7 @@ mod key;
 mod leaf;
 mod split;
 mod store;
+mod texts;
 mod walk;
 
 pub use assemble::StateStatistics;

@@ -8,6 +8,7 @@
 //! through one by one from the configuration that the outermost split began with.
 
 use super::assemble::{LocalSplit, MaskContext};
+use super::finished::Beneath;
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Fit, Front, Level, Rival, SetFlags, SetId};
@@ -24,6 +25,7 @@ pub(crate) struct Buffers {
     pub(super) wide: Vec<Vec<Config>>,
     pub(super) allowed: Vec<u32>,
     pub(super) again: Vec<u32>,
+    pub(super) beneath: Beneath,
 }
 
 /// A node on the path of a walk.
@@ -106,8 +108,16 @@ impl Walk<'_> {
 
     /// A node that can be stepped to.
     fn visit(&mut self, course: Course<'_>, node: usize, level: Level) -> Result<()> {
+        self.add_tokens(course, node, level.flags);
+        let (rest, beside_wide) = self.split_off(course, node, level)?;
+        self.enter(course, node, rest, beside_wide);
+        Ok(())
+    }
+
+    /// Adds the tokens whose text ends at a node.
+    pub(super) fn add_tokens(&mut self, course: Course<'_>, node: usize, flags: SetFlags) {
         let range = course.trie.places_at(node);
-        let list = if level.flags.recheck { &mut self.buffers.again } else { &mut self.buffers.allowed };
+        let list = if flags.recheck { &mut self.buffers.again } else { &mut self.buffers.allowed };
         match course.window {
             None => list.extend_from_slice(&course.trie.order()[range]),
             Some((done, lo, hi)) => {
@@ -115,14 +125,25 @@ impl Walk<'_> {
                 list.extend(fits.map(|place| course.trie.order()[place]));
             }
         }
-        let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();
-        if !is_large || course.is_beneath && level.flags.recheck {
-            self.enter(course, node, level, false);
-            return Ok(());
+    }
+
+    /// Takes out of a level what need not be walked from; gives the others, and whether what begins in wide rules is left out of them.
+    pub(super) fn split_off(
+        &mut self,
+        course: Course<'_>,
+        node: usize,
+        level: Level,
+    ) -> Result<(Level, bool)> {
+        if course.trie.children(node).is_empty() {
+            return Ok((level, false));
         }
-        let (rest, beside_wide) = self.split_wide(course, node, level)?;
-        self.enter(course, node, rest, beside_wide);
-        Ok(())
+        let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();
+        let (rest, beside_wide) = if is_large && !(course.is_beneath && level.flags.recheck) {
+            self.split_wide(course, node, level)?
+        } else {
+            (level, false)
+        };
+        Ok((self.take_spelled(course, node, rest, beside_wide)?, beside_wide))
     }
 
     /// Takes the wide configurations out of a level, and those that it calls into, adding what they allow below a node; gives
@@ -194,17 +215,32 @@ impl Walk<'_> {
             let set = self.arena.pop_beneath(self.context.pda, config);
             let course =
                 Course { trie: &remainders.trie, node: 0, window, is_beneath: true, limit: usize::MAX };
-            let level = self.arena.level_of(&mut self.buffers.front, set);
-            let (rest, beside_wide) = if window.is_none() && remainders.trie.size_below(0) > SPLIT_NODES {
-                self.split_wide(course, 0, level)?
-            } else {
-                (level, false)
-            };
-            self.below(course, rest, beside_wide)?;
+            self.on_set(course, set)?;
         }
         if !is_beneath && self.buffers.again.len() > from {
             let depth = usize::from(trie.nodes()[node].depth);
             self.look_again(from, depth, config);
+        }
+        Ok(())
+    }
+
+    /// Adds the tokens whose remainders go on from a set.
+    fn on_set(&mut self, course: Course<'_>, set: SetId) -> Result<()> {
+        let trie = course.trie.serial();
+        if course.window.is_none()
+            && let Some((allowed, again)) = self.buffers.beneath.get(trie, set)
+        {
+            self.buffers.allowed.extend_from_slice(allowed);
+            self.buffers.again.extend_from_slice(again);
+            return Ok(());
+        }
+        let (allowed, again) = (self.buffers.allowed.len(), self.buffers.again.len());
+        let level = self.arena.level_of(&mut self.buffers.front, set);
+        let (rest, beside_wide) = self.split_off(course, 0, level)?;
+        self.below(course, rest, beside_wide)?;
+        if course.window.is_none() {
+            let Buffers { beneath, allowed: all, again: all_again, .. } = &mut *self.buffers;
+            beneath.insert(trie, set, &all[allowed..], &all_again[again..]);
         }
         Ok(())
     }

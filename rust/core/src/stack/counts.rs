@@ -10,7 +10,7 @@ impl Count {
     /// What a counter is once a state is come to; `None` if its guard forbids that. A rule that has no counter keeps its progress
     /// there ([`crate::automaton::Progresses`]), doubled, so that neighbours are not joined.
     #[inline]
-    pub(super) fn enter(self, pda: &Pda, state: StateId) -> Option<Self> {
+    pub(crate) fn enter(self, pda: &Pda, state: StateId) -> Option<Self> {
         let progress = self.progress();
         let after = pda.enter(state, progress)?;
         if after == progress {
@@ -20,7 +20,7 @@ impl Count {
     }
 
     /// The progress, in a rule that keeps one.
-    pub(super) fn progress(self) -> u32 {
+    pub(crate) fn progress(self) -> u32 {
         self.lo / 2
     }
 

@@ -372,8 +372,18 @@ impl JsonMachine {
             let signature = signature.map(|number| (self.generation, number));
             let room = self.room(rule, local);
             let guard = self.guard(rule, local);
-            let state =
-                MachineState { rule, is_final, has_edges, like: None, collects, signature, room, guard };
+            let spelled = self.spelled(rule, local);
+            let state = MachineState {
+                rule,
+                is_final,
+                has_edges,
+                like: None,
+                collects,
+                signature,
+                room,
+                guard,
+                spelled,
+            };
             self.states.push(state);
             self.states[index].like = self.like(rule, local);
         }
@@ -570,6 +580,11 @@ impl Machine for JsonMachine {
         self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).written_after(state, progress)
+    }
+
+    fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).end_of_name(state, key)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

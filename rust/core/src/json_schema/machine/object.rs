@@ -6,7 +6,7 @@
 
 use super::layout::Place;
 use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Open, Planned};
-use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses};
+use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
 use crate::json_schema::goal::GoalId;
 use crate::json_schema::plan::{Key, Plan, Progress};
@@ -28,7 +28,8 @@ impl JsonMachine {
         let start = plan.start();
         // A layout that is fixed writes an empty object without a gap, which depends on what may come.
         let is_carried = plan.is_uniform(self.engine.options.any_order) && !self.is_fixed();
-        let carried = is_carried.then(|| Arc::new(Progresses::default()));
+        let quoted = |(name, _): &(Vec<char>, u32)| plain_rest(name).unwrap_or_default().into();
+        let carried = is_carried.then(|| Arc::new(Progresses::new(sorted.iter().map(quoted))));
         let number =
             self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, carried })).0 as u32;
         if is_carried {
@@ -187,12 +188,25 @@ impl JsonMachine {
     /// What is left of the declared names at a branch, with the closing quote; `None` if they can be spelled in several ways.
     pub(super) fn declared_rests(&self, plan: u32, branch: Branch) -> Option<Vec<Vec<u8>>> {
         let names = &self.plans[plan as usize].sorted[branch.lo as usize..branch.hi as usize];
-        let rest = |(name, _): &(Vec<char>, u32)| {
-            let rest = &name[branch.depth as usize..];
-            let is_plain = rest.iter().all(|&c| spell::is_pinned(u32::from(c)));
-            is_plain.then(|| rest.iter().map(|&c| c as u8).chain([b'"']).collect())
-        };
-        names.iter().map(rest).collect()
+        names.iter().map(|(name, _)| plain_rest(&name[branch.depth as usize..])).collect()
+    }
+
+    /// The names that a state of an object spells, if each is spelled in one way.
+    pub(super) fn spelled(&self, rule: u32, local: Local) -> Option<Spelled> {
+        let Kind::Object(plan, _) = self.kinds[rule as usize] else { return None };
+        let Local::Object(_, InObject::Name(Spell::Char(branch)), _) = local else { return None };
+        let progresses = self.plans[plan as usize].carried.as_ref()?;
+        let Branch { lo, hi, depth } = branch;
+        (lo..hi).all(|place| !progresses.text(place).is_empty()).then_some(Spelled { lo, hi, depth })
+    }
+
+    /// Where a name leads to from a state that spells it.
+    pub(super) fn end_of_name(&mut self, state: u32, place: u32) -> Option<u32> {
+        let (rule, local) = self.locals[state as usize];
+        let Kind::Object(plan, _) = self.kinds[rule as usize] else { return None };
+        let Local::Object(core, InObject::Name(_), _) = local else { return None };
+        let key = Key::Declared(self.plans[plan as usize].sorted[place as usize].1);
+        Some(self.state(rule, Local::Object(core, InObject::NameEnd(key), false)))
     }
 
     pub(super) fn object(&mut self, rule: u32, plan: u32, depth: u32, local: Local) -> Result<MachineEdges> {
@@ -329,4 +343,10 @@ impl JsonMachine {
 /// Branches by the character that leads to each.
 fn singles(children: Vec<(char, Branch)>) -> Vec<(CodeSet, Branch)> {
     children.into_iter().map(|(c, child)| (CodeSet::single(u32::from(c)), child)).collect()
+}
+
+/// The end of a name, with the closing quote, if it is spelled in one way.
+fn plain_rest(name: &[char]) -> Option<Vec<u8>> {
+    let is_plain = name.iter().all(|&c| spell::is_pinned(u32::from(c)));
+    is_plain.then(|| name.iter().map(|&c| c as u8).chain([b'"']).collect())
 }
