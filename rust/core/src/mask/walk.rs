@@ -15,7 +15,7 @@ use crate::stack::{Arena, Config, Fit, Front, Level, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
-const SPLIT_NODES: usize = 24;
+const SPLIT_NODES: usize = 8;
 
 /// Memory of walks, kept between them.
 #[derive(Debug, Default)]
