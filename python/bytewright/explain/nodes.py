@@ -28,8 +28,9 @@ __all__ = [
 
 #: Highest tree of one diagram.
 MAX_HEIGHT = 14
-#: Alternatives of plain texts, from this many on, share one box.
+#: Alternatives of plain texts, from this many on, share one box; with rules among them, from more on.
 FEW = 9
+MANY = 24
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Note:
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of many plain texts."""
+    """One of many plain texts and rules."""
 
-    texts: tuple[Text, ...]
+    leaves: tuple[Text | Reference, ...]
     height: int = field(default=1, init=False, compare=False)
 
 
@@ -144,13 +145,20 @@ def choice(options: list[Node]) -> Node:
     """Alternatives. Many plain texts share one box."""
     if len(options) == 1:
         return options[0]
-    texts = [option for option in options if isinstance(option, Text) and option.kind == "literal"]
-    if len(texts) >= FEW:
-        others = [option for option in options if not (isinstance(option, Text) and option.kind == "literal")]
-        options = [OneOf(tuple(texts)), *others]
+    leaves: list[Text | Reference] = [option for option in options if _is_leaf(option)]  # type: ignore[misc]
+    plain = [leaf for leaf in leaves if isinstance(leaf, Text)]
+    leaves = leaves if len(leaves) >= MANY else [*plain]
+    if len(leaves) >= FEW:
+        together, taken = OneOf(tuple(leaves)), set(leaves)
+        others = [option for option in options if not _is_leaf(option) or option not in taken]
         if not others:
-            return options[0]
+            return together
+        options = [together, *others]
     return Choice(tuple(options), 1 + max((option.height for option in options), default=0))
+
+
+def _is_leaf(node: Node) -> bool:
+    return isinstance(node, Reference) or (isinstance(node, Text) and node.kind == "literal")
 
 
 def repeat(body: Node, least: int, most: int | None, between: Node | None = None) -> Node:

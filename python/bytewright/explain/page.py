@@ -57,6 +57,7 @@ font-size: 13px; fill: var(--ink);
 .railroad rect.note { fill: var(--card); stroke: none; }
 .railroad text.note, .railroad text.caption { font-size: 11px; fill: var(--faint); }
 .railroad text.any-case { font-style: italic; }
+.railroad text.link { fill: var(--accent); }
 .railroad a:hover rect { stroke-width: 2; }
 .legend span { display: inline-block; margin: 0 .9em .2em 0; }
 .legend i { display: inline-block; width: 1em; height: 1em; border-radius: 3px; border: 1px solid var(--rail);

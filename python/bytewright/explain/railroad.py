@@ -32,11 +32,11 @@ GAP = 12
 RADIUS = 8
 ROW_GAP = 8
 #: A row of a sequence is broken where it would be wider than this.
-MAX_WIDTH = 900
+MAX_WIDTH = 1030
 #: Longest text in a box, and most alternatives that are drawn; the rule's source below has all.
 MAX_TEXT = 48
 MAX_OPTIONS = 80
-MAX_TEXTS = 240
+MAX_LEAVES = 400
 MAX_TITLE = 600
 
 _CONTROL = re.compile(
@@ -105,11 +105,11 @@ class _Layout:
     def sequence(self, node: Sequence, width: float) -> Box:
         if not node.parts:
             return _line()
-        boxes = [self.box(part, width - 2 * RADIUS) for part in node.parts]
+        boxes = [self.box(part, width - 6 * RADIUS) for part in node.parts]
         rows: list[list[Box]] = [[]]
         used = 0.0
         for box in boxes:
-            if rows[-1] and used + GAP + box.width > width - 4 * RADIUS:
+            if rows[-1] and used + GAP + box.width > width - 6 * RADIUS:
                 rows.append([])
                 used = 0.0
             rows[-1].append(box)
@@ -129,35 +129,42 @@ class _Layout:
         return _alternatives([self.box(option, width - 4 * RADIUS) for option in options])
 
     def one_of(self, node: OneOf, width: float) -> Box:
-        """Many texts in one box, in rows."""
-        shown = node.texts[:MAX_TEXTS]
-        words = [shorten(text.text, MAX_TEXT) for text in shown]
-        if len(node.texts) > MAX_TEXTS:
-            words.append(f"… and {len(node.texts) - MAX_TEXTS:,} more")
-        limit = max(min(width - 2 * PADDING, 620), 160)
-        rows: list[list[tuple[str, float]]] = [[]]
+        """Many texts and rules in one box, in rows."""
+        limit = max(min(width - 2 * PADDING, 720), 160)
+        rows: list[list[tuple[Node, str, float]]] = [[]]
         used = 0.0
-        for word in words:
-            size = text_width(word) + GAP
+        leaves: list[Text | Reference | Note] = [*node.leaves[:MAX_LEAVES]]
+        if len(node.leaves) > MAX_LEAVES:
+            leaves.append(Note(f"… and {len(node.leaves) - MAX_LEAVES:,} more"))
+        for leaf in leaves:
+            word = shorten(leaf.name if isinstance(leaf, Reference) else leaf.text, MAX_TEXT)
+            size = text_width(word) + 1.5 * GAP
             if rows[-1] and used + size > limit:
                 rows.append([])
                 used = 0.0
-            rows[-1].append((word, size))
+            rows[-1].append((leaf, word, size))
             used += size
-        inner = max(sum(size for _, size in row) for row in rows)
+        inner = max(sum(size for _, _, size in row) for row in rows)
         height = 22.0 * len(rows) + 20
 
         def draw(out: list[str], x: float, y: float) -> None:
             _rect(out, "one-of", x, y - HALF - 6, inner + 2 * PADDING, height)
-            top = y - HALF - 6 + 15
+            top = y - HALF + 9
             out.append(_text("one of", x + PADDING, top - 1, "caption", SMALL_CHARACTER))
             for i, row in enumerate(rows):
                 at = x + PADDING
-                for word, size in row:
-                    out.append(_text(word, at, top + 17 + 22 * i, "literal", CHARACTER))
+                for leaf, word, size in row:
+                    out.append(self.leaf(leaf, word, at, top + 17 + 22 * i))
                     at += size
 
         return Box(inner + 2 * PADDING, HALF + 6, height - HALF - 6, draw)
+
+    def leaf(self, leaf: Node, word: str, x: float, y: float) -> str:
+        if isinstance(leaf, Reference):
+            link = self.anchors.get(leaf.name)
+            text = _text(word, x, y, "link", CHARACTER)
+            return f'<a href="#{link}">{text}</a>' if link else text
+        return _text(word, x, y, "literal" if isinstance(leaf, Text) else "note", CHARACTER)
 
     # --- several times ------------------------------------------------------------------------------------
 
@@ -263,26 +270,29 @@ def _stack(rows: list[Box]) -> Box:
         places.append(places[-1] + above.down + ROW_GAP + 2 * RADIUS + below.up)
 
     def draw(out: list[str], x: float, y: float) -> None:
-        left, right = x + 2 * RADIUS, x + 2 * RADIUS + inner
+        left, right, r = x + 2 * RADIUS, x + 2 * RADIUS + inner, RADIUS
         _across(out, x, y, left)
         for i, row in enumerate(rows):
             here = y + places[i]
             row.draw(out, left, here)
             end = left + row.width
             if i + 1 == len(rows):
-                _across(out, end, here, right + 2 * RADIUS)
+                _path(
+                    out,
+                    f"M{_n(end)} {_n(here)}H{_n(right + 2 * r)}a{r} {r} 0 0 0 {r} -{r}V{_n(y + r)}"
+                    f"a{r} {r} 0 0 1 {r} -{r}",
+                )
                 continue
-            turn = here + row.down + ROW_GAP / 2 + RADIUS
-            r, below = RADIUS, y + places[i + 1]
+            turn = here + row.down + ROW_GAP / 2 + r
             _path(
                 out,
-                f"M{_n(end)} {_n(here)}H{_n(right)}a{r} {r} 0 0 1 {r} {r}"
-                f"V{_n(turn - r)}a{r} {r} 0 0 1 -{r} {r}"
-                f"H{_n(left)}a{r} {r} 0 0 0 -{r} {r}V{_n(below - r)}a{r} {r} 0 0 0 {r} {r}",
+                f"M{_n(end)} {_n(here)}H{_n(right)}a{r} {r} 0 0 1 {r} {r}V{_n(turn - r)}"
+                f"a{r} {r} 0 0 1 -{r} {r}H{_n(left)}a{r} {r} 0 0 0 -{r} {r}"
+                f"V{_n(y + places[i + 1] - r)}a{r} {r} 0 0 0 {r} {r}",
             )
             _arrow(out, (left + right) / 2, turn)
 
-    return Box(inner + 4 * RADIUS, rows[0].up, places[-1] + rows[-1].down, draw)
+    return Box(inner + 6 * RADIUS, rows[0].up, places[-1] + rows[-1].down, draw)
 
 
 def _arrow(out: list[str], x: float, y: float) -> None:
@@ -299,19 +309,20 @@ def _alternatives(boxes: list[Box]) -> Box:
 
     def draw(out: list[str], x: float, y: float) -> None:
         left, right, r = x + 2 * RADIUS, x + 2 * RADIUS + inner, RADIUS
+        _across(out, x, y, left)
+        if len(boxes) > 1:
+            # One trunk at each side; the alternatives leave and join it.
+            last = y + places[-1] - r
+            _path(out, f"M{_n(x)} {_n(y)}a{r} {r} 0 0 1 {r} {r}V{_n(last)}")
+            _path(out, f"M{_n(right + r)} {_n(last)}V{_n(y + r)}a{r} {r} 0 0 1 {r} -{r}")
         for place, box in zip(places, boxes, strict=True):
             here = y + place
-            if place:
-                _path(out, f"M{_n(x)} {_n(y)}a{r} {r} 0 0 1 {r} {r}V{_n(here - r)}a{r} {r} 0 0 0 {r} {r}")
-                _path(
-                    out,
-                    f"M{_n(left + box.width)} {_n(here)}H{_n(right)}a{r} {r} 0 0 0 {r} -{r}"
-                    f"V{_n(y + r)}a{r} {r} 0 0 1 {r} -{r}",
-                )
-            else:
-                _across(out, x, y, left)
-                _across(out, left + box.width, y, right + 2 * RADIUS)
             box.draw(out, left, here)
+            if not place:
+                _across(out, left + box.width, y, right + 2 * r)
+                continue
+            _path(out, f"M{_n(x + r)} {_n(here - r)}a{r} {r} 0 0 0 {r} {r}")
+            _path(out, f"M{_n(left + box.width)} {_n(here)}H{_n(right)}a{r} {r} 0 0 0 {r} -{r}")
 
     return Box(inner + 4 * RADIUS, boxes[0].up, places[-1] + boxes[-1].down, draw)
 

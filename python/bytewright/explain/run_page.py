@@ -158,7 +158,8 @@ def _table(recorder: Recorder, anchors: Mapping[str, str]) -> str:
         )
     return (
         f'<section class="card" id="steps"><h2>Steps</h2><p class="faint small">{notes}</p>'
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
         "</section>"
     )
 

@@ -18,9 +18,26 @@ from .nodes import Node, Note, Reference, Rules, Sequence, Text, choice, repeat,
 __all__ = ["schema_rules"]
 
 #: Keywords that forbid nothing.
-_ANNOTATIONS = set(
-    ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "$recursiveAnchor", "$schema", "$vocabulary", "default", "definitions", "deprecated", "description", "discriminator", "examples", "id", "readOnly", "title", "writeOnly"]
-)
+_ANNOTATIONS = {
+    "$anchor",
+    "$comment",
+    "$defs",
+    "$dynamicAnchor",
+    "$id",
+    "$recursiveAnchor",
+    "$schema",
+    "$vocabulary",
+    "default",
+    "definitions",
+    "deprecated",
+    "description",
+    "discriminator",
+    "examples",
+    "id",
+    "readOnly",
+    "title",
+    "writeOnly",
+}
 _OF_TYPE = {
     "object": {"properties", "required", "additionalProperties"},
     "array": {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"},
@@ -210,8 +227,9 @@ def _bounds(keywords: dict[str, Any]) -> list[str]:
         "format": "format {}",
     }
     return [
-        words[key].format(_shorten(value if isinstance(value, str) else _json(value)))
-        for key, value in sorted(keywords.items())
+        words[key].format(_shorten(value if isinstance(value := keywords[key], str) else _json(value)))
+        for key in words
+        if key in keywords
     ]
 
 
