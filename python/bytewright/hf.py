@@ -117,7 +117,7 @@ class LogitsProcessor(_Base):
                 live.append(index)
             self.seconds.append(time.perf_counter() - start)
             if self._recorder is not None and self._recorder.row == index:
-                self._record(self._recorder, key[1], matcher, bitmask[index], scores[index])
+                self._record(key[1], matcher, bitmask[index], scores[index])
         self._refuse_lost(lost, matchers)
         self._matchers = matchers
         # Rows that have ended are left alone: generate pads them by itself.
@@ -127,12 +127,14 @@ class LogitsProcessor(_Base):
 
     def _record(
         self,
-        recorder: Recorder,
         generated: tuple[int, ...],
         matcher: GrammarMatcher | None,
         bits: NDArray[Any] | torch.Tensor,
         scores: torch.Tensor,
     ) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
         if not generated:
             recorder.clear()
         recorder.follow(generated)

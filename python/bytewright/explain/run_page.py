@@ -118,7 +118,13 @@ def _charts(recorder: Recorder) -> str:
     micros = bar_chart(
         [step.seconds * 1e6 for step in steps], _short_micros, "Time of each mask", logarithmic=True
     )
-    charts.append(("Time of the mask", "microseconds by powers of ten, as Python sees it", micros))
+    charts.append(
+        (
+            "Time of the mask",
+            "microseconds by powers of ten, as Python sees it; what a new place costs is kept",
+            micros,
+        )
+    )
     if any(step.refused is not None for step in steps):
         refused = bar_chart(
             [step.refused or 0.0 for step in steps],
@@ -149,7 +155,8 @@ def _table(recorder: Recorder, anchors: Mapping[str, str]) -> str:
     heads.append(("in rule", 0))
     head = "".join(f"<th{' class=number' * number}>{name}</th>" for name, number in heads)
     rows = [_table_row(recorder, step, with_logits, anchors) for step in recorder.steps]
-    notes = "<b>allowed</b>: tokens that the mask allowed. <b>µs</b>: what filling the mask took."
+    notes = "<b>allowed</b>: tokens that the mask allowed. <b>µs</b>: what the mask took; in "
+    notes += "a logits processor, with accepting the token before it."
     if with_logits:
         notes += (
             " <b>model</b>: the token's probability without the mask; <b>masked</b>: among the allowed "

@@ -84,7 +84,8 @@ class _SchemaRules:
             found = _resolve(self.document, target)
             if found is None:
                 return Text(f"what {_shorten(target)} says", "value")
-            self.by_pointer[target] = self.later(found, target.rpartition("/")[2] or self.name).name
+            name = target.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+            self.by_pointer[target] = self.later(found, name or self.name).name
         return Reference(self.by_pointer[target])
 
     # --- one schema ---------------------------------------------------------------------------------------
