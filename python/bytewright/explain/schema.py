@@ -59,15 +59,17 @@ class _SchemaRules:
         self.rules = rules
         self.name = name
         self.document = json.loads(text)
-        #: Rules by the JSON pointer of their schema, and those that are still to be drawn.
+        #: Rules by the JSON pointer of their schema: these show their text. Inner ones are part of it.
         self.by_pointer: dict[str, str] = {"#": name}
+        #: Rules that are still to be drawn.
         self.waiting: deque[tuple[str, Any]] = deque([(name, self.document)])
 
     def draw(self) -> None:
         while self.waiting:
             name, schema = self.waiting.popleft()
             node = self.node(schema, name, 0)
-            source = json.dumps(schema, indent=2, ensure_ascii=False)
+            is_named = name in self.by_pointer.values()
+            source = json.dumps(schema, indent=2, ensure_ascii=False) if is_named else ""
             self.rules.add(name, self.rules.bounded(node, name), source)
 
     def later(self, schema: Any, name: str) -> Reference:
