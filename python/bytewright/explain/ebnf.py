@@ -38,6 +38,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
+#: A class of one character, which is drawn as that character.
+_SINGLE = re.compile(r"\[([^\\\]])\]")
 _ESCAPES = re.compile(r'\\(["\\]|.)')
 
 
@@ -124,6 +126,8 @@ class _Reader:
             parts.append(Sequence(()))
         elif text == "%[]":
             parts.append(Text("nothing fits", "never"))
+        elif single := _SINGLE.fullmatch(text):
+            parts.append(Text(_shown("class", single[1])))
         else:
             parts.append(Text(_shown(kind, text), kind))
 
@@ -151,8 +155,9 @@ def _counts(text: str) -> tuple[int, int | None]:
 
 
 def _shown(kind: str, text: str) -> str:
-    """A literal without its quotes, and with blanks that can be seen; anything else as it is printed."""
-    if kind != "literal":
-        return "any character" if text == "." else text
-    inner = _ESCAPES.sub(lambda match: '"' if match[1] == '"' else match[0], text[1:-1])
-    return inner.replace(" ", "␣")
+    """What is printed, with blanks that can be seen, and a literal without its quotes."""
+    if text == ".":
+        return "any character"
+    if kind == "literal":
+        text = _ESCAPES.sub(lambda match: '"' if match[1] == '"' else match[0], text[1:-1])
+    return text.replace(" ", "␣") if kind in ("literal", "class") else text

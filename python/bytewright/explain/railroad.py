@@ -349,7 +349,8 @@ def _loop(body: Box, between: Box | None, times: str) -> Box:
     """A part again and again: a rail below it runs back, through what stands between two times."""
     label = text_width(times, SMALL_CHARACTER) + 2 * GAP if times else 0.0
     back = 0.0 if between is None else between.width
-    inner = max(body.width, back, label, 2 * RADIUS)
+    # Room at both sides of what stands on the way back, the left one for the arrow.
+    inner = max(body.width, back + 2 * GAP if back else 0.0, label, 2 * RADIUS)
     drop = max(body.down + ROW_GAP + (between.up if between else 0.0), 2 * RADIUS)
     below = (between.down if between else 2.0) + (16.0 if times else 0.0)
 
@@ -373,7 +374,7 @@ def _loop(body: Box, between: Box | None, times: str) -> Box:
             f"M{_n(middle)} {_n(under)}H{_n(left)}a{r} {r} 0 0 1 -{r} -{r}"
             f"V{_n(y + r)}a{r} {r} 0 0 1 {r} -{r}",
         )
-        _arrow(out, (left if between else (left + right) / 2), under)
+        _arrow(out, left + 4 if between else (left + right) / 2, under)
         if times:
             out.append(
                 _text(times, left + (inner - label) / 2 + GAP, under + below - 4, "caption", SMALL_CHARACTER)
