@@ -358,6 +358,26 @@ def test_a_recorder_is_bounded() -> None:
             Recorder(recorder.compiled, **options)
 
 
+def test_a_recorder_takes_tokens_back() -> None:
+    recorder, expected = random_run(bw.Grammar.from_regex("[a-z]{100}"), 0, max_steps=30)
+    matcher = bw.GrammarMatcher(recorder.compiled)
+    mask = bw.allocate_token_bitmask(1, INFO.vocab_size, backend="numpy")
+    recorder.rollback(4)
+    assert (len(recorder.steps), recorder.skipped) == (30, 6)
+    recorder.rollback(16)
+    assert (len(recorder.steps), recorder.skipped) == (20, 0)
+    with pytest.raises(bw.InvalidArgumentError, match="before accept"):
+        recorder.accept(ord("a"))
+    recorder.fill(matcher, mask)
+    recorder.rollback(0)
+    recorder.fill(matcher, mask)
+    recorder.accept(ord("z"))
+    assert [step.index for step in recorder.steps] == list(range(21))
+    assert recorder.text == bytes(numbers["token"] for numbers in expected[:20]) + b"z"
+    with pytest.raises(bw.RollbackError):
+        recorder.rollback(22)
+
+
 def test_logits_of_every_kind() -> None:
     torch = pytest.importorskip("torch")
     compiled = COMPILER.compile_grammar('root ::= "ab" | "ac"')

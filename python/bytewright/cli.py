@@ -283,7 +283,7 @@ def explain_command(
     grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="The page; `-` is the standard output. [default: NAME.html]"),
+        typer.Option("--output", "-o", help="The page, by default NAME.html; `-` is the standard output."),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="A text to replay through the grammar.")] = None,
     file: Annotated[

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bytewright.errors import InvalidArgumentError
+from bytewright.errors import InvalidArgumentError, RollbackError
 
 if TYPE_CHECKING:
     import pathlib
@@ -225,10 +225,19 @@ class Recorder:
         return step.masked[0].token_id if step.masked else None
 
     def accept(self, token_id: int) -> None:
-        """Closes the step: this token was chosen."""
+        """Closes the step: this token was chosen.
+
+        Raises:
+            InvalidArgumentError: if no mask was recorded for it.
+        """
+        is_open = bool(self.steps) and self.steps[-1].token_id is None
+        if not is_open and len(self.steps) < self.max_steps:
+            raise InvalidArgumentError(
+                f"no mask was recorded for token {token_id}; call fill() or observe() before accept()"
+            )
         self._length += 1
         self._ended = token_id in self.compiled.tokenizer_info.stop_token_ids
-        if not self.steps or self.steps[-1].token_id is not None:
+        if not is_open:
             self.skipped += 1
             return
         step, opened = self.steps[-1], self._open
@@ -241,6 +250,19 @@ class Recorder:
             step.probability = float(np.exp(logit - opened.total))
             step.constrained = float(np.exp(logit - opened.total_allowed))
         self._open = None
+
+    def rollback(self, num_tokens: int = 1) -> None:
+        """Takes back the last tokens, as the matcher's `rollback` does; the next step is not open.
+
+        Raises:
+            RollbackError: if there are not as many.
+        """
+        if not 0 <= num_tokens <= self._length:
+            raise RollbackError(f"cannot take back {num_tokens} tokens: {self._length} were recorded")
+        self._length -= num_tokens
+        self.skipped = max(self.skipped - num_tokens, 0)
+        del self.steps[self._length - self.skipped :]
+        self._open, self._ended = None, False
 
     def follow(self, tokens: Sequence[int]) -> None:
         """Tells all tokens of the sequence so far: the last one closes the step, if it is new.
