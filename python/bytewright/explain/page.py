@@ -25,8 +25,8 @@ body { margin: 0 auto; padding: 1.5rem; max-width: 72rem; background: var(--pape
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.05rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 p { margin: .3rem 0; }
-a { color: var(--accent); text-decoration: none; }
-a:hover { text-decoration: underline; }
+a[href] { color: var(--accent); text-decoration: none; }
+a[href]:hover { text-decoration: underline; }
 code, pre, .mono { font-family: ui-monospace, "DejaVu Sans Mono", Consolas, monospace; font-size: 13px; }
 .faint { color: var(--faint); }
 .small { font-size: 13px; }
@@ -66,7 +66,7 @@ font-size: 13px; fill: var(--ink);
 .numbers div b { display: block; font-size: 1.2rem; font-weight: 600; }
 .text { font-family: ui-monospace, "DejaVu Sans Mono", Consolas, monospace; font-size: 14px; line-height: 1.9;
   white-space: pre-wrap; overflow-wrap: anywhere; max-height: 26rem; overflow-y: auto; }
-.text a { color: inherit; border-radius: 3px; box-shadow: inset 0 -1px 0 var(--line); padding: 1px 0; }
+.text a[href] { color: inherit; border-radius: 3px; box-shadow: inset 0 -1px 0 var(--line); padding: 1px 0; }
 .text a:nth-child(2n) { box-shadow: inset 0 -1px 0 var(--faint); }
 .text .forced, i.forced { background: var(--forced); }
 .text .changed, i.changed { background: var(--changed); }
