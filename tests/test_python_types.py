@@ -81,6 +81,16 @@ class Box(Generic[T]):
     next: Box[T] | None = None
 
 
+@dataclasses.dataclass
+class Labelled(Box[int]):
+    label: str = ""
+
+
+@dataclasses.dataclass
+class Wrapped(Box[list[T]], Generic[T]):
+    extra: T | None = None
+
+
 class Model(pydantic.BaseModel):
     inner: Model | None = None
     n: int = pydantic.Field(gt=0)
@@ -181,6 +191,7 @@ def check(annotation: Any, good: list[Any], bad: list[Any], build: Any = None) -
         (Node, [{"value": 1, "children": [{"value": 2}]}], [{}, {"value": 1, "children": [{}]}]),
         (Box[int], [{"content": 1, "next": {"content": 2, "next": None}}], [{"content": "x"}]),
         (Box[list[str]], [{"content": ["x"]}], [{"content": [1]}, {"content": "x"}]),
+        (Labelled, [{"content": 1, "label": "x"}], [{"content": "x"}]),
         (Json, [{"a": [1, {}]}], ["x", {"a": "x"}]),
         (Annotated[int, annotated_types.Ge(2), annotated_types.Lt(9)], [2, 8], [1, 9]),
         (Annotated[int, annotated_types.Interval(gt=1, le=3)], [2, 3], [1, 4]),
@@ -189,6 +200,9 @@ def check(annotation: Any, good: list[Any], bad: list[Any], build: Any = None) -
         (Annotated[str, annotated_types.MinLen(2)], ["ab"], ["a"]),
         (Annotated[Node, "no constraint"], [{"value": 1}], [{}]),
         (Annotated[str, pydantic.Field(pattern="^[ab]+$", max_length=3)], ["ab"], ["c", "abab"]),
+        (Annotated[Node, pydantic.Field(description="d")], [{"value": 1}], [{"value": 1, "other": 2}]),
+        (Annotated[int, pydantic.Field(gt=1, le=3)], [2, 3], [1, 4]),
+        (Annotated[str, pydantic.Field(json_schema_extra={"pattern": "^a"})], ["ab"], ["b"]),
         (Annotated[str, pydantic.StringConstraints(min_length=2)], ["ab"], ["a"]),
         (list[Model], [[{"n": 1, "inner": {"n": 2}}]], [[{"n": 0}], [{"n": 1, "inner": {"n": -1}}]]),
         (datetime.date, ["2024-02-29"], ["2023-02-29", "0000-01-01", "x"]),
@@ -395,6 +409,11 @@ class Endless(Generic[T]):
 
 
 Endless = dataclasses.dataclass(Endless)  # type: ignore[assignment, misc]
+
+
+def test_a_type_variable_stands_for_one_thing() -> None:
+    with pytest.raises(bw.UnsupportedTypeError, match="something else"):
+        type_schema(Wrapped[int])
 
 
 def test_odd_types_are_refused() -> None:

@@ -16,6 +16,7 @@ import typing
 from typing import Any
 
 __all__ = [
+    "bound_variables",
     "has_fields",
     "holder_of",
     "is_foreign_typed_dict",
@@ -25,9 +26,11 @@ __all__ = [
     "is_pydantic",
     "is_pydantic_metadata",
     "is_type",
+    "metadata_parts",
     "name_of",
     "names_around",
     "schema_of_pydantic",
+    "substituted",
     "without_qualifiers",
 ]
 
@@ -158,3 +161,51 @@ def names_around(function: Any) -> dict[str, Any]:
     with contextlib.suppress(TypeError, ValueError):
         names |= inspect.getclosurevars(function).nonlocals
     return names
+
+
+def metadata_parts(metadata: tuple[Any, ...]) -> list[Any]:
+    """The constraints in the metadata of `Annotated`, each on its own.
+
+    Grouped metadata (`Interval`, `Len`) is a sequence of simple ones, and so is what a `Field` of Pydantic says,
+    unless it changes the schema in another way.
+    """
+    parts: list[Any] = []
+    for item in metadata:
+        if type(item).__module__ == "pydantic.fields" and not getattr(item, "json_schema_extra", None):
+            parts += metadata_parts(tuple(item.metadata))
+        elif getattr(item, "__is_annotated_types_grouped_metadata__", None) is not None:
+            parts += item
+        else:
+            parts.append(item)
+    return parts
+
+
+def substituted(argument: Any, variables: dict[Any, Any]) -> Any:
+    """An argument of a generic type, with type variables replaced."""
+    if isinstance(argument, typing.TypeVar):
+        return variables.get(argument, argument)
+    parameters = getattr(argument, "__parameters__", ()) if typing.get_origin(argument) else ()
+    return argument[tuple(variables.get(p, p) for p in parameters)] if parameters else argument
+
+
+def bound_variables(cls: Any, variables: dict[Any, Any]) -> dict[Any, Any]:
+    """The type variables of a class and of those it inherits from, by what they stand for.
+
+    Raises:
+        ValueError: if one variable stands for two things, as the fields of both classes would be read with it.
+    """
+    bound = dict(variables)
+    for base in (
+        vars(cls).get("__orig_bases__", getattr(cls, "__bases__", ())) if isinstance(cls, type) else ()
+    ):
+        origin = typing.get_origin(base) or base
+        if origin in (typing.Generic, typing.Protocol, object):
+            continue
+        arguments = [substituted(argument, variables) for argument in typing.get_args(base)]
+        given = dict(zip(getattr(origin, "__parameters__", ()), arguments, strict=False))
+        for variable, value in bound_variables(origin, given).items():
+            if bound.setdefault(variable, value) != value:
+                raise ValueError(
+                    f"{variable} stands for {value} in {origin.__name__} and for something else in it"
+                )
+    return bound

@@ -29,15 +29,18 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from .annotations import (
+    bound_variables,
     holder_of,
     is_foreign_typed_dict,
     is_form,
     is_hashable,
     is_pydantic,
     is_pydantic_metadata,
+    metadata_parts,
     name_of,
     names_around,
     schema_of_pydantic,
+    substituted,
     without_qualifiers,
 )
 from .errors import UnsupportedTypeError
@@ -254,13 +257,7 @@ class _Lowering:
 
     def _arguments(self, annotation: Any) -> tuple[Any, ...]:
         """The arguments of a generic type, with type variables replaced."""
-        return tuple(self._substitute(argument) for argument in typing.get_args(annotation))
-
-    def _substitute(self, argument: Any) -> Any:
-        if isinstance(argument, typing.TypeVar):
-            return self.variables.get(argument, argument)
-        parameters = getattr(argument, "__parameters__", ()) if typing.get_origin(argument) else ()
-        return argument[tuple(self.variables.get(p, p) for p in parameters)] if parameters else argument
+        return tuple(substituted(argument, self.variables) for argument in typing.get_args(annotation))
 
     # --- containers ------------------------------------------------------------------------------------
 
@@ -372,7 +369,12 @@ class _Lowering:
         """Takes on the type variables and the names of a class or alias."""
         origin = typing.get_origin(annotation) or annotation
         parameters = getattr(origin, "__type_params__", ()) or getattr(origin, "__parameters__", ())
-        self.variables = dict(zip(parameters, self._arguments(annotation), strict=False))
+        try:
+            self.variables = bound_variables(
+                origin, dict(zip(parameters, self._arguments(annotation), strict=False))
+            )
+        except ValueError as error:
+            raise self.fail(annotation, str(error)) from error
         self.globals = getattr(sys.modules.get(origin.__module__), "__dict__", {})
         self.known = {**self.known, origin.__name__: origin}
 
@@ -517,15 +519,12 @@ class _Lowering:
     # --- metadata --------------------------------------------------------------------------------------
 
     def _annotated(self, annotation: Any) -> Schema:
-        metadata = annotation.__metadata__
-        if any(is_pydantic_metadata(item) for item in metadata):
+        parts = metadata_parts(annotation.__metadata__)
+        if any(is_pydantic_metadata(part) for part in parts):
             return self._pydantic(annotation, "Annotated")
         schema = self.lower(annotation.__origin__)
-        for item in metadata:
-            # Grouped metadata (`Interval`, `Len`) is a sequence of simple ones.
-            is_group = getattr(item, "__is_annotated_types_grouped_metadata__", None) is not None
-            for part in item if is_group else [item]:
-                schema = self._constrained(annotation, schema, part)
+        for part in parts:
+            schema = self._constrained(annotation, schema, part)
         return schema
 
     def _constrained(self, annotation: Any, schema: Schema, item: Any) -> Schema:
