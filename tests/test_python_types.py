@@ -23,7 +23,7 @@ import pydantic
 import pydantic.v1
 import pytest
 import typing_extensions
-from typing_extensions import NotRequired, Required, TypedDict, Unpack
+from typing_extensions import Doc, NotRequired, Required, TypedDict, Unpack
 
 import bytewright as bw
 from bytewright.json_schema import signature_schema, type_schema
@@ -318,6 +318,15 @@ def test_whatever_can_be_called() -> None:
     no_arguments = bw.Grammar.from_signature(lambda: 1)
     assert accepts(no_arguments, {})
     assert not accepts(no_arguments, {"a": 1})
+
+
+def test_descriptions_are_kept_for_prompts() -> None:
+    def function(
+        a: Annotated[str, pydantic.Field(description="one")], b: Annotated[int, Doc("two")]
+    ) -> None: ...
+
+    properties = signature_schema(function)["properties"]
+    assert [part["description"] for part in properties.values()] == ["one", "two"]
 
 
 def test_keyword_arguments_of_a_typed_dict() -> None:

@@ -12,6 +12,7 @@ import enum
 import functools
 import inspect
 import sys
+import types
 import typing
 from typing import Any
 
@@ -173,6 +174,8 @@ def metadata_parts(metadata: tuple[Any, ...]) -> list[Any]:
     for item in metadata:
         if type(item).__module__ == "pydantic.fields" and not getattr(item, "json_schema_extra", None):
             parts += metadata_parts(tuple(item.metadata))
+            # As `typing_extensions.Doc` has it.
+            parts.append(types.SimpleNamespace(documentation=item.description))
         elif getattr(item, "__is_annotated_types_grouped_metadata__", None) is not None:
             parts += item
         else:
@@ -192,12 +195,11 @@ def bound_variables(cls: Any, variables: dict[Any, Any]) -> dict[Any, Any]:
     """The type variables of a class and of those it inherits from, by what they stand for.
 
     Raises:
-        ValueError: if one variable stands for two things, as the fields of both classes would be read with it.
+        ValueError: if one stands for two things: the fields of both classes are read with the same variables.
     """
     bound = dict(variables)
-    for base in (
-        vars(cls).get("__orig_bases__", getattr(cls, "__bases__", ())) if isinstance(cls, type) else ()
-    ):
+    bases = vars(cls).get("__orig_bases__", cls.__bases__) if isinstance(cls, type) else ()
+    for base in bases:
         origin = typing.get_origin(base) or base
         if origin in (typing.Generic, typing.Protocol, object):
             continue
