@@ -167,8 +167,8 @@ def names_around(function: Any) -> dict[str, Any]:
 def metadata_parts(metadata: tuple[Any, ...]) -> list[Any]:
     """The constraints in the metadata of `Annotated`, each on its own.
 
-    Grouped metadata (`Interval`, `Len`) is a sequence of simple ones, and so is what a `Field` of Pydantic says,
-    unless it changes the schema in another way.
+    Grouped metadata (`Interval`, `Len`) is a sequence of simple ones, and so is what a `Field` of Pydantic
+    says, unless it changes the schema in another way.
     """
     parts: list[Any] = []
     for item in metadata:
