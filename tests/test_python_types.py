@@ -13,6 +13,8 @@ import enum
 import functools
 import json
 import random
+import sys
+import types
 import typing
 import uuid
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypeVar, Union
@@ -329,6 +331,35 @@ def test_descriptions_are_kept_for_prompts() -> None:
     assert [part["description"] for part in properties.values()] == ["one", "two"]
 
 
+NEW_SYNTAX = """
+type Pair[T] = tuple[T, T]
+type Tree = int | list[Tree]
+@dataclasses.dataclass
+class Holder[T]:
+    pair: Pair[T]
+    tree: "Tree"
+def function[N: (int, str)](a: Holder[bool], b: "N", c: Pair[str] = ("", "")): ...
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax is that of Python 3.12")
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_new_syntax(future: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = types.ModuleType("new_syntax")
+    monkeypatch.setitem(sys.modules, "new_syntax", module)
+    exec(compile(f"{future}import dataclasses{NEW_SYNTAX}", "new", "exec", dont_inherit=True), vars(module))
+    grammar = bw.Grammar.from_signature(module.function)
+    good = {"a": {"pair": [True, False], "tree": [1, [2, []]]}, "b": "x", "c": ["a", "b"]}
+    assert accepts(grammar, good)
+    for name, value in [
+        ("b", True),
+        ("c", [1, 2]),
+        ("a", {"pair": [1, 2], "tree": 1}),
+        ("a", {"pair": [True]}),
+    ]:
+        assert not accepts(grammar, {**good, name: value})
+
+
 def test_keyword_arguments_of_a_typed_dict() -> None:
     def function(a: int, **rest: Unpack[Movie]) -> Any:
         return a, rest
@@ -496,7 +527,6 @@ def test_types_live_in_structural_tags() -> None:
 
 def test_the_core_needs_no_pydantic() -> None:
     import subprocess
-    import sys
 
     code = (
         "import sys; sys.modules['pydantic'] = None; sys.modules['annotated_types'] = None\n"

@@ -390,7 +390,8 @@ class _Lowering:
         try:
             return typing.get_type_hints(holder, include_extras=True)
         except NameError:
-            known = {**self.known, **vars(holder), holder.__name__: holder}
+            parameters = {p.__name__: p for p in getattr(holder, "__type_params__", ())}
+            known = {**self.known, **vars(holder), **parameters, holder.__name__: holder}
         except Exception as error:
             raise self.fail(holder, f"its annotations cannot be read: {error}") from error
         # One by one, to say which of them it is.
