@@ -600,7 +600,14 @@ def test_a_browser_draws_everything_in_its_place(tmp_path) -> None:
 
 def browse(path, folder) -> tuple[str, str]:
     """The page's DOM after loading, and what the browser logged."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--log-level=0"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--enable-logging=stderr",
+        "--log-level=0",
+    ]
     options += [f"--user-data-dir={folder / 'profile'}", "--window-size=700,900", "--dump-dom"]
     done = subprocess.run(
         [str(CHROMIUM), *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
