@@ -78,7 +78,7 @@ font-size: 13px; fill: var(--ink);
 .chart rect.warm { fill: var(--warm); }
 .chart a:hover rect { opacity: .6; }
 .chart line { stroke: var(--line); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0 1rem;
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 1rem;
 } .charts .card { margin-bottom: 0; } table { border-collapse: collapse; width: 100%; font-size: 13px; } th {
 text-align: left; font-weight: 600; color: var(--faint); } th, td { padding: .25rem .6rem; border-top: 1px
 solid var(--line); vertical-align: top; } th.number, td.number { text-align: right; font-variant-numeric:

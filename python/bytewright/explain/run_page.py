@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["run_page"]
 
 _LONGEST_REST = 2000
-_LONGEST_TOKEN = 60
+_LONGEST_TOKEN = 32
 _MAX_RULES = 3
 _RULE = re.compile(r"rule `([^`]+)`")
 
