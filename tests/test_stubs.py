@@ -64,6 +64,8 @@ def stub_parameters(node: ast.FunctionDef) -> list[tuple[str, str, str | None]]:
         result.append((arguments.vararg.arg, "VAR_POSITIONAL", None))
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         result.append((argument.arg, "KEYWORD_ONLY", None if default is None else ast.unparse(default)))
+    if arguments.kwarg:
+        result.append((arguments.kwarg.arg, "VAR_KEYWORD", None))
     if result and result[0][0] in {"self", "cls"} and "staticmethod" not in decorators(node):
         result = result[1:]
     return result

@@ -64,6 +64,7 @@ from .errors import (
     UnsupportedFeatureError,
     UnsupportedSchemaError,
     UnsupportedTokenizerError,
+    UnsupportedTypeError,
 )
 from .tokenizer_info import TokenizerInfo
 
@@ -100,6 +101,7 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedSchemaError",
     "UnsupportedTokenizerError",
+    "UnsupportedTypeError",
     "__version__",
     "allocate_token_bitmask",
     "apply_token_bitmask_inplace",

@@ -1,7 +1,7 @@
 """Types of the compiled module. `tests/test_stubs.py` compares them with what is really there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
 import numpy as np
@@ -98,6 +98,8 @@ class Grammar:
         draft: str | None = None,
         documents: dict[str, Any] = {},
     ) -> Grammar: ...
+    @staticmethod
+    def from_signature(function: Callable[..., Any], **options: Any) -> Grammar: ...
     @staticmethod
     def from_choices(choices: Sequence[str | bytes]) -> Grammar: ...
     def repeat(self, least: int = 0, most: int | None = None) -> Grammar: ...

@@ -1,4 +1,4 @@
-"""The command line: ``bytewright compile | check | mask | generate``.
+"""The command line: ``bytewright compile | check | mask | generate | explain``.
 
 Exit status: 0 when all is well, 1 when a text is not in the grammar, 2 for wrong usage or a grammar,
 tokenizer or file that cannot be read.
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bytewright.explain import Recorder
+
 try:
     import typer
 except ImportError:  # pragma: no cover - depends on what is installed
     typer = None  # type: ignore[assignment]
 
 import bytewright as bw
-from bytewright.errors import BytewrightError
+from bytewright.errors import BytewrightError, InvalidArgumentError
 from bytewright.tokenizers.named import TOKENIZERS, load_named_tokenizer
 
 __all__ = ["main"]
@@ -74,6 +76,11 @@ def read_tokenizer(source: str | None) -> bw.TokenizerInfo:
     if path.suffix == ".tiktoken":
         return bw.TokenizerInfo.from_tiktoken(path)
     return bw.TokenizerInfo.from_sentencepiece(path)
+
+
+def read_file(name: str) -> bytes:
+    """A file's bytes; `-` is the standard input."""
+    return sys.stdin.buffer.read() if name == "-" else pathlib.Path(name).read_bytes()
 
 
 def show(data: dict[str, Any], lines: list[str], as_json: bool) -> None:
@@ -133,7 +140,7 @@ def check_command(
     compiled = bw.GrammarCompiler(read_tokenizer(None)).compile_grammar(read_grammar(grammar))
     all_valid = True
     for name in files:
-        data = sys.stdin.buffer.read() if name == "-" else pathlib.Path(name).read_bytes()
+        data = read_file(name)
         matcher = bw.GrammarMatcher(compiled)
         rejection = matcher.explain_rejection(data)
         offset = len(data) if rejection is None else rejection.byte_offset
@@ -192,6 +199,57 @@ def mask_command(
     show(data, lines, as_json)
 
 
+def load_model(name: str) -> tuple[Any, Any]:
+    """The model and tokenizer behind a command-line option."""
+    from bytewright import models
+
+    return models.load_smollm2() if name == "smollm2" else models.load_gguf(name)
+
+
+def compile_for(model: Any, tokenizer: Any, grammar: bw.Grammar) -> bw.CompiledGrammar:
+    """A grammar, compiled for a model's tokens."""
+    info = bw.TokenizerInfo.from_huggingface(tokenizer, vocab_size=model.config.vocab_size)
+    return bw.GrammarCompiler(info).compile_grammar(grammar)
+
+
+def run_model(
+    model: Any,
+    tokenizer: Any,
+    compiled: bw.CompiledGrammar,
+    prompt: str,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    *,
+    stream: bool = False,
+    recorder: Recorder | None = None,
+) -> tuple[str, list[int]]:
+    """What a model answers inside a grammar, as text and as ids."""
+    import torch
+    import transformers
+
+    from bytewright.hf import LogitsProcessor
+
+    torch.manual_seed(seed)
+    chat = [{"role": "user", "content": prompt}]
+    inputs = tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    streamer = (
+        transformers.TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True) if stream else None
+    )
+    output = model.generate(
+        **inputs,
+        max_new_tokens=max_tokens,
+        do_sample=temperature > 0,
+        temperature=temperature or None,
+        streamer=streamer,
+        logits_processor=[LogitsProcessor(compiled, recorder=recorder)],
+    )
+    ids = output[0][inputs["input_ids"].shape[1] :]
+    return tokenizer.decode(ids, skip_special_tokens=True), ids.tolist()
+
+
 def generate_command(
     grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="What to ask the model.")],
@@ -207,40 +265,94 @@ def generate_command(
 
     Example: bytewright generate json -p 'Describe Paris as JSON.'
     """
-    from bytewright import models
-
     source = read_grammar(grammar)
-    loaded, tokenizer = models.load_smollm2() if model == "smollm2" else models.load_gguf(model)
-    import torch
-    import transformers
-
-    from bytewright.hf import LogitsProcessor
-
-    info = bw.TokenizerInfo.from_huggingface(tokenizer, vocab_size=loaded.config.vocab_size)
-    compiled = bw.GrammarCompiler(info).compile_grammar(source)
-    torch.manual_seed(seed)
-    chat = [{"role": "user", "content": prompt}]
-    inputs = tokenizer.apply_chat_template(
-        chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    loaded, tokenizer = load_model(model)
+    compiled = compile_for(loaded, tokenizer, source)
+    text, _ = run_model(
+        loaded, tokenizer, compiled, prompt, max_tokens, temperature, seed, stream=not as_json
     )
-    streamer = (
-        None if as_json else transformers.TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-    )
-    output = loaded.generate(
-        **inputs,
-        max_new_tokens=max_tokens,
-        do_sample=temperature > 0,
-        temperature=temperature or None,
-        streamer=streamer,
-        logits_processor=[LogitsProcessor(compiled)],
-    )
-    text = tokenizer.decode(output[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     matcher = bw.GrammarMatcher(compiled)
     complete = matcher.accept_string(text) and matcher.is_completed()
     if as_json:
         print(json.dumps({"text": text, "complete": complete}, ensure_ascii=False))
     elif not complete:
         print(f"(not complete after {max_tokens} tokens; raise --max-tokens)", file=sys.stderr)
+
+
+def explain_command(
+    grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="The page, by default NAME.html; `-` is the standard output."),
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A text to replay through the grammar.")] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="A file to replay; `-` is the standard input.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", help="What to ask a model, whose run is recorded.")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="A .gguf file, or `smollm2`.")] = "smollm2",
+    tokenizer: Annotated[
+        str | None, typer.Option("--tokenizer", "-t", help=f"For a replay. {TOKENIZER_HELP}")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens to generate.")] = 200,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Temperature of the sampling; 0 takes the likeliest token.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+) -> None:
+    """Draw a grammar as railroad diagrams, or show a decoding run token by token, as one HTML page.
+
+    Without a text or a prompt, the page has the grammar's rules. With --text or --file, the text goes
+    through the grammar as a model's answer would: the page shows what each mask allowed and what it took,
+    and why the text stops where it does not fit. With --prompt, a real model writes the text, and the page
+    shows what it would have preferred.
+
+    Example: bytewright explain json -o json.html
+
+    Example: bytewright explain json --text '[1, tru]' -t smollm2 -o run.html
+
+    Example: bytewright explain chess -p 'Play a short game.' -o game.html
+    """
+    if sum(given is not None for given in (text, file, prompt)) > 1:
+        raise InvalidArgumentError("give one of --text, --file and --prompt")
+    from bytewright import explain
+
+    source = read_grammar(grammar)
+    name = pathlib.Path(grammar).name
+    if prompt is not None:
+        recorder = record_run(source, prompt, model, max_tokens, temperature, seed)
+        page = explain.run_page(recorder, f"{name}: a run of {pathlib.Path(model).stem}", prompt=prompt)
+    else:
+        # What is wrong with a schema is found when it is compiled, so grammars that are only drawn are
+        # compiled as well.
+        compiled = bw.GrammarCompiler(read_tokenizer(tokenizer)).compile_grammar(source)
+        if text is None and file is None:
+            page = explain.grammar_page(source, name)
+        else:
+            data = text.encode() if text is not None else read_file(str(file))
+            page = explain.run_page(explain.replay(compiled, data), f"{name}: a replayed text")
+    target = output or f"{pathlib.Path(grammar).stem}.html"
+    if target == "-":
+        sys.stdout.buffer.write(page.encode())
+    else:
+        pathlib.Path(target).write_text(page, encoding="utf-8")
+        print(f"written to {target} ({len(page.encode()):,} bytes)")
+
+
+def record_run(
+    source: bw.Grammar, prompt: str, model: str, max_tokens: int, temperature: float, seed: int
+) -> Recorder:
+    """A recorded run of a model."""
+    from bytewright.explain import Recorder
+
+    loaded, tokenizer = load_model(model)
+    compiled = compile_for(loaded, tokenizer, source)
+    recorder = Recorder(compiled, max_steps=max(max_tokens, 1) + 1)
+    _, ids = run_model(loaded, tokenizer, compiled, prompt, max_tokens, temperature, seed, recorder=recorder)
+    recorder.follow(ids)
+    return recorder
 
 
 def app() -> typer.Typer:
@@ -251,6 +363,7 @@ def app() -> typer.Typer:
         "check": check_command,
         "mask": mask_command,
         "generate": generate_command,
+        "explain": explain_command,
     }
     for name, command in commands.items():
         program.command(name)(command)

@@ -39,6 +39,7 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedSchemaError",
     "UnsupportedTokenizerError",
+    "UnsupportedTypeError",
 ]
 
 
@@ -106,6 +107,20 @@ class UnsupportedSchemaError(GrammarError):
 
     keyword: str = ""
     pointer: str = ""
+
+
+class UnsupportedTypeError(BytewrightError, TypeError):
+    """A Python type or signature that JSON cannot say.
+
+    Attributes:
+        parameter: the parameter or field that it stands at; empty for the type itself.
+        path: the whole way to it, e.g. ``filters[].kind``.
+        annotation: the annotation, as text.
+    """
+
+    parameter: str = ""
+    path: str = ""
+    annotation: str = ""
 
 
 class InvalidStructuralTagError(GrammarError):

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bytewright.explain import Recorder
+
 __all__ = ["LogitsProcessor"]
 
 #: What identifies a sequence: its row's prompt, and the ids generated since.
@@ -52,6 +54,7 @@ class LogitsProcessor(_Base):
 
     Args:
         compiled: One grammar for all rows, or one for each prompt of the batch.
+        recorder: Records what happens in its row, for `bytewright.explain`. Not for beam search.
 
     Attributes:
         seconds: Time spent filling masks and accepting tokens so far, one entry a row and step.
@@ -64,11 +67,14 @@ class LogitsProcessor(_Base):
             forced token overrides the mask).
     """
 
-    def __init__(self, compiled: CompiledGrammar | Sequence[CompiledGrammar]) -> None:
+    def __init__(
+        self, compiled: CompiledGrammar | Sequence[CompiledGrammar], *, recorder: Recorder | None = None
+    ) -> None:
         self._grammars = [compiled] if isinstance(compiled, CompiledGrammar) else list(compiled)
         if not self._grammars:
             raise InvalidArgumentError("LogitsProcessor needs at least one compiled grammar")
         self.seconds: list[float] = []
+        self._recorder = recorder
         self._bitmask: NDArray[Any] | torch.Tensor | None = None
         self.reset()
 
@@ -110,12 +116,30 @@ class LogitsProcessor(_Base):
                 matcher.fill_next_token_bitmask(bitmask, index)
                 live.append(index)
             self.seconds.append(time.perf_counter() - start)
+            if self._recorder is not None and self._recorder.row == index:
+                self._record(key[1], matcher, bitmask[index], scores[index])
         self._refuse_lost(lost, matchers)
         self._matchers = matchers
         # Rows that have ended are left alone: generate pads them by itself.
         if live:
             apply_token_bitmask_inplace(scores, bitmask, indices=live)
         return scores
+
+    def _record(
+        self,
+        generated: tuple[int, ...],
+        matcher: GrammarMatcher | None,
+        bits: NDArray[Any] | torch.Tensor,
+        scores: torch.Tensor,
+    ) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        if not generated:
+            recorder.clear()
+        recorder.follow(generated)
+        if matcher is not None and not matcher.is_terminated():
+            recorder.observe(matcher, bits, scores, seconds=self.seconds[-1])
 
     def _check(self, rows: int, scores: torch.Tensor) -> None:
         if rows == 0 or rows % len(self._grammars):

@@ -6,6 +6,7 @@ use crate::json_schema::{self, Documents, DraftName, Indent, SchemaText, TagText
 use bytewright::frontend::ebnf::{self, EbnfOptions, Unreachable};
 use bytewright::frontend::lark::{self, LarkOptions};
 use bytewright::frontend::{regex, structural_tag};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashMap;
@@ -155,7 +156,8 @@ impl Grammar {
     /// The documents that satisfy a JSON Schema (drafts 4, 6, 7, 2019-09 and 2020-12).
     ///
     /// Args:
-    ///     schema: JSON text, a dict or bool, a Pydantic model or type adapter, or an OpenAI `response_format`.
+    ///     schema: JSON text, a dict or bool, a Pydantic model or type adapter, a dataclass, TypedDict, Enum or other type, a
+    ///         function (its arguments), or an OpenAI `response_format`.
     ///     any_order: properties come in any order; else the declared ones first, in the order of declaration.
     ///     any_whitespace: any JSON whitespace between tokens; else as `json.dumps` writes with `indent` and `separators`.
     ///     max_whitespace: longest run of any whitespace, characters; None for no bound.
@@ -205,6 +207,27 @@ impl Grammar {
         )?;
         let grammar = bytewright::Grammar::from_json_schema(&schema.0, &documents.0, &options).raise()?;
         Ok(Self { grammar })
+    }
+
+    /// The JSON objects of a function's arguments, as a tool call has them.
+    ///
+    /// Parameters with a default are optional. A dataclass, TypedDict or Enum is taken by `from_json_schema` itself.
+    ///
+    /// Args:
+    ///     function: a function, method, `functools.partial` or class, with annotations on all its parameters.
+    ///     options: as `from_json_schema` takes them.
+    ///
+    /// Raises `UnsupportedTypeError`, which names the parameter, for what JSON cannot say.
+    #[staticmethod]
+    #[pyo3(signature = (function, **options))]
+    fn from_signature<'py>(
+        function: &Bound<'py, PyAny>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = function.py();
+        let module = py.import(intern!(py, "bytewright.json_schema"))?;
+        let schema = module.call_method1(intern!(py, "signature_text"), (function,))?;
+        py.get_type::<Self>().call_method(intern!(py, "from_json_schema"), (schema,), options)
     }
 
     /// The grammar of exactly these texts.

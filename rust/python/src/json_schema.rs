@@ -14,13 +14,7 @@ impl<'py> FromPyObject<'_, 'py> for SchemaText {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if object.cast::<PyString>().is_ok() || object.cast::<PyBytes>().is_ok() {
-            let Text(text) = object.extract()?;
-            return Ok(Self(text));
-        }
-        let module = object.py().import(intern!(object.py(), "bytewright.json_schema"))?;
-        let Text(text) = module.call_method1(intern!(object.py(), "schema_text"), (object,))?.extract()?;
-        Ok(Self(text))
+        json_text(object, "schema_text").map(Self)
     }
 }
 
@@ -31,15 +25,19 @@ impl<'py> FromPyObject<'_, 'py> for TagText {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if object.cast::<PyString>().is_ok() || object.cast::<PyBytes>().is_ok() {
-            let Text(text) = object.extract()?;
-            return Ok(Self(text));
-        }
-        let module = object.py().import(intern!(object.py(), "bytewright.json_schema"))?;
-        let made = module.call_method1(intern!(object.py(), "structural_tag_text"), (object,))?;
-        let Text(text) = made.extract()?;
-        Ok(Self(text))
+        json_text(object, "structural_tag_text").map(Self)
     }
+}
+
+/// Text as it is; of anything else, what this function of `bytewright.json_schema` makes.
+fn json_text(object: Borrowed<'_, '_, PyAny>, function: &str) -> PyResult<String> {
+    if object.cast::<PyString>().is_ok() || object.cast::<PyBytes>().is_ok() {
+        let Text(text) = object.extract()?;
+        return Ok(text);
+    }
+    let module = object.py().import(intern!(object.py(), "bytewright.json_schema"))?;
+    let Text(text) = module.call_method1(function, (object,))?.extract()?;
+    Ok(text)
 }
 
 /// Other documents, by URI.

@@ -10,6 +10,7 @@
 //! Every front end bounds its input (length, nesting) and reports what it cannot express by name and place; none of them
 //! drops anything silently.
 
+mod cursor;
 pub mod ebnf;
 mod json_grammar;
 pub mod lark;

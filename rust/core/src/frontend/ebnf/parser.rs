@@ -5,8 +5,9 @@
 //! walks expressions.
 
 use super::EbnfOptions;
-use super::cursor::{Cursor, is_name_char, shorten};
+use super::cursor::is_name_char;
 use crate::error::{Error, LineIndex, Location, Result};
+use crate::frontend::cursor::{Cursor, shorten};
 use crate::grammar::{ExprId, Grammar, GrammarBuilder, Span};
 use rustc_hash::{FxHashMap, FxHashSet};
 

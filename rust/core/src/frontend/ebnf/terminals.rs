@@ -1,8 +1,8 @@
 //! Terminals: strings, character classes, their byte forms, and special tokens.
 
-use super::cursor::shorten;
 use super::parser::Parser;
 use crate::error::Result;
+use crate::frontend::cursor::shorten;
 use crate::grammar::{ByteSet, ExprId, TokenSet, utf8};
 
 /// What a string or class is made of.

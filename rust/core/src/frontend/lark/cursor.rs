@@ -1,15 +1,7 @@
-//! A place in a `.lark` text, and the lexical rules: blanks, comments, names, strings, regular expressions.
+//! The lexical rules of `.lark` texts: blanks, comments, names, strings, regular expressions.
 
-use super::ast::At;
-use crate::error::{Error, Location, Result};
-
-/// A position in the text; always on a character boundary.
-#[derive(Clone)]
-pub(super) struct Cursor<'a> {
-    pub(super) text: &'a str,
-    pub(super) file: u32,
-    pub(super) pos: usize,
-}
+use crate::error::Result;
+use crate::frontend::cursor::Cursor;
 
 /// A string or pattern without its quotes, and the flags after it.
 pub(super) struct Quoted<'a> {
@@ -18,33 +10,6 @@ pub(super) struct Quoted<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn rest(&self) -> &'a str {
-        &self.text[self.pos..]
-    }
-
-    pub(super) fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    pub(super) fn next(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.pos += c.len_utf8();
-        Some(c)
-    }
-
-    pub(super) fn eat(&mut self, expected: &str) -> bool {
-        let found = self.rest().starts_with(expected);
-        self.pos += if found { expected.len() } else { 0 };
-        found
-    }
-
-    pub(super) fn take_while(&mut self, fits: impl Fn(char) -> bool) -> &'a str {
-        let rest = self.rest();
-        let end = rest.find(|c| !fits(c)).unwrap_or(rest.len());
-        self.pos += end;
-        &rest[..end]
-    }
-
     /// Skips blanks, comments and a backslash before a line break, but stays on the line.
     pub(super) fn skip_blanks(&mut self) {
         loop {
@@ -162,18 +127,6 @@ impl<'a> Cursor<'a> {
         Ok(Quoted { body, flags })
     }
 
-    /// A count of at most `u32::MAX`.
-    pub(super) fn integer(&mut self, what: &str) -> Result<u32> {
-        let start = self.pos;
-        let digits = self.take_while(|c| c.is_ascii_digit());
-        if digits.is_empty() {
-            return Err(self.expected(&format!("expected {what}")));
-        }
-        digits.parse().map_err(|_| {
-            self.error_at(start, format!("{what} is too large"), "at most 4294967295 is possible")
-        })
-    }
-
     /// The JSON value that begins here.
     pub(super) fn json(&mut self, what: &str) -> Result<&'a str> {
         self.skip_lines();
@@ -191,33 +144,5 @@ impl<'a> Cursor<'a> {
             }
             None => Err(self.expected(&format!("expected a JSON value after `{what}`"))),
         }
-    }
-
-    pub(super) fn at(&self, start: usize) -> At {
-        At { file: self.file, start: start as u32, end: self.pos as u32 }
-    }
-
-    pub(super) fn error_at(&self, offset: usize, message: impl Into<String>, hint: &str) -> Error {
-        let location = Location::new(self.text, offset);
-        Error::Syntax { message: message.into(), location, hint: hint.into() }
-    }
-
-    pub(super) fn unsupported_at(&self, offset: usize, feature: impl Into<String>, hint: &str) -> Error {
-        let location = Location::new(self.text, offset);
-        Error::Unsupported { feature: feature.into(), location, hint: hint.into() }
-    }
-
-    /// A syntax error here: what was expected, and what stands there instead.
-    pub(super) fn expected(&self, message: &str) -> Error {
-        self.expected_with(message, "")
-    }
-
-    pub(super) fn expected_with(&self, message: &str, hint: &str) -> Error {
-        let found = match self.peek() {
-            None => "the end of the text".to_owned(),
-            Some('\n' | '\r') => "the end of the line".to_owned(),
-            Some(c) => format!("`{}`", c.escape_debug()),
-        };
-        self.error_at(self.pos, format!("{message}, found {found}"), hint)
     }
 }

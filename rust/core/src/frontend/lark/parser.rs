@@ -2,14 +2,15 @@
 //!
 //! A statement ends with its line, unless the next line begins with `|` or a bracket is open.
 
-use super::ast::{Attributes, Definition, Import, Kind, Mode, Node, Statement, is_terminal_name};
-use super::cursor::Cursor;
+use super::ast::{At, Attributes, Definition, Import, Kind, Mode, Node, Statement, is_terminal_name};
 use super::{directives, literal};
 use crate::error::{Error, Location, Result};
+use crate::frontend::cursor::Cursor;
 use crate::grammar::TokenSet;
 
 pub(super) struct Parser<'a> {
     pub(super) at: Cursor<'a>,
+    file: u32,
     depth: usize,
     nesting_depth: usize,
     /// Notes for the user, of kind and text.
@@ -25,7 +26,12 @@ enum Within {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(text: &'a str, file: u32, nesting_depth: usize) -> Self {
-        Self { at: Cursor { text, file, pos: 0 }, depth: 0, nesting_depth, notes: Vec::new() }
+        Self { at: Cursor { text, pos: 0 }, file, depth: 0, nesting_depth, notes: Vec::new() }
+    }
+
+    /// What lies between an offset and here.
+    fn since(&self, start: usize) -> At {
+        At { file: self.file, start: start as u32, end: self.at.pos as u32 }
     }
 
     pub(super) fn statements(&mut self) -> Result<Vec<Statement>> {
@@ -132,7 +138,7 @@ impl<'a> Parser<'a> {
             };
             vec![(name, alias)]
         };
-        Ok(Import { is_relative, path, names, at: self.at.at(start) })
+        Ok(Import { is_relative, path, names, at: self.since(start) })
     }
 
     fn declare(&mut self) -> Result<Statement> {
@@ -140,7 +146,7 @@ impl<'a> Parser<'a> {
         while names.is_empty() || !self.at.at_line_end() {
             let start = self.at.pos;
             let name = self.at.name("a name to declare")?;
-            names.push((name, self.at.at(start)));
+            names.push((name, self.since(start)));
             self.at.skip_blanks();
         }
         Ok(Statement::Declare(names))
@@ -177,7 +183,7 @@ impl<'a> Parser<'a> {
         }
         let body = self.expansions(Within::Line)?;
         let is_terminal = is_terminal_name(&name) || attributes.make_terminal();
-        let at = self.at.at(start);
+        let at = self.since(start);
         Ok(Statement::Define(
             mode,
             Definition { name, is_terminal, parameters, attributes, body: Some(body), at },
@@ -278,7 +284,7 @@ impl<'a> Parser<'a> {
     fn joined(&self, mut parts: Vec<Node>, start: usize, join: fn(Vec<Node>) -> Kind) -> Node {
         match parts.len() {
             1 => parts.remove(0),
-            _ => Node { kind: join(parts), at: self.at.at(start) },
+            _ => Node { kind: join(parts), at: self.since(start) },
         }
     }
 
@@ -328,7 +334,7 @@ impl<'a> Parser<'a> {
         if self.at.eat("~") {
             self.at.skip_blanks();
             let body = self.repeated()?;
-            return Ok(Node { kind: Kind::Not(Box::new(body)), at: self.at.at(start) });
+            return Ok(Node { kind: Kind::Not(Box::new(body)), at: self.since(start) });
         }
         let atom = self.atom()?;
         let mut ahead = self.at.clone();
@@ -361,7 +367,7 @@ impl<'a> Parser<'a> {
             let message = format!("at least {min} and at most {max} times is impossible");
             return Err(self.at.error_at(start, message, "exchange the two counts"));
         }
-        Ok(Node { kind: Kind::Repeat(Box::new(body), min, max), at: self.at.at(start) })
+        Ok(Node { kind: Kind::Repeat(Box::new(body), min, max), at: self.since(start) })
     }
 
     /// `n` or `n..m`, past the tilde.
@@ -405,7 +411,7 @@ impl<'a> Parser<'a> {
                 let quoted = self.at.regexp()?;
                 let pattern = self.evaluated(quoted.body, start, true)?;
                 let kind = Kind::Regexp { pattern, flags: quoted.flags.into() };
-                Ok(Node { kind, at: self.at.at(start) })
+                Ok(Node { kind, at: self.since(start) })
             }
             Some('<') => self.token(start),
             Some('%') => self.inline_directive(start),
@@ -428,7 +434,7 @@ impl<'a> Parser<'a> {
             ));
         }
         self.at.next();
-        Ok(Node { at: self.at.at(start), ..body })
+        Ok(Node { at: self.since(start), ..body })
     }
 
     fn evaluated(&self, raw: &str, start: usize, is_regexp: bool) -> Result<String> {
@@ -444,7 +450,7 @@ impl<'a> Parser<'a> {
         ahead.skip_blanks();
         if !ahead.eat("..") {
             let kind = Kind::Text { value, ignore_case: !quoted.flags.is_empty() };
-            return Ok(Node { kind, at: self.at.at(start) });
+            return Ok(Node { kind, at: self.since(start) });
         }
         ahead.skip_blanks();
         self.at = ahead;
@@ -472,7 +478,7 @@ impl<'a> Parser<'a> {
                 "exchange its ends",
             ));
         }
-        Ok(Node { kind: Kind::Range(lo, hi), at: self.at.at(start) })
+        Ok(Node { kind: Kind::Range(lo, hi), at: self.since(start) })
     }
 
     fn name_or_template(&mut self, start: usize) -> Result<Node> {
@@ -481,7 +487,7 @@ impl<'a> Parser<'a> {
         let is_template =
             rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit() || c == ','));
         if !is_template {
-            return Ok(Node { kind: Kind::Name(name), at: self.at.at(start) });
+            return Ok(Node { kind: Kind::Name(name), at: self.since(start) });
         }
         self.at.next();
         let mut arguments = Vec::new();
@@ -503,7 +509,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.depth -= 1;
-        Ok(Node { kind: Kind::Template(name, arguments), at: self.at.at(start) })
+        Ok(Node { kind: Kind::Template(name, arguments), at: self.since(start) })
     }
 
     /// `%json`, `%regex` and what else may stand for an operand.
@@ -526,7 +532,7 @@ impl<'a> Parser<'a> {
                 return Err(self.at.error_at(start, format!("unknown directive `%{word}`"), hint));
             }
         };
-        Ok(Node { kind, at: self.at.at(start) })
+        Ok(Node { kind, at: self.since(start) })
     }
 
     /// `<|name|>`, `<name>`, `<[1, 4-5]>`, `<[^1]>`, `<[*]>`.
@@ -553,7 +559,7 @@ impl<'a> Parser<'a> {
             }
             set.names.push(self.at.text[start..self.at.pos].to_owned());
         }
-        Ok(Node { kind: Kind::Token(set), at: self.at.at(start) })
+        Ok(Node { kind: Kind::Token(set), at: self.since(start) })
     }
 
     fn token_ids(&mut self, set: &mut TokenSet) -> Result<()> {
