@@ -277,22 +277,12 @@ impl Walk<'_> {
         while let Some((at, set, rivals)) = todo.pop() {
             for child in trie.children(at) {
                 let (byte, child) = (trie.child_byte(child), trie.child_node(child));
-                let longer = |mut rival: Rival| {
-                    rival.bytes.push(byte);
-                    rival
-                };
-                let longer: Vec<(Fit, Rival)> = rivals
-                    .iter()
-                    .cloned()
-                    .map(longer)
-                    .map(|rival| (self.arena.fits(&rival), rival))
-                    .collect();
-                let is_one = longer.iter().any(|(fit, _)| matches!(fit, Fit::Is(_)));
-                let begun: Vec<Rival> = longer
-                    .into_iter()
-                    .filter(|(fit, _)| *fit == Fit::Begins)
-                    .map(|(_, rival)| rival)
-                    .collect();
+                let (mut is_one, mut begun) = (false, Vec::new());
+                for rival in &rivals {
+                    let (fit, longer) = self.arena.compare(rival, byte);
+                    is_one |= fit == Fit::Is;
+                    begun.extend(longer);
+                }
                 if !is_one && begun.is_empty() {
                     continue;
                 }

@@ -10,6 +10,7 @@
 //!
 //! Invariant: nodes and sets never change once made. Rollback and fork are therefore index moves ([`Arena::history`]).
 
+mod comparison;
 mod counts;
 mod doomed;
 mod front;
@@ -19,11 +20,11 @@ mod registers;
 mod sets;
 mod values;
 
+pub(crate) use comparison::Fit;
 pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;
 pub(crate) use registers::{RegisterId, Rival};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};
-pub(crate) use values::Fit;
 
 use crate::automaton::StateId;
 

@@ -12,10 +12,12 @@
 //! Splits do not know the text inside a token. What lies beneath a split is walked with an *unknown* text; tokens that would
 //! complete a value seen before are taken out by [`Registers::duplicates`] instead.
 
-use super::values::{Fit, Values};
+use super::comparison::{Comparison, Fit};
+use super::values::Values;
 use crate::automaton::Collect;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
 
 /// Index of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,6 +39,9 @@ struct Register {
     is_partial: bool,
 }
 
+/// Rivals are remembered up to this many.
+const MAX_RIVALS: usize = 1 << 14;
+
 /// The arena's registers.
 #[derive(Debug)]
 pub(super) struct Registers {
@@ -47,6 +52,9 @@ pub(super) struct Registers {
     values: Values,
     /// The value between two texts, once it is known.
     known: FxHashMap<(u32, u32), u32>,
+    /// Those of a set of values that a text may become, which begins at another: by set, beginning and text.
+    rivals: FxHashMap<(u32, u32, u32, Collect), Arc<[Rival]>>,
+    num_rivals: usize,
     /// Values in all sets together.
     set_items: usize,
     largest_set: usize,
@@ -72,6 +80,8 @@ impl Registers {
             sets: IndexSet::from_iter([Vec::new()]),
             values: Values::default(),
             known: FxHashMap::default(),
+            rivals: FxHashMap::default(),
+            num_rivals: 0,
             set_items: 0,
             largest_set: 0,
         }
@@ -213,9 +223,8 @@ impl Registers {
         value
     }
 
-    /// The values that what is read now must not become, each with the text it has to be compared with: `frames` are the
-    /// collecting frames around a configuration.
-    pub(super) fn rivals(&self, id: RegisterId, frames: &[(RegisterId, Collect)]) -> Vec<Rival> {
+    /// The values that what is read now must not become: `frames` are the collecting frames around a configuration.
+    pub(super) fn rivals(&mut self, id: RegisterId, frames: &[(RegisterId, Collect)]) -> Vec<Rival> {
         let text = self.get(id).text;
         if text <= UNKNOWN && text != BEGIN {
             return Vec::new();
@@ -226,22 +235,56 @@ impl Registers {
             if frame.seen == 0 || frame.text == NO_TEXT || frame.text == UNKNOWN {
                 continue;
             }
-            let mut bytes = self.bytes(frame.text, text);
-            if collect == Collect::Name {
-                bytes.insert(0, b'"');
-            }
-            for &value in &self.sets[frame.seen as usize] {
-                if self.values.fits(value, &bytes) == Fit::Begins {
-                    out.push(Rival { value, bytes: bytes.clone() });
-                }
-            }
+            out.extend_from_slice(&self.rivals_of(frame.seen, frame.text, text, collect));
         }
         out
     }
 
-    /// What a rival comes to with more bytes.
-    pub(super) fn fits(&self, rival: &Rival) -> Fit {
-        self.values.fits(rival.value, &rival.bytes)
+    /// The values of a set that a text may become; what is known of a beginning of the text is gone on from.
+    fn rivals_of(&mut self, seen: u32, begin: u32, text: u32, collect: Collect) -> Arc<[Rival]> {
+        let (mut at, mut bytes) = (text, Vec::new());
+        let known = loop {
+            if let Some(known) = self.rivals.get(&(seen, begin, at, collect)) {
+                break Some(Arc::clone(known));
+            }
+            if at == begin || at <= UNKNOWN {
+                break None;
+            }
+            let (parent, byte) = self.texts[at as usize];
+            bytes.push(byte);
+            at = parent;
+        };
+        if known.is_none() && collect == Collect::Name {
+            bytes.push(b'"');
+        }
+        let mut left: Vec<Rival> = match known {
+            Some(known) if bytes.is_empty() => return known,
+            Some(known) => known.to_vec(),
+            None => self.sets[seen as usize].iter().map(|&value| Rival(Comparison::new(value))).collect(),
+        };
+        for &byte in bytes.iter().rev() {
+            left.retain_mut(|rival| {
+                rival.0.may_be(&self.values, byte) && rival.0.next(&self.values, byte) == Fit::Begins
+            });
+        }
+        if self.num_rivals > MAX_RIVALS {
+            self.rivals.clear();
+            self.num_rivals = 0;
+        }
+        self.num_rivals += 1 + left.len();
+        let left: Arc<[Rival]> = left.into();
+        self.rivals.insert((seen, begin, text, collect), Arc::clone(&left));
+        left
+    }
+
+    /// What a rival comes to with one more byte, and the rival if that may still be either.
+    pub(super) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
+        if !rival.0.may_be(&self.values, byte) {
+            return (Fit::Not, None);
+        }
+        let mut longer = rival.clone();
+        let fit = longer.0.next(&self.values, byte);
+        (fit, (fit == Fit::Begins).then_some(longer))
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
@@ -249,14 +292,12 @@ impl Registers {
         self.registers.len() * 32
             + self.texts.len() * 24
             + self.known.len() * 16
+            + self.num_rivals * 64
             + sets
             + self.values.memory_size_bytes()
     }
 }
 
-/// A value that must not come again, and what is read that may become it.
+/// What is read, compared with a value that must not come again.
 #[derive(Clone, Debug)]
-pub(crate) struct Rival {
-    value: u32,
-    pub(crate) bytes: Vec<u8>,
-}
+pub(crate) struct Rival(Comparison);

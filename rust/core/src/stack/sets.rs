@@ -319,7 +319,7 @@ impl Arena {
     }
 
     /// The values that a configuration must not complete; none if it collects nothing that was seen before.
-    pub(crate) fn rivals(&self, pda: &Pda, config: Config) -> Vec<Rival> {
+    pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> Vec<Rival> {
         if !self.registers.has_text(config.register) {
             return Vec::new();
         }
@@ -351,9 +351,9 @@ impl Arena {
         self.registers.has_text(register)
     }
 
-    /// What a rival comes to.
-    pub(crate) fn fits(&self, rival: &Rival) -> Fit {
-        self.registers.fits(rival)
+    /// What a rival comes to with one more byte, and the rival if that may still be either.
+    pub(crate) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
+        self.registers.compare(rival, byte)
     }
 
     /// The union of two sets.
