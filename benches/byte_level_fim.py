@@ -1,0 +1,235 @@
+"""Filling in the middle with a small model trained here: five ways to go on from a cursor inside a token.
+
+    .venv/bin/python benches/byte_level_fim.py [--cases N] [--plot FILE] [--cache FOLDER]
+
+A case is a cursor strictly inside a token of a held-out module, up to 300 characters before it and 150 behind
+the middle, and a middle of 4 to 24 characters that ends anywhere. For each way: how often the likeliest answer
+is the middle exactly (token by token, always the likeliest; the end token counts), and the bits of the middle
+and its end under the law that the way samples from.
+
+naive           the prefix is encoded, and that is that
+one token back  the last token is taken back, and one that begins with its text is favoured by e^10: the
+                idea of transformers' healing, with the sentinels left where they are
+transformers    ``generate(token_healing=True)`` itself
+chopped         tokens are taken back while some token extends the text of their end, as llguidance does (four
+                at most), and tokens are masked by that text until it is spelled
+exact           a cover by its probability (`bytewright.fim`)
+
+In the layout SPM the prefix stands at the end. In PSM the middle stands alone and its tokens begin at the
+cursor, so there is nothing to heal: the model was trained on such cuts. Ours can move the prefix's last token
+behind the sentinel; the model has not seen that.
+
+The model is trained first if it is not in the cache (see `code_models`).
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import code_models
+import numpy as np
+from code_models import END, CodeModel
+
+from bytewright.fim import heal
+
+LOOKBACK = 4
+PRUNED = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    prefix: str
+    middle: str
+    suffix: str
+
+
+@dataclass
+class Result:
+    """Of one way: bits and bytes of each middle, bits of its first byte, and whether the answer was right."""
+
+    bits: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+
+
+def cases(code: CodeModel, count: int) -> list[Case]:
+    rng = random.Random(1)
+    texts = [text for text in code_models.modules()["held"] if text.isascii()]
+    weights = [len(text) for text in texts]
+    found: list[Case] = []
+    while len(found) < count:
+        (text,) = rng.choices(texts, weights)
+        at = rng.randrange(100, len(text) - 200)
+        start = text.rfind("\n", 0, max(0, at - 300)) + 1
+        tokens = code.tokenizer(text[start : at + 50], return_offsets_mapping=True)["offset_mapping"]
+        inside = [(a, b) for a, b in tokens if b - a >= 2 and abs(start + a - at) < 60]
+        if not inside:
+            continue
+        a, b = rng.choice(inside)
+        cursor = start + rng.randrange(a + 1, b)
+        end = cursor + rng.randrange(4, 25)
+        prefix = text[max(start, cursor - 300) : cursor]
+        if text[cursor:end].strip():
+            found.append(Case(prefix, text[cursor:end], text[end : end + 150]))
+    return found
+
+
+class Infiller:
+    """The ways, for one model."""
+
+    def __init__(self, code: CodeModel) -> None:
+        self.code = code
+        info = code.byte_model.rules.tokenizer_info
+        special = {*info.special_token_ids, *info.stop_token_ids}
+        self.texts = [b"" if i in special else text for i, text in enumerate(info.decoded_vocab)]
+        self.pruned = 0.0
+
+    def row(self, tokens: list[int]) -> np.ndarray:
+        logits = self.code.language_model([tokens])[0].astype(np.float64)
+        weights = np.exp(logits - logits.max())
+        return weights / weights.sum()
+
+    def answer(self, tokens: list[int], forced: bytes = b"", most: int = 24) -> bytes | None:
+        """What follows the tokens, the likeliest token each time; None if it does not end, or leaves `forced`."""
+        found, tokens = b"", list(tokens)
+        for _ in range(most):
+            weights = self.row(tokens)
+            if len(found) < len(forced):
+                weights = np.where(self.fits(forced[len(found) :]), weights, 0.0)
+            token = int(weights.argmax())
+            if token == END:
+                return found[len(forced) :] if found.startswith(forced) else None
+            found += self.texts[token]
+            tokens.append(token)
+        return None
+
+    def fits(self, rest: bytes) -> np.ndarray:
+        """Which tokens spell a part of a text, or all of it and more."""
+        return np.array([bool(t) and (t.startswith(rest) or rest.startswith(t)) for t in self.texts])
+
+    def spell(self, covers: list[tuple[float, list[int], bytes]]) -> tuple[float, float]:
+        """Bits of a text and of its first byte, over ways to begin it: weight, tokens, and the text that is left.
+
+        The first byte is that of the whole text: ways whose first token has said more are sure of it.
+        """
+        length = max(len(text) for _, _, text in covers)
+        model = self.code.ahead([(tokens, b"", text) for _, tokens, text in covers])
+        total = first = 0.0
+        for weight, tokens, text in covers:
+            state, share = model.start(b"", context=tokens), weight
+            for i, outcome in enumerate([*text, END]):
+                if i == 0 and len(text) == length:
+                    first += weight * math.exp(state.log_probs[outcome])
+                share *= math.exp(state.log_probs[outcome])
+                if outcome != END:
+                    state.push(outcome)
+            first += weight if len(text) < length else 0.0
+            total += share
+        return -math.log2(total), -math.log2(first)
+
+    def naive(self, context: list[int], case: Case) -> tuple[float, float, bool]:
+        tokens = context + self.code.encode(case.prefix)
+        middle = case.middle.encode()
+        return *self.spell([(1.0, tokens, middle)]), self.answer(tokens) == middle
+
+    def one_back(self, context: list[int], case: Case) -> tuple[float, float, bool]:
+        *kept, last = self.code.encode(case.prefix)
+        tail, middle = self.texts[last], case.middle.encode()
+        weights = self.row(context + kept)
+        weights = weights * np.exp([10.0 * text.startswith(tail) for text in self.texts])
+        weights /= weights.sum()
+        covers = self.covers(context + kept, tail, middle, weights)
+        token = int(weights.argmax())
+        says = self.texts[token]
+        right = False
+        if says.startswith(tail) and middle.startswith(says[len(tail) :]):
+            rest = self.answer([*context, *kept, token])
+            right = rest is not None and says[len(tail) :] + rest == middle
+        return *self.spell(covers), right
+
+    def covers(
+        self, tokens: list[int], tail: bytes, middle: bytes, weights: np.ndarray
+    ) -> list[tuple[float, list[int], bytes]]:
+        """The next tokens that fit what was taken back and the middle, and what they leave of the middle."""
+        whole = tail + middle
+        found = []
+        for token in np.flatnonzero(self.fits(whole)).tolist():
+            text = self.texts[token]
+            if not whole.startswith(text):
+                continue
+            # A token that does not reach the cursor leaves the rest of the tail to be spelled by chance.
+            found.append((float(weights[token]), [*tokens, token], whole[len(text) :]))
+        heaviest = sorted(found, key=lambda cover: -cover[0])[:12]
+        self.pruned = max(self.pruned, sum(c[0] for c in found) - sum(c[0] for c in heaviest))
+        return heaviest
+
+    def chop(self, tokens: list[int]) -> int:
+        """How many tokens llguidance takes back: those under the longest end that some token extends."""
+        looked = tokens[-LOOKBACK:]
+        text = b"".join(self.texts[t] for t in looked)
+        for start in range(len(text)):
+            end = text[start:]
+            if any(t.startswith(end) and len(t) > len(end) for t in self.texts):
+                count, covered = 0, 0
+                while covered < len(end):
+                    count += 1
+                    covered += len(self.texts[looked[-count]])
+                return count
+        return 0
+
+    def chopped(self, context: list[int], case: Case) -> tuple[float, float, bool]:
+        tokens, middle = self.code.encode(case.prefix), case.middle.encode()
+        count = self.chop(tokens)
+        kept = context + tokens[: len(tokens) - count]
+        tail = b"".join(self.texts[t] for t in tokens[len(tokens) - count :])
+        pending, covers = [(1.0, kept, tail)], []
+        while pending:
+            mass, so_far, rest = pending.pop()
+            if not rest:
+                covers.append((mass, so_far, middle))
+                continue
+            weights = np.where(self.fits(rest), self.row(so_far), 0.0)
+            weights *= mass / weights.sum()
+            for token in np.flatnonzero(weights).tolist():
+                text = self.texts[token]
+                if weights[token] < PRUNED:
+                    self.pruned = max(self.pruned, float(weights[token]))
+                elif len(text) <= len(rest):
+                    pending.append((float(weights[token]), [*so_far, token], rest[len(text) :]))
+                elif middle.startswith(text[len(rest) :]):
+                    covers.append((float(weights[token]), [*so_far, token], middle[len(text) - len(rest) :]))
+        right = self.answer(kept, forced=tail) == middle
+        return (*self.spell(covers), right) if covers else (math.inf, math.inf, right)
+
+    def exact(self, context: list[int], text: str, case: Case) -> tuple[float, float, bool]:
+        prompt, middle = text.encode(), case.middle.encode()
+        state = self.code.ahead([(context, prompt, middle)]).start(prompt, context=context)
+        bits = []
+        for outcome in [*middle, END]:
+            bits.append(-float(state.log_probs[outcome]) / math.log(2))
+            if outcome != END:
+                state.push(outcome)
+        healed = heal(self.code.byte_model, context + self.code.encode(text))
+        rest = self.answer(healed.tokens)
+        return sum(bits), bits[0], rest is not None and healed.overhang + rest == middle
+
+    def transformers(self, prompt: list[int], case: Case) -> bool:
+        """As the library does it: it decodes the prompt without its sentinels, strips and encodes it again."""
+        import torch
+
+        text = self.code.tokenizer.decode(prompt, skip_special_tokens=True).strip()
+        ids = self.code.model.generate(
+            torch.tensor([prompt]),
+            attention_mask=None,
+            token_healing=True,
+            tokenizer=self.code.tokenizer,
+            do_sample=False,
+            max_new_tokens=24,
+            pad_token_id=END,
+        )[0].tolist()
+        said = self.code.tokenizer.decode(ids, skip_special_tokens=True)
+        return bool(ids[-1] == END and said == text + case.middle)
