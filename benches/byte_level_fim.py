@@ -3,9 +3,9 @@
     .venv/bin/python benches/byte_level_fim.py [--cases N] [--plot FILE] [--cache FOLDER]
 
 A case is a cursor strictly inside a token of a held-out module, up to 300 characters before it and 150 behind
-the middle, and a middle of 4 to 24 characters that ends anywhere. For each way: how often the likeliest answer
-is the middle exactly (token by token, always the likeliest; the end token counts), and the bits of the middle
-and its end under the law that the way samples from.
+the middle, and a middle of 2 to 12 characters that ends anywhere. For each way: how often the likeliest
+answer is the middle exactly (token by token, always the likeliest; the end token counts), and the bits of the
+middle and its end under the law that the way samples from.
 
 naive           the prefix is encoded, and that is that
 one token back  the last token is taken back, and one that begins with its text is favoured by e^10: the
@@ -34,6 +34,7 @@ import code_models
 import numpy as np
 from code_models import END, CodeModel
 
+from bytewright.byte_level import END as END_OF_TEXT
 from bytewright.fim import heal
 
 LOOKBACK = 4
@@ -71,7 +72,7 @@ def cases(code: CodeModel, count: int) -> list[Case]:
             continue
         a, b = rng.choice(inside)
         cursor = start + rng.randrange(a + 1, b)
-        end = cursor + rng.randrange(4, 25)
+        end = cursor + rng.randrange(2, 13)
         prefix = text[max(start, cursor - 300) : cursor]
         if text[cursor:end].strip():
             found.append(Case(prefix, text[cursor:end], text[end : end + 150]))
@@ -94,7 +95,7 @@ class Infiller:
         return weights / weights.sum()
 
     def answer(self, tokens: list[int], forced: bytes = b"", most: int = 24) -> bytes | None:
-        """What follows the tokens, the likeliest token each time; None if it does not end, or leaves `forced`."""
+        """What follows the tokens, the likeliest each time; None without an end, or if `forced` is left."""
         found, tokens = b"", list(tokens)
         for _ in range(most):
             weights = self.row(tokens)
@@ -111,30 +112,25 @@ class Infiller:
         """Which tokens spell a part of a text, or all of it and more."""
         return np.array([bool(t) and (t.startswith(rest) or rest.startswith(t)) for t in self.texts])
 
-    def spell(self, covers: list[tuple[float, list[int], bytes]]) -> tuple[float, float]:
-        """Bits of a text and of its first byte, over ways to begin it: weight, tokens, and the text that is left.
-
-        The first byte is that of the whole text: ways whose first token has said more are sure of it.
-        """
-        length = max(len(text) for _, _, text in covers)
+    def spell(self, covers: list[tuple[float, list[int], bytes]], middle: bytes) -> tuple[float, float]:
+        """Bits of the middle and of its first byte, over ways to begin it: weight, tokens, the text left."""
         model = self.code.ahead([(tokens, b"", text) for _, tokens, text in covers])
         total = first = 0.0
         for weight, tokens, text in covers:
-            state, share = model.start(b"", context=tokens), weight
-            for i, outcome in enumerate([*text, END]):
-                if i == 0 and len(text) == length:
-                    first += weight * math.exp(state.log_probs[outcome])
-                share *= math.exp(state.log_probs[outcome])
-                if outcome != END:
+            state, shares = model.start(b"", context=tokens), [weight]
+            for outcome in [*text, END_OF_TEXT]:
+                shares.append(shares[-1] * math.exp(state.log_probs[outcome]))
+                if outcome != END_OF_TEXT:
                     state.push(outcome)
-            first += weight if len(text) < length else 0.0
-            total += share
+            # A way that has said more than the first byte is sure of it.
+            first += shares[max(0, len(text) - len(middle) + 1)]
+            total += shares[-1]
         return -math.log2(total), -math.log2(first)
 
     def naive(self, context: list[int], case: Case) -> tuple[float, float, bool]:
         tokens = context + self.code.encode(case.prefix)
         middle = case.middle.encode()
-        return *self.spell([(1.0, tokens, middle)]), self.answer(tokens) == middle
+        return *self.spell([(1.0, tokens, middle)], middle), self.answer(tokens) == middle
 
     def one_back(self, context: list[int], case: Case) -> tuple[float, float, bool]:
         *kept, last = self.code.encode(case.prefix)
@@ -149,7 +145,7 @@ class Infiller:
         if says.startswith(tail) and middle.startswith(says[len(tail) :]):
             rest = self.answer([*context, *kept, token])
             right = rest is not None and says[len(tail) :] + rest == middle
-        return *self.spell(covers), right
+        return *self.spell(covers, middle), right
 
     def covers(
         self, tokens: list[int], tail: bytes, middle: bytes, weights: np.ndarray
@@ -203,22 +199,22 @@ class Infiller:
                 elif middle.startswith(text[len(rest) :]):
                     covers.append((float(weights[token]), [*so_far, token], middle[len(text) - len(rest) :]))
         right = self.answer(kept, forced=tail) == middle
-        return (*self.spell(covers), right) if covers else (math.inf, math.inf, right)
+        return (*self.spell(covers, middle), right) if covers else (math.inf, math.inf, right)
 
     def exact(self, context: list[int], text: str, case: Case) -> tuple[float, float, bool]:
         prompt, middle = text.encode(), case.middle.encode()
         state = self.code.ahead([(context, prompt, middle)]).start(prompt, context=context)
         bits = []
-        for outcome in [*middle, END]:
+        for outcome in [*middle, END_OF_TEXT]:
             bits.append(-float(state.log_probs[outcome]) / math.log(2))
-            if outcome != END:
+            if outcome != END_OF_TEXT:
                 state.push(outcome)
         healed = heal(self.code.byte_model, context + self.code.encode(text))
         rest = self.answer(healed.tokens)
         return sum(bits), bits[0], rest is not None and healed.overhang + rest == middle
 
     def transformers(self, prompt: list[int], case: Case) -> bool:
-        """As the library does it: it decodes the prompt without its sentinels, strips and encodes it again."""
+        """As the library does it: the prompt is decoded without its sentinels, stripped, encoded again."""
         import torch
 
         text = self.code.tokenizer.decode(prompt, skip_special_tokens=True).strip()
@@ -233,3 +229,97 @@ class Infiller:
         )[0].tolist()
         said = self.code.tokenizer.decode(ids, skip_special_tokens=True)
         return bool(ids[-1] == END and said == text + case.middle)
+
+
+def run(code: CodeModel, count: int) -> tuple[dict[str, Result], Infiller]:
+    """All ways on all cases."""
+    infiller = Infiller(code)
+    results: dict[str, Result] = {}
+
+    def note(way: str, case: Case, bits: float, first: float, right: bool) -> None:
+        result = results.setdefault(way, Result())
+        result.bits.append(bits / len(case.middle.encode()))
+        result.first.append(first)
+        result.right.append(right)
+
+    began = time.perf_counter()
+    rules = code.byte_model.rules
+    for number, case in enumerate(cases(code, count)):
+        parts = (case.prefix.encode(), case.suffix.encode())
+        spm, _ = code.format("spm").context(rules, *parts)
+        note("SPM naive", case, *infiller.naive(spm, case))
+        note("SPM one token back", case, *infiller.one_back(spm, case))
+        note("SPM chopped", case, *infiller.chopped(spm, case))
+        note("SPM exact", case, *infiller.exact(spm, case.prefix, case))
+        for moved, way in ((0, "PSM, nothing moved"), (1, "PSM exact, one token moved")):
+            psm, text = code.format("psm").context(rules, *parts, moved_tokens=moved)
+            note(way, case, *infiller.exact(psm, text.decode(), case))
+        for way, prompt in (
+            ("SPM transformers", spm + code.encode(case.prefix)),
+            ("PSM transformers", code.format("psm").context(rules, *parts, moved_tokens=0)[0]),
+        ):
+            note(way, case, math.nan, math.nan, infiller.transformers(prompt, case))
+        if (number + 1) % 20 == 0:
+            print(f"# {number + 1} cases, {time.perf_counter() - began:.0f} s", flush=True)
+    return results, infiller
+
+
+def mean(values: list[float]) -> tuple[float, float]:
+    """Mean and its standard error."""
+    return float(np.mean(values)), float(np.std(values) / max(len(values) - 1, 1) ** 0.5)
+
+
+def plot(results: dict[str, Result], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "bytewright"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
+    ways = list(results)[::-1]
+    columns = (("bits a byte of the middle", "bits", 1.0), ("answers that are the middle, %", "right", 100.0))
+    for axis, (title, name, scale) in zip(axes, columns, strict=True):
+        found = [mean([float(v) for v in getattr(results[way], name)]) for way in ways]
+        colours = ["#1b6ca8" if "exact" in way else "#b8c4ce" for way in ways]
+        widths = [0.0 if math.isnan(value) else scale * value for value, _ in found]
+        errors = [0.0 if math.isnan(error) else scale * error for _, error in found]
+        axis.barh(ways, widths, xerr=errors, color=colours, ecolor="#555555")
+        axis.set_title(title, fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    import torch
+
+    options = code_models.parser(__doc__)
+    options.add_argument("--cases", type=int, default=200)
+    options.add_argument("--plot", type=Path, help="an SVG file; needs matplotlib")
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    code = code_models.load("large", arguments.cache, arguments.steps)
+    results, infiller = run(code, arguments.cases)
+    print(
+        f"\n{arguments.cases} cases; bits a byte of the middle and its end, bits of the first byte, answers\n"
+    )
+    for way, result in results.items():
+        (bits, error), (first, _) = mean(result.bits), mean(result.first)
+        numbers = (
+            "       -               -     "
+            if math.isnan(bits)
+            else f"{bits:8.3f} ± {error:5.3f}{first:9.3f}    "
+        )
+        print(f"  {way:<28}{numbers}{np.mean(result.right):8.1%}")
+    ours = np.array(results["SPM exact"].bits)
+    print("\nbits a byte more than the exact way, case by case (SPM)\n")
+    for way in ("SPM naive", "SPM one token back", "SPM chopped"):
+        more, error = mean((np.array(results[way].bits) - ours).tolist())
+        print(f"  {way:<28}{more:8.3f} ± {error:5.3f}")
+    print(f"\nlargest mass that was not followed in one case: {infiller.pruned:.1e}")
+    if arguments.plot:
+        plot(results, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -161,7 +161,7 @@ def mistral() -> Tokenizer:
 
 
 def _unigram(modules: list[ModuleType], **options: object) -> Tokenizer:
-    """A Unigram model with byte fallback, trained here: none that can be installed comes without a normalizer."""
+    """A Unigram model with byte fallback, trained here: those that can be installed have normalizers."""
     sentencepiece = pytest.importorskip("sentencepiece")
     lines = [line for module in modules for line in inspect.getsource(module).splitlines()]
     model = io.BytesIO()

@@ -8,9 +8,9 @@
 `rules_from_sentencepiece`    SentencePiece BPE and Unigram models, with byte fallback
 ============================  ===============================================================================
 
-A tokenizer whose own encoder cannot be followed exactly (normalizers, WordPiece, added tokens inside text, unknown
-pre-tokenizers) raises `UnsupportedTokenizerError` and names what stands in the way. Such a tokenizer still works
-in the mode ``"all"``, which does not ask what is canonical: see `rules_for_all`.
+A tokenizer whose own encoder cannot be followed exactly (normalizers, WordPiece, added tokens inside text,
+unknown pre-tokenizers) raises `UnsupportedTokenizerError` and names what stands in the way. Such a tokenizer
+still works in the mode ``"all"``, which does not ask what is canonical: see `rules_for_all`.
 
 Text that spells a special token (``<|im_end|>``) is text here, as it must be: bytes never turn into control
 tokens. Tokenizers asked to parse special tokens out of text would encode such a text otherwise.
