@@ -38,6 +38,8 @@ pub(crate) struct Bpe {
     splitter: Option<Splitter>,
     ignore_merges: bool,
     unreachable: Vec<u32>,
+    /// The places of tokens in the trie's order.
+    places: Box<[u32]>,
     reaches: Mutex<FxHashMap<Boundary, Arc<Reach>>>,
 }
 
@@ -60,7 +62,12 @@ impl Bpe {
         let unreachable =
             ids.filter(|&id| vocabulary.is_text(id) && !merges.is_reachable(id) && !is_byte_piece(id));
         let unreachable = unreachable.collect();
-        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, reaches: Mutex::default() })
+        let mut places: Box<[u32]> = vec![0; vocabulary.num_tokens()].into();
+        for (place, &token) in vocabulary.trie().order().iter().enumerate() {
+            places[token as usize] = place as u32;
+        }
+        let reaches = Mutex::default();
+        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, places, reaches })
     }
 
     /// Text tokens that merges never make of their own bytes.
@@ -229,13 +236,28 @@ impl Bpe {
         Ok(reach)
     }
 
+    /// [`Self::allows`] for all places at once.
+    pub(crate) fn filter(&self, reach: &Reach, last: Option<u32>) -> Bitmask {
+        let mut places = reach.bound.clone();
+        if let Some(last) = last.filter(|&last| !self.is_byte_piece(last)) {
+            self.merges.visit_invalid(last, |right| places.remove(self.places[right as usize]));
+        }
+        let free = reach.free.as_words().iter();
+        places.as_words_mut().iter_mut().zip(free).for_each(|(word, free)| *word |= free);
+        places
+    }
+
+    /// SentencePiece: whether a token is a byte of a character that has no piece.
+    fn is_byte_piece(&self, token: u32) -> bool {
+        self.merges.is_over_chars() && !self.merges.is_reachable(token)
+    }
+
     /// Whether the token at a place of the trie's order may follow `last`, given the boundary's reach.
-    pub(crate) fn allows(&self, reach: &Reach, last: Option<u32>, position: u32) -> bool {
-        reach.free.contains(position)
-            || reach.bound.contains(position) && {
-                let token = self.vocabulary.trie().order()[position as usize];
-                let is_byte = |token| self.merges.is_over_chars() && !self.merges.is_reachable(token);
-                last.is_none_or(|last| is_byte(last) || self.merges.is_valid_pair(last, token))
+    pub(crate) fn allows(&self, reach: &Reach, last: Option<u32>, place: u32) -> bool {
+        reach.free.contains(place)
+            || reach.bound.contains(place) && {
+                let token = self.vocabulary.trie().order()[place as usize];
+                last.is_none_or(|last| self.is_byte_piece(last) || self.merges.is_valid_pair(last, token))
             }
     }
 }

@@ -13,7 +13,7 @@ use super::split::Splitter;
 use super::unigram::{Lattice, Unigram};
 use crate::error::Result;
 use crate::vocab::{Bitmask, Vocabulary};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A tokenizer's rules.
 #[derive(Debug)]
@@ -38,27 +38,13 @@ pub(crate) enum Place {
 }
 
 /// What may follow a place, to be asked again and again.
-#[derive(Clone, Debug)]
-pub(crate) enum Followers {
-    Bpe(Arc<Reach>, Option<u32>),
-    Unigram(Arc<Lattice>),
-}
-
-/// The same for all tokens at once.
-pub(crate) enum Filter<'a> {
-    Bpe(&'a Bpe, &'a Reach, Option<u32>),
-    Unigram(Bitmask),
-}
-
-impl Filter<'_> {
-    /// Whether the token at a place of the trie's order may follow.
-    #[inline]
-    pub(crate) fn allows(&self, place: u32) -> bool {
-        match self {
-            Self::Bpe(bpe, reach, last) => bpe.allows(reach, *last, place),
-            Self::Unigram(places) => places.contains(place),
-        }
-    }
+#[derive(Debug)]
+pub(crate) struct Followers {
+    place: Place,
+    /// Empty for Unigram.
+    reach: Option<Arc<Reach>>,
+    /// By the trie's order; made with the row of logits.
+    all: OnceLock<Bitmask>,
 }
 
 impl Canonical {
@@ -177,32 +163,37 @@ impl Canonical {
     }
 
     /// What may follow a place.
-    pub(crate) fn followers(&self, at: &Place) -> Result<Followers> {
-        Ok(match (&self.rules, at) {
-            (Rules::Bpe(bpe), Place::Bpe(at, last)) => Followers::Bpe(bpe.reach(*at)?, *last),
-            (_, Place::Unigram(at)) => Followers::Unigram(Arc::clone(at)),
-            (Rules::Unigram(_), Place::Bpe(..)) => Followers::Unigram(Arc::default()),
+    pub(crate) fn followers(&self, place: Place) -> Result<Followers> {
+        let reach = match (&self.rules, &place) {
+            (Rules::Bpe(bpe), Place::Bpe(at, _)) => Some(bpe.reach(*at)?),
+            _ => None,
+        };
+        Ok(Followers { place, reach, all: OnceLock::new() })
+    }
+
+    /// The places, in the trie's order, of all tokens that may follow.
+    pub(crate) fn all<'a>(&self, followers: &'a Followers) -> &'a Bitmask {
+        followers.all.get_or_init(|| match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => bpe.filter(reach, *last),
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.followers(at),
+            // A place of other rules.
+            _ => Bitmask::new(self.vocabulary.trie().order().len()),
         })
     }
 
     /// Whether any token may follow whose text goes on from a node of the trie.
     pub(crate) fn any_below(&self, followers: &Followers, node: usize) -> bool {
-        match (&self.rules, followers) {
-            (Rules::Bpe(bpe), Followers::Bpe(reach, last)) => {
-                let mut places = self.vocabulary.trie().places_below(node);
+        let mut places = self.vocabulary.trie().places_below(node);
+        if let Some(all) = followers.all.get() {
+            return places.any(|place| all.contains(place as u32));
+        }
+        // One is found soon, mostly.
+        match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.any_below(at, node),
+            (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => {
                 places.any(|place| bpe.allows(reach, *last, place as u32))
             }
-            (Rules::Unigram(unigram), Followers::Unigram(at)) => unigram.any_below(at, node),
             _ => false,
-        }
-    }
-
-    /// All that may follow.
-    pub(crate) fn filter<'a>(&'a self, followers: &'a Followers) -> Filter<'a> {
-        match (&self.rules, followers) {
-            (Rules::Bpe(bpe), Followers::Bpe(reach, last)) => Filter::Bpe(bpe, reach, *last),
-            (Rules::Unigram(unigram), Followers::Unigram(at)) => Filter::Unigram(unigram.followers(at)),
-            _ => Filter::Unigram(Bitmask::new(self.vocabulary.trie().order().len())),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `weights[i]` is the probability of the token at place `i` of the trie's order, or 0 if it may not follow here;
 //! so what a subtree of the trie weighs is a sum of neighbours. Sums are of positive numbers in f64 and never differences,
-//! so small masses keep their digits.
+//! so small masses keep their digits. The sums by first byte are those of the whole vocabulary and are made once.
 
 use crate::error::{Error, Result};
 use crate::vocab::{ByteTrie, Vocabulary};
@@ -18,6 +18,9 @@ pub(crate) struct Row {
     pub(crate) weights: Box<[f64]>,
     /// The probability of the end.
     pub(crate) end: f64,
+    /// What the tokens with each first byte weigh.
+    first: Box<[f64; 256]>,
+    total: f64,
 }
 
 impl Row {
@@ -52,32 +55,59 @@ impl Row {
             return invalid("all logits are minus infinity".into());
         }
         let by_id: Vec<f64> = logits.iter().map(|&logit| (logit.into() - max).exp()).collect();
-        let total: f64 = by_id.iter().sum();
+        let total = sum(&by_id);
         let order = vocabulary.trie().order();
         let weigh = |(place, &token): (usize, &u32)| match allows(place as u32) {
             true => by_id[token as usize] / total,
             false => 0.0,
         };
-        let weights = order.iter().enumerate().map(weigh).collect();
+        let weights: Box<[f64]> = order.iter().enumerate().map(weigh).collect();
+        let mut first = Box::new([0.0; 256]);
+        for (byte, places) in vocabulary.trie().branches(0) {
+            first[usize::from(byte)] = sum(&weights[places]);
+        }
         let end = vocabulary.stop_token_ids().iter().map(|&id| by_id[id as usize] / total).sum();
-        Ok(Self { weights, end })
+        let total = first.iter().sum();
+        Ok(Self { weights, end, first, total })
     }
 
     /// What all tokens strictly below a node of the trie weigh.
     pub(crate) fn below(&self, trie: &ByteTrie, node: usize) -> f64 {
-        self.weights[trie.places_below(node)].iter().sum()
+        match node {
+            0 => self.total,
+            _ => sum(&self.weights[trie.places_below(node)]),
+        }
     }
 
-    /// Adds what the tokens weigh that go on from a node of the trie, by their next byte, `scale` times.
+    /// Adds what the tokens weigh that go on from a node of the trie, by their next byte, `scale` times. Returns the sum of
+    /// what it added: what is below the node, that many times.
     pub(crate) fn add_next_bytes(
         &self,
         trie: &ByteTrie,
         node: usize,
         scale: f64,
         bins: &mut [f64; OUTCOMES],
-    ) {
-        for (byte, places) in trie.branches(node) {
-            bins[usize::from(byte)] += scale * self.weights[places].iter().sum::<f64>();
+    ) -> f64 {
+        if node == 0 {
+            bins.iter_mut().zip(self.first.iter()).for_each(|(bin, weight)| *bin += scale * weight);
+            return scale * self.total;
         }
+        let mut total = 0.0;
+        for (byte, places) in trie.branches(node) {
+            let weight = scale * sum(&self.weights[places]);
+            bins[usize::from(byte)] += weight;
+            total += weight;
+        }
+        total
     }
+}
+
+/// In eight parts, which do not wait for each other.
+fn sum(values: &[f64]) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut parts = [0.0; 8];
+    for chunk in chunks {
+        parts.iter_mut().zip(chunk).for_each(|(part, value)| *part += value);
+    }
+    parts.iter().chain(rest).sum()
 }

@@ -113,7 +113,7 @@ struct Live {
     parent: usize,
     place: Place,
     /// None where anything may follow.
-    followers: Option<Followers>,
+    followers: Option<Arc<Followers>>,
     head: Option<usize>,
     children: usize,
     log_mass: Option<f64>,
@@ -151,7 +151,7 @@ impl CoverTree {
 
     fn live(&self, node: Arc<Node>, parent: usize, place: Place, log_mass: Option<f64>) -> Result<Live> {
         let followers = match self.options.mode {
-            Mode::Canonical => Some(self.canonical.followers(&place)?),
+            Mode::Canonical => Some(Arc::new(self.canonical.followers(place.clone())?)),
             Mode::All | Mode::Fast => None,
         };
         Ok(Live { node, parent, place, followers, head: Some(0), children: 0, log_mass, row: None })
@@ -359,8 +359,8 @@ impl CoverTree {
             return Err(Error::InvalidArgument(format!("node {node} is not in play")));
         };
         let live = &self.lives[index];
-        let filter = live.followers.as_ref().map(|followers| self.canonical.filter(followers));
-        let allows = |place: u32| filter.as_ref().is_none_or(|filter| filter.allows(place));
+        let all = live.followers.as_ref().map(|followers| self.canonical.all(followers));
+        let allows = |place: u32| all.is_none_or(|all| all.contains(place));
         let mut row = Row::new(self.canonical.vocabulary(), logits, allows)?;
         if self.options.mode != Mode::All && !self.canonical.may_end(&live.place)? {
             row.end = 0.0;
@@ -429,8 +429,8 @@ impl CoverTree {
                 continue;
             };
             let Some(head) = live.head else { continue };
-            row.add_next_bytes(trie, head, mass, &mut bins);
-            covers += if head == 0 { mass } else { mass * row.below(trie, head) };
+            let below = row.add_next_bytes(trie, head, mass, &mut bins);
+            covers += if head == 0 { mass } else { below };
             if head == 0 {
                 bins[super::END] += mass * row.end;
             }
