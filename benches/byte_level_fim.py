@@ -157,7 +157,7 @@ class Infiller:
             # A token that does not reach the cursor leaves the rest of the tail to be spelled by chance.
             found.append((float(weights[token]), [*tokens, token], whole[len(text) :]))
         total = sum(cover[0] for cover in found)
-        heaviest = sorted(found, key=lambda cover: -cover[0])[:12]
+        heaviest = sorted(found, key=lambda cover: -cover[0])[:48]
         self.pruned = max(self.pruned, 1.0 - sum(cover[0] for cover in heaviest) / total)
         return heaviest
 
@@ -204,7 +204,7 @@ class Infiller:
                 elif middle.startswith(text[len(rest) :]):
                     covers.append((float(weights[token]), [*so_far, token], middle[len(text) - len(rest) :]))
                     total += float(weights[token])
-        heaviest = sorted(covers, key=lambda cover: -cover[0])[:16]
+        heaviest = sorted(covers, key=lambda cover: -cover[0])[:48]
         left = total - sum(cover[0] for cover in heaviest) - sum(one[0] for one in pending)
         self.pruned = max(self.pruned, left / total)
         return heaviest
