@@ -112,6 +112,7 @@ def test_sentencepiece_models_that_cannot_be_followed_are_named(tmp_path):
         ({"byte_fallback": False}, "without byte fallback"),
         ({"normalization_rule_name": "nmt_nfkc"}, "normalizer 'nmt_nfkc'"),
         ({"remove_extra_whitespaces": True}, "normalizer"),
+        ({"treat_whitespace_as_suffix": True}, "space behind"),
         ({"model_type": "char", "byte_fallback": False}, "only SentencePiece's BPE and Unigram"),
         ({"user_defined_symbols": ["<x>"]}, "user-defined"),
     ):

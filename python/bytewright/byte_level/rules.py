@@ -173,6 +173,8 @@ def _check_sentencepiece(model: Any, name: str, special_token_ids: Sequence[int]
         raise UnsupportedTokenizerError(f"{name}: only SentencePiece's BPE and Unigram can be followed")
     if normalizer.precompiled_charsmap or normalizer.remove_extra_whitespaces:
         raise UnsupportedTokenizerError(f"{name}: its normalizer {normalizer.name!r} changes text")
+    if trainer.treat_whitespace_as_suffix and normalizer.add_dummy_prefix:
+        raise UnsupportedTokenizerError(f"{name}: it puts a space behind every text")
     if trainer.model_type == trainer.UNIGRAM and not trainer.byte_fallback:
         raise UnsupportedTokenizerError(f"{name}: Unigram without byte fallback cannot spell every text")
     defined = {i for i, piece in enumerate(model.pieces) if piece.type == PieceType.USER_DEFINED}

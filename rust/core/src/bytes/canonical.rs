@@ -25,7 +25,7 @@ pub struct Canonical {
 
 #[derive(Debug)]
 enum Rules {
-    Bpe(Bpe),
+    Bpe(Box<Bpe>),
     Unigram(Unigram),
 }
 
@@ -62,7 +62,7 @@ impl Canonical {
     ) -> Result<Self> {
         let bpe = Bpe::new(Arc::clone(&vocabulary), merges, splitter, ignore_merges)?;
         let unreachable = bpe.unreachable().to_vec();
-        Ok(Self { vocabulary, rules: Rules::Bpe(bpe), unreachable })
+        Ok(Self { vocabulary, rules: Rules::Bpe(Box::new(bpe)), unreachable })
     }
 
     /// SentencePiece's Unigram with byte fallback, from the score of each piece.
