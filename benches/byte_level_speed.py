@@ -5,9 +5,9 @@
 All times are processor time of this process, one thread, so that other work on the machine counts less; of
 the bookkeeping, the least of several runs.
 
-With --smollm2 also a stream through the model, byte after byte: bytes a second and contexts a byte, for several
-tolerances and beside genlm-bytes, where that is installed (``pip install genlm-bytes``). Its law is another
-one: all encodings, with a beam of K token sequences.
+With --smollm2 also a stream through the model, byte after byte: bytes a second and contexts a byte, for
+several tolerances and beside genlm-bytes, where that is installed (``pip install genlm-bytes``). Its law is
+another one: all encodings, with a beam of K token sequences.
 """
 
 from __future__ import annotations
