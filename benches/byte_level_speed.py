@@ -1,13 +1,20 @@
 """What the byte level costs beside the model: bookkeeping a byte, and taking in a row of logits.
 
-    .venv/bin/python benches/byte_level_speed.py [--smollm2]
+    .venv/bin/python benches/byte_level_speed.py [--smollm2] [--bytes N]
 
-With --smollm2 also a stream through the model: bytes a second and contexts a byte.
+All times are processor time of this process, one thread, so that other work on the machine counts less; of
+the bookkeeping, the least of several runs.
+
+With --smollm2 also a stream through the model, byte after byte: bytes a second and contexts a byte, for
+several tolerances and beside genlm-bytes, where that is installed (``pip install genlm-bytes``). Its law is
+another one: all encodings, with a beam of K token sequences.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import importlib.util
 import inspect
 import sys
 import textwrap
@@ -25,63 +32,126 @@ from bytewright.byte_level import ByteModel, TransformersModel, rules_from_huggi
 TEXT = inspect.getsource(textwrap).encode()
 
 
-def bookkeeping(name: str, rules: bw.TokenizerRules, size: int = 600) -> None:
-    row = np.random.default_rng(0).normal(size=(1, rules.tokenizer_info.vocab_size)).astype(np.float32)
-    bw.CoverTree(rules).push(TEXT)  # what is kept for each tokenizer
-    start = time.perf_counter()
+def reading(rules: bw.TokenizerRules) -> float:
+    """Seconds a byte of a text that is read without asking for what comes next."""
+    start = time.thread_time()
     bw.CoverTree(rules).push(TEXT)
-    reading = (time.perf_counter() - start) / len(TEXT)
+    return (time.thread_time() - start) / len(TEXT)
+
+
+def stepping(rules: bw.TokenizerRules, row: np.ndarray, size: int) -> dict[str, float]:
+    """Seconds a byte, and a row; nodes a byte."""
     tree, nodes = bw.CoverTree(rules), 0
-    spent = dict.fromkeys(("push", "supply", "next"), 0.0)
+    spent = dict.fromkeys(("push", "next", "row"), 0.0)
 
     def timed(what: str, call, *arguments):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         call(*arguments)
-        spent[what] += time.perf_counter() - begin
+        spent[what] += time.thread_time() - begin
 
     for i in range(size):
         for node, _, _ in tree.needed():
-            timed("supply", tree.supply, [node], row)
+            timed("row", tree.supply, [node], row)
             nodes += 1
         timed("next", tree.next_byte)
         timed("push", tree.push, TEXT[i : i + 1])
+    return {
+        "push": spent["push"] / size,
+        "next": spent["next"] / size,
+        "row": spent["row"] / nodes,
+        "nodes": nodes / size,
+    }
+
+
+def bookkeeping(name: str, rules: bw.TokenizerRules, size: int = 600, runs: int = 5) -> None:
+    row = np.random.default_rng(0).normal(size=(1, rules.tokenizer_info.vocab_size)).astype(np.float32)
+    found = [{"read": reading(rules), **stepping(rules, row, size)} for _ in range(runs)]
+    least = {what: min(one[what] for one in found) for what in found[0]}
     print(
-        f"{name:<10}{reading * 1e6:>12.1f}{spent['push'] / size * 1e6:>12.1f}"
-        f"{spent['next'] / size * 1e6:>12.1f}"
-        f"{spent['supply'] / nodes * 1e6:>12.0f}{nodes / size:>15.3f}"
+        f"{name:<10}{least['read'] * 1e6:>12.1f}{least['push'] * 1e6:>12.1f}{least['next'] * 1e6:>12.1f}"
+        f"{(least['push'] + least['next']) * 1e6:>12.1f}{least['row'] * 1e6:>12.0f}{least['nodes']:>15.3f}",
+        flush=True,
     )
 
 
-def stream(size: int = 300) -> None:
+class Counted:
+    """Counts what a transformers model is asked: sequences (rows of a batch, or of a tree) and tokens."""
+
+    def __init__(self, model) -> None:
+        self.tokens = self.calls = 0
+        self.hook = model.register_forward_pre_hook(self._note, with_kwargs=True)
+
+    def _note(self, _, arguments, named) -> None:
+        ids = named.get("input_ids", arguments[0] if arguments else None)
+        self.tokens += ids.numel()
+        self.calls += 1
+
+
+def report(name: str, size: int, seconds: float, wall: float, counted: Counted) -> None:
+    counted.hook.remove()
+    print(
+        f"{name:<28}{size / seconds:>12.2f}{size / wall:>12.2f}{counted.tokens / size:>16.3f}"
+        f"{counted.calls / size:>14.3f}",
+        flush=True,
+    )
+
+
+def stream(size: int) -> None:
+    import torch
+
     from bytewright.models import load_smollm2
 
+    torch.set_num_threads(1)
     transformer, tokenizer = load_smollm2(progress=False)
     rules = rules_from_huggingface(tokenizer, vocab_size=transformer.config.vocab_size, stop_token_ids=0)
+    print(f"\nSmolLM2-135M, {size} bytes of Python, one after the other")
+    print(f"{'':<28}{'bytes a':>12}{'bytes a':>12}{'tokens computed':>16}{'calls':>14}")
+    print(f"{'':<28}{'cpu second':>12}{'second':>12}{'a byte':>16}{'a byte':>14}")
     for tolerance in (0.0, 1e-4, 1e-2):
         model = ByteModel(TransformersModel(transformer), rules, start=[0], tolerance=tolerance)
-        state = model.start()
-        start = time.perf_counter()
+        state, counted = model.start(), Counted(transformer)
+        start, wall = time.process_time(), time.perf_counter()
         for byte in TEXT[:size]:
             _ = state.log_probs
             state.push(byte)
-        seconds = time.perf_counter() - start
-        print(
-            f"SmolLM2, tolerance {tolerance:<8g}{size / seconds:>8.1f} bytes/s"
-            f"{model.contexts / size:>8.3f} contexts/byte"
-        )
+        seconds, wall = time.process_time() - start, time.perf_counter() - wall
+        report(f"bytewright, tolerance {tolerance:g}", size, seconds, wall, counted)
+    if importlib.util.find_spec("genlm") is None:
+        print("genlm-bytes is not installed")
+        return
+    for beam in (1, 3):
+        asyncio.run(genlm(transformer, tokenizer, size, beam))
+
+
+async def genlm(transformer, tokenizer, size: int, beam: int) -> None:
+    from genlm.backend import AsyncTransformer
+    from genlm.bytes import BeamParams, ByteBeamState
+
+    llm = AsyncTransformer(transformer, tokenizer)
+    state, counted = None, Counted(transformer)
+    start, wall = time.process_time(), time.perf_counter()
+    state = await ByteBeamState.initial(llm, BeamParams(K=beam))
+    start, wall = time.process_time(), time.perf_counter()
+    for byte in TEXT[:size]:
+        _ = await state.logp_next()
+        state = await (state.prune() << byte)
+    seconds, wall = time.process_time() - start, time.perf_counter() - wall
+    report(f"genlm-bytes, beam {beam}", size, seconds, wall, counted)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--smollm2", action="store_true")
+    parser.add_argument("--bytes", type=int, default=200, help="of the stream")
     arguments = parser.parse_args()
-    print("microseconds:   reading a      push a   next byte   taking in  contexts a byte")
-    print(f"{'':<10}{'long text':>12}{'byte':>12}{'':>12}{'a row':>12}")
-    for load in (bt.smollm2, bt.llama3):
+    print("microseconds:   reading a      push a   next byte     both, a   taking in  contexts a byte")
+    print(f"{'':<10}{'long text':>12}{'byte':>12}{'':>12}{'byte':>12}{'a row':>12}")
+    for load in (bt.smollm2, bt.llama3, bt.unigram):
         bookkeeping(load.__name__, load().rules)
     if arguments.smollm2:
-        print()
-        stream()
+        stream(arguments.bytes)
 
 
 if __name__ == "__main__":

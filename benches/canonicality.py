@@ -28,7 +28,7 @@ def main() -> None:
     print(
         f"{'tokenizer':<12}{'pairs':>10}{'sequences':>11}{'mismatches':>12}{'unreachable':>13}{'seconds':>9}"
     )
-    for load in bt.ALL:
+    for load in bt.ALL + bt.LARGE:
         name = load.__name__
         if arguments.tokenizers and name not in arguments.tokenizers:
             continue

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import _pydecimal as decimal_module
+import argparse
+import bisect
+import datetime
+import heapq
+import inspect
+import io
 import random
+import tarfile
+import tempfile
+import textwrap
+import typing
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +26,7 @@ from bytewright.byte_level import rules as br
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     import bytewright as bw
 
@@ -147,7 +160,50 @@ def mistral() -> Tokenizer:
     return Tokenizer(processor.encode, br.rules_from_sentencepiece(path), prefix=" ")
 
 
-ALL = [smollm2, gpt2_style, llama3, llama4, qwen, cl100k, tekken, mistral]
+def _unigram(modules: list[ModuleType], **options: object) -> Tokenizer:
+    """A Unigram model with byte fallback, trained here: those that can be installed have normalizers."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    lines = [line for module in modules for line in inspect.getsource(module).splitlines()]
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines + STRESS * 20),
+        model_writer=model,
+        model_type="unigram",
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        num_threads=1,
+        minloglevel=2,
+        **options,
+    )
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "unigram.model")
+        path.write_bytes(model.getvalue())
+        rules = br.rules_from_sentencepiece(path)
+    return Tokenizer(processor.encode, rules, prefix=" " if options.get("add_dummy_prefix", True) else "")
+
+
+@cache
+def unigram() -> Tokenizer:
+    return _unigram(
+        [bisect, heapq, textwrap], vocab_size=900, character_coverage=0.998, add_dummy_prefix=False
+    )
+
+
+@cache
+def unigram_phrases() -> Tokenizer:
+    """Larger, with pieces that go across spaces, and a space put before a text."""
+    options = {"split_by_whitespace": False, "max_sentencepiece_length": 24}
+    modules = [argparse, datetime, decimal_module, inspect, tarfile, textwrap, typing]
+    return _unigram(modules, vocab_size=8000, character_coverage=0.9998, **options)
+
+
+ALL = [smollm2, gpt2_style, llama3, llama4, qwen, cl100k, tekken, mistral, unigram]
+
+
+#: Too slow to train in every test run.
+LARGE = [unigram_phrases]
 
 
 def corpus(rng: random.Random, length: int) -> str:

@@ -5,6 +5,8 @@ The sizes here suit every test run; `benches/canonicality.py` does the same at f
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 import byte_level_tokenizers as bt
@@ -79,3 +81,61 @@ def test_what_is_not_exact_is_refused():
         bw.TokenizerRules(info, merges=[], pattern=r"\p{L}++|.")
     with pytest.raises(bw.InvalidArgumentError):
         bw.TokenizerRules(info)
+
+
+def test_sentencepiece_models_that_cannot_be_followed_are_named(tmp_path):
+    sentencepiece = pytest.importorskip("sentencepiece")
+
+    def rules(**options):
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(bt.STRESS * 5),
+            model_writer=model,
+            num_threads=1,
+            minloglevel=2,
+            hard_vocab_limit=False,
+            **{
+                "model_type": "unigram",
+                "vocab_size": 500,
+                "byte_fallback": True,
+                "normalization_rule_name": "identity",
+                "remove_extra_whitespaces": False,
+                **options,
+            },
+        )
+        path = tmp_path / "some.model"
+        path.write_bytes(model.getvalue())
+        return br.rules_from_sentencepiece(path)
+
+    assert rules().is_canonical([]) is True
+    for options, reason in (
+        ({"byte_fallback": False}, "without byte fallback"),
+        ({"normalization_rule_name": "nmt_nfkc"}, "normalizer 'nmt_nfkc'"),
+        ({"remove_extra_whitespaces": True}, "normalizer"),
+        ({"treat_whitespace_as_suffix": True}, "space behind"),
+        ({"model_type": "char", "byte_fallback": False}, "only SentencePiece's BPE and Unigram"),
+        ({"user_defined_symbols": ["<x>"]}, "user-defined"),
+    ):
+        with pytest.raises(UnsupportedTokenizerError, match=reason):
+            rules(**options)
+
+
+def test_scores_stand_alone_and_fit_the_vocabulary():
+    texts = [b"a", b"ab", *(bytes([byte]) for byte in range(256))]
+    info = bw.TokenizerInfo(texts)
+    scores = [-1.0, -3.0, *([None] * 256)]
+    rules = bw.TokenizerRules(info, scores=scores)
+    assert rules.is_canonical([1])
+    assert rules.is_canonical([0, 0, 1])
+    assert not rules.is_canonical([0, 2 + ord("b")])
+    assert not rules.is_valid_pair(0, 2 + ord("b"))
+    assert rules.is_canonical([2 + ord("b")])
+    assert not rules.is_canonical([2 + ord("a")])
+    for options in ({"merges": []}, {"ranks": [None] * 258}, {"pattern": "."}, {"over_characters": True}):
+        with pytest.raises(bw.InvalidArgumentError):
+            bw.TokenizerRules(info, scores=scores, **options)
+    for wrong, reason in ((scores[1:], "scores were given"), ([float("nan"), *scores[1:]], "NaN")):
+        with pytest.raises(bw.InvalidTokenizerError, match=reason):
+            bw.TokenizerRules(info, scores=wrong)
+    with pytest.raises(bw.InvalidTokenizerError, match="byte fallback"):
+        bw.TokenizerRules(bw.TokenizerInfo([b"a"]), scores=[-1.0])

@@ -263,6 +263,7 @@ class TokenizerRules:
         pattern: str | None = None,
         ignore_merges: bool = False,
         over_characters: bool = False,
+        scores: Sequence[float | None] | None = None,
     ) -> Self: ...
     @property
     def tokenizer_info(self) -> TokenizerInfo: ...

@@ -18,6 +18,8 @@ import numpy as np
 
 from bytewright.errors import ImpossibleTextError, InvalidArgumentError
 
+from .model import log_prob_from
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -75,15 +77,7 @@ class ByteEnsemble:
 
     def log_prob(self, text: bytes | str, *, prompt: bytes | str = b"", end: bool = False) -> float:
         """The logarithm of the probability of a text; see `ByteModel.log_prob`."""
-        data = text.encode() if isinstance(text, str) else text
-        state = self.start(prompt)
-        total = 0.0
-        for byte in data:
-            total += float(state.log_probs[byte])
-            if total == -np.inf:
-                return total
-            state.push(byte)
-        return total + float(state.log_probs[256]) if end else total
+        return log_prob_from(self.start(prompt), text, end=end)
 
     def _combined(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """One distribution from several, shape (models, 257) to (257,), as logarithms."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .ensemble import EnsembleState
     from .language_models import LanguageModel
 
 __all__ = ["END", "ByteModel", "ByteState", "Cover", "Mode", "NextByte"]
@@ -305,15 +306,7 @@ class ByteModel:
         Returns:
             The natural logarithm of the product of its bytes' probabilities; minus infinity if one has none.
         """
-        data = text.encode() if isinstance(text, str) else text
-        state = self.start(prompt)
-        total = 0.0
-        for byte in data:
-            total += float(state.log_probs[byte])
-            if total == -np.inf:
-                return total
-            state.push(byte)
-        return total + float(state.log_probs[END]) if end else total
+        return log_prob_from(self.start(prompt), text, end=end)
 
     def open(self, states: Sequence[ByteState], *, tolerance: float | None = None) -> None:
         """Opens what the states need for their next byte, all of them in the same calls of the model.
@@ -368,6 +361,17 @@ class ByteModel:
                 error.token_id, error.vocab_size = token, size
                 raise error
         return ids
+
+
+def log_prob_from(state: ByteState | EnsembleState, text: bytes | str, *, end: bool) -> float:
+    """The logarithm of the probability of a text from a state on, which moves."""
+    total = 0.0
+    for byte in text.encode() if isinstance(text, str) else text:
+        total += float(state.log_probs[byte])
+        if total == -np.inf:
+            return total
+        state.push(byte)
+    return total + float(state.log_probs[END]) if end else total
 
 
 def _byte(value: int) -> bytes:

@@ -5,12 +5,12 @@
 `rules_from_tiktoken`         a ``tiktoken.Encoding``, or a rank file and its pattern
 `rules_from_gguf`             byte-level BPE in GGUF model files
 `rules_from_tekken`           Mistral's Tekken JSON files
-`rules_from_sentencepiece`    SentencePiece BPE models, with byte fallback
+`rules_from_sentencepiece`    SentencePiece BPE and Unigram models, with byte fallback
 ============================  ===============================================================================
 
-A tokenizer whose own encoder cannot be followed exactly (normalizers, Unigram, WordPiece, added tokens inside
-text, unknown pre-tokenizers) raises `UnsupportedTokenizerError` and names what stands in the way. Such a
-tokenizer still works in the mode ``"all"``, which does not ask what is canonical: see `rules_for_all`.
+A tokenizer whose own encoder cannot be followed exactly (normalizers, WordPiece, added tokens inside text,
+unknown pre-tokenizers) raises `UnsupportedTokenizerError` and names what stands in the way. Such a tokenizer
+still works in the mode ``"all"``, which does not ask what is canonical: see `rules_for_all`.
 
 Text that spells a special token (``<|im_end|>``) is text here, as it must be: bytes never turn into control
 tokens. Tokenizers asked to parse special tokens out of text would encode such a text otherwise.
@@ -132,7 +132,7 @@ def rules_from_sentencepiece(
     stop_token_ids: Sequence[int] | int | None = None,
     special_token_ids: Sequence[int] = (),
 ) -> TokenizerRules:
-    """The rules of a SentencePiece BPE model.
+    """The rules of a SentencePiece model, BPE or Unigram.
 
     The encoder puts a space before a text; here that space is a byte of the text like any other.
 
@@ -143,7 +143,8 @@ def rules_from_sentencepiece(
         special_token_ids: Ids to be taken as special; all user-defined pieces must be among them.
 
     Raises:
-        UnsupportedTokenizerError: Unigram models, normalizers, user-defined pieces in text.
+        UnsupportedTokenizerError: Models of words or characters, normalizers, user-defined pieces in text,
+            Unigram without byte fallback.
         ImportError: ``sentencepiece`` is not installed.
     """
     from sentencepiece import sentencepiece_model_pb2 as schema
@@ -151,25 +152,37 @@ def rules_from_sentencepiece(
     name = Path(source).name
     model = schema.ModelProto()  # type: ignore[attr-defined,unused-ignore]
     model.ParseFromString(Path(source).read_bytes())
-    trainer, normalizer = model.trainer_spec, model.normalizer_spec
-    if trainer.model_type != trainer.BPE:
-        raise UnsupportedTokenizerError(f"{name}: only SentencePiece's BPE has canonical neighbours")
-    if normalizer.precompiled_charsmap or normalizer.remove_extra_whitespaces:
-        raise UnsupportedTokenizerError(f"{name}: its normalizer {normalizer.name!r} changes text")
-    defined = {i for i, piece in enumerate(model.pieces) if piece.type == PieceType.USER_DEFINED}
-    if missing := sorted(defined - set(special_token_ids)):
-        raise UnsupportedTokenizerError(
-            f"{name}: user-defined pieces are cut out of text before merging, "
-            f"{model.pieces[missing[0]].piece!r} among them; list them in special_token_ids: {missing}"
-        )
+    _check_sentencepiece(model, name, special_token_ids)
     info = TokenizerInfo.from_sentencepiece(
         source, vocab_size=vocab_size, stop_token_ids=stop_token_ids, special_token_ids=special_token_ids
     )
-    normal = [piece.type == PieceType.NORMAL for piece in model.pieces]
-    order = sorted({-piece.score for piece, used in zip(model.pieces, normal, strict=True) if used})
+    # None for control pieces, bytes and pieces that are not used.
+    scores = [piece.score if piece.type == PieceType.NORMAL else None for piece in model.pieces]
+    if model.trainer_spec.model_type == model.trainer_spec.UNIGRAM:
+        return TokenizerRules(info, scores=scores)
+    order = sorted({-score for score in scores if score is not None})
     rank = {score: i for i, score in enumerate(order)}
-    ranks = [rank[-p.score] if used else None for p, used in zip(model.pieces, normal, strict=True)]
+    ranks = [None if score is None else rank[-score] for score in scores]
     return TokenizerRules(info, ranks=ranks, over_characters=True)
+
+
+def _check_sentencepiece(model: Any, name: str, special_token_ids: Sequence[int]) -> None:
+    """Raises unless the encoder of a SentencePiece model can be followed."""
+    trainer, normalizer = model.trainer_spec, model.normalizer_spec
+    if trainer.model_type not in (trainer.BPE, trainer.UNIGRAM):
+        raise UnsupportedTokenizerError(f"{name}: only SentencePiece's BPE and Unigram can be followed")
+    if normalizer.precompiled_charsmap or normalizer.remove_extra_whitespaces:
+        raise UnsupportedTokenizerError(f"{name}: its normalizer {normalizer.name!r} changes text")
+    if trainer.treat_whitespace_as_suffix and normalizer.add_dummy_prefix:
+        raise UnsupportedTokenizerError(f"{name}: it puts a space behind every text")
+    if trainer.model_type == trainer.UNIGRAM and not trainer.byte_fallback:
+        raise UnsupportedTokenizerError(f"{name}: Unigram without byte fallback cannot spell every text")
+    defined = {i for i, piece in enumerate(model.pieces) if piece.type == PieceType.USER_DEFINED}
+    if missing := sorted(defined - set(special_token_ids)):
+        raise UnsupportedTokenizerError(
+            f"{name}: user-defined pieces are cut out of text before it is split, "
+            f"{model.pieces[missing[0]].piece!r} among them; list them in special_token_ids: {missing}"
+        )
 
 
 #: GGUF's names of pre-tokenizers, the pattern of each, and whether a piece that is a token stays one.

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::Arc;
 
-/// What a tokenizer's own encoder can produce: merges, and where its pre-tokenizer cuts.
+/// What a tokenizer's own encoder can produce: merges, and where its pre-tokenizer cuts; or pieces and their scores.
 ///
 /// Args:
 ///     tokenizer_info: the tokens' bytes.
@@ -25,6 +25,8 @@ use std::sync::Arc;
 ///     ignore_merges: a piece that is a token as a whole stays one.
 ///     over_characters: with ranks: merging begins with characters, and those that have no token are spelled in bytes
 ///         (SentencePiece BPE).
+///     scores: instead of merges and ranks, for each token its score or None: the text is split into the pieces of the
+///         highest total, and characters that are no pieces are spelled in bytes (SentencePiece Unigram).
 ///
 /// Raises `UnsupportedTokenizerError` for a pattern that cannot be followed exactly, `InvalidTokenizerError` for parts
 /// that contradict each other.
@@ -43,7 +45,8 @@ impl TokenizerRules {
 #[pymethods]
 impl TokenizerRules {
     #[new]
-    #[pyo3(signature = (tokenizer_info, *, merges=None, ranks=None, pattern=None, ignore_merges=false, over_characters=false))]
+    #[allow(clippy::too_many_arguments)]
+    #[pyo3(signature = (tokenizer_info, *, merges=None, ranks=None, pattern=None, ignore_merges=false, over_characters=false, scores=None))]
     fn new(
         py: Python<'_>,
         tokenizer_info: Py<TokenizerInfo>,
@@ -52,9 +55,23 @@ impl TokenizerRules {
         pattern: Option<&str>,
         ignore_merges: bool,
         over_characters: bool,
+        scores: Option<Vec<Option<f32>>>,
     ) -> PyResult<Self> {
         let vocabulary = Arc::clone(&tokenizer_info.get().vocabulary);
         let build = || {
+            if let Some(scores) = scores {
+                if merges.is_some()
+                    || ranks.is_some()
+                    || pattern.is_some()
+                    || ignore_merges
+                    || over_characters
+                {
+                    let message =
+                        "scores go without merges, ranks, pattern, ignore_merges and over_characters";
+                    return Err(Error::InvalidArgument(message.into()));
+                }
+                return Canonical::from_scores(vocabulary, &scores);
+            }
             let table = match (merges, ranks) {
                 (Some(merges), None) if !over_characters => {
                     let merge = |(left, right, result)| Merge { left, right, result };
@@ -63,7 +80,7 @@ impl TokenizerRules {
                 (None, Some(ranks)) if over_characters => MergeTable::from_piece_ranks(&vocabulary, &ranks)?,
                 (None, Some(ranks)) => MergeTable::from_ranks(&vocabulary, &ranks)?,
                 _ => {
-                    let message = "give either merges or ranks; over_characters needs ranks";
+                    let message = "give merges, ranks or scores; over_characters needs ranks";
                     return Err(Error::InvalidArgument(message.into()));
                 }
             };
@@ -80,7 +97,7 @@ impl TokenizerRules {
         self.info.clone_ref(py)
     }
 
-    /// Text tokens that merging never makes of their own bytes.
+    /// Text tokens that the encoder never makes of their own bytes.
     #[getter]
     fn unreachable(&self) -> Vec<u32> {
         self.canonical.unreachable().to_vec()
@@ -98,7 +115,7 @@ impl TokenizerRules {
         py.detach(|| self.canonical.is_viable(&tokens)).raise()
     }
 
-    /// Whether `right` may follow `left` inside a piece. Raises `TokenOutOfRangeError`.
+    /// Whether `right` may follow `left` inside a piece; with scores, whether they may begin a text. Raises `TokenOutOfRangeError`.
     fn is_valid_pair(&self, left: TokenId, right: TokenId) -> PyResult<bool> {
         let id = |token: TokenId| token.of(self.canonical.vocabulary()).raise();
         Ok(self.canonical.is_valid_pair(id(left)?, id(right)?))

@@ -1,67 +1,78 @@
 //! Which token sequences a tokenizer itself produces.
 //!
-//! A sequence is *canonical* iff encoding its bytes gives it back, and *viable* iff it begins a canonical one. (A prefix of a
-//! canonical sequence need not be canonical: with GPT-2's pattern two tabs before a word are two pieces, at the end of a text
-//! one.) `encode` is taken as it extends to all byte strings: see `scan` for bytes that are no characters.
+//! A sequence is *canonical* iff encoding its bytes gives it back, and *viable* iff it begins a canonical one. `encode` is
+//! taken as it extends to all byte strings: see `scan` for bytes that are no characters.
 //!
-//! What may follow a viable sequence depends on its last token and its [`Boundary`] only. Tokens come in three kinds there,
-//! [`Reach`]: not possible; *free*, possible behind a cut whatever the last token is; and *bound*, possible if valid
-//! neighbours. Reaches are kept for a bounded number of boundaries, of which real text meets a few dozen.
-//!
-//! Over-approximation: with `ignore_merges` (a piece that is a token is that token, whatever merges say) the pieces that merges
-//! would make of an *unreachable* token are held viable until the piece ends. [`Canonical::is_canonical`] is exact, and so
-//! is everything where [`Canonical::unreachable`] is empty.
+//! Two families of tokenizers are followed: byte-pair encoding ([`Bpe`]) and Unigram ([`Unigram`]). What may follow a viable
+//! sequence depends on what is known at its end, its [`Place`].
 
+use super::bpe::{Bpe, Reach};
 use super::merges::MergeTable;
-use super::scan::{Boundary, Fed, Paths};
-use super::split::{Splitter, StateId};
-use crate::error::{Error, Result};
+use super::scan::Boundary;
+use super::split::Splitter;
+use super::unigram::{Lattice, Unigram};
+use crate::error::Result;
 use crate::vocab::{Bitmask, Vocabulary};
-use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
-use std::sync::Arc;
-
-/// How many boundaries' reaches are kept.
-const MAX_REACHES: usize = 512;
-
-/// What may follow a boundary, as bits over the tokens in the trie's order.
-#[derive(Debug)]
-pub(crate) struct Reach {
-    pub(crate) free: Bitmask,
-    pub(crate) bound: Bitmask,
-}
+use std::sync::{Arc, OnceLock};
 
 /// A tokenizer's rules.
 #[derive(Debug)]
 pub struct Canonical {
     vocabulary: Arc<Vocabulary>,
-    merges: MergeTable,
-    splitter: Option<Splitter>,
-    ignore_merges: bool,
+    rules: Rules,
     unreachable: Vec<u32>,
-    reaches: Mutex<FxHashMap<Boundary, Arc<Reach>>>,
+}
+
+#[derive(Debug)]
+enum Rules {
+    Bpe(Box<Bpe>),
+    Unigram(Unigram),
+}
+
+/// What is known where a token ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// The boundary, and the last token.
+    Bpe(Boundary, Option<u32>),
+    Unigram(Arc<Lattice>),
+}
+
+/// What may follow a place, to be asked again and again.
+#[derive(Debug)]
+pub(crate) struct Followers {
+    place: Place,
+    /// Empty for Unigram.
+    reach: Option<Arc<Reach>>,
+    /// By the trie's order; made with the row of logits.
+    all: OnceLock<Bitmask>,
 }
 
 impl Canonical {
-    /// From the merges, the pre-tokenizer (none: the whole text is one piece), and whether a piece that is a token stays one.
+    /// Byte-pair encoding, from the merges, the pre-tokenizer (none: the whole text is one piece), and whether a piece that
+    /// is a token stays one.
     ///
     /// # Errors
-    /// [`Error::InvalidTokenizer`] when there is a pre-tokenizer for SentencePiece's merges, which have none.
+    /// [`Error::InvalidTokenizer`](crate::Error::InvalidTokenizer) when there is a pre-tokenizer for SentencePiece's merges,
+    /// which have none.
     pub fn new(
         vocabulary: Arc<Vocabulary>,
         merges: MergeTable,
         splitter: Option<Splitter>,
         ignore_merges: bool,
     ) -> Result<Self> {
-        if merges.is_over_chars() && (splitter.is_some() || ignore_merges) {
-            return Err(Error::InvalidTokenizer("merges of characters go without a pre-tokenizer".into()));
-        }
-        let is_byte_piece = |id| merges.is_over_chars() && vocabulary.token_bytes(id).len() == 1;
-        let ids = 0..vocabulary.num_tokens() as u32;
-        let unreachable =
-            ids.filter(|&id| vocabulary.is_text(id) && !merges.is_reachable(id) && !is_byte_piece(id));
-        let unreachable = unreachable.collect();
-        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, reaches: Mutex::default() })
+        let bpe = Bpe::new(Arc::clone(&vocabulary), merges, splitter, ignore_merges)?;
+        let unreachable = bpe.unreachable().to_vec();
+        Ok(Self { vocabulary, rules: Rules::Bpe(Box::new(bpe)), unreachable })
+    }
+
+    /// SentencePiece's Unigram with byte fallback, from the score of each piece.
+    ///
+    /// # Errors
+    /// As [`Unigram::new`].
+    pub fn from_scores(vocabulary: Arc<Vocabulary>, scores: &[Option<f32>]) -> Result<Self> {
+        let unigram = Unigram::new(Arc::clone(&vocabulary), scores)?;
+        let unreachable = unigram.unreachable();
+        Ok(Self { vocabulary, rules: Rules::Unigram(unigram), unreachable })
     }
 
     /// The tokens.
@@ -69,23 +80,35 @@ impl Canonical {
         &self.vocabulary
     }
 
-    /// Text tokens that merges never make of their own bytes.
+    /// Text tokens that the encoder never makes of their own bytes.
     pub fn unreachable(&self) -> &[u32] {
         &self.unreachable
     }
 
-    /// Whether `right` may follow `left` where the pre-tokenizer does not cut.
+    /// Whether `right` may follow `left`: where the pre-tokenizer does not cut, or as the beginning of a text if what may
+    /// follow depends on more than the last token.
     pub fn is_valid_pair(&self, left: u32, right: u32) -> bool {
-        self.merges.is_valid_pair(left, right)
+        match &self.rules {
+            Rules::Bpe(bpe) => bpe.is_valid_pair(left, right),
+            Rules::Unigram(unigram) => {
+                let first = unigram.after(&Lattice::default(), left);
+                first.is_some_and(|first| unigram.after(&first, right).is_some())
+            }
+        }
     }
 
     /// Whether the tokenizer makes exactly these tokens of their bytes.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`]; [`Error::UnsupportedTokenizer`] when the pattern needs an absurd number of states.
+    /// [`Error::TokenOutOfRange`](crate::Error::TokenOutOfRange);
+    /// [`Error::UnsupportedTokenizer`](crate::Error::UnsupportedTokenizer) when the pattern needs an absurd number of states.
     pub fn is_canonical(&self, tokens: &[u32]) -> Result<bool> {
-        let Some(end) = self.boundary_after(tokens)? else { return Ok(false) };
-        Ok(self.may_end(end)? && self.keeps_whole_pieces(tokens)?)
+        let Some(end) = self.place_after(tokens)? else { return Ok(false) };
+        Ok(self.may_end(&end)?
+            && match &self.rules {
+                Rules::Bpe(bpe) => bpe.keeps_whole_pieces(tokens)?,
+                Rules::Unigram(_) => true,
+            })
     }
 
     /// Whether some continuation makes them the first tokens of a canonical sequence.
@@ -93,184 +116,84 @@ impl Canonical {
     /// # Errors
     /// As [`Self::is_canonical`].
     pub fn is_viable(&self, tokens: &[u32]) -> Result<bool> {
-        Ok(self.boundary_after(tokens)?.is_some())
+        Ok(self.place_after(tokens)?.is_some())
     }
 
-    fn boundary_after(&self, tokens: &[u32]) -> Result<Option<Boundary>> {
-        let (mut at, mut last) = (Boundary::start(), None);
+    fn place_after(&self, tokens: &[u32]) -> Result<Option<Place>> {
+        let mut place = self.start();
         for &token in tokens {
             self.vocabulary.check_id(token)?;
-            match self.after(at, last, token)? {
-                Some(next) => (at, last) = (next, Some(token)),
+            match self.after(&place, token)? {
+                Some(next) => place = next,
                 None => return Ok(None),
             }
         }
-        Ok(Some(at))
+        Ok(Some(place))
     }
 
-    /// With `ignore_merges`: no piece that is an unreachable token stands as what merges would make of it.
-    fn keeps_whole_pieces(&self, tokens: &[u32]) -> Result<bool> {
-        let Some(splitter) =
-            self.splitter.as_ref().filter(|_| self.ignore_merges && !self.unreachable.is_empty())
-        else {
-            return Ok(true);
+    /// The beginning of a text.
+    pub(crate) fn start(&self) -> Place {
+        match &self.rules {
+            Rules::Bpe(_) => Place::Bpe(Boundary::start(), None),
+            Rules::Unigram(_) => Place::Unigram(Arc::default()),
+        }
+    }
+
+    /// The place behind a token; `None` where it may not follow.
+    pub(crate) fn after(&self, at: &Place, token: u32) -> Result<Option<Place>> {
+        Ok(match (&self.rules, at) {
+            (Rules::Bpe(bpe), Place::Bpe(at, last)) => {
+                bpe.after(*at, *last, token)?.map(|next| Place::Bpe(next, Some(token)))
+            }
+            (Rules::Unigram(unigram), Place::Unigram(at)) => {
+                unigram.after(at, token).map(|next| Place::Unigram(Arc::new(next)))
+            }
+            // A place of other rules.
+            (Rules::Bpe(_), Place::Unigram(_)) | (Rules::Unigram(_), Place::Bpe(..)) => None,
+        })
+    }
+
+    /// Whether a text may end at a place.
+    pub(crate) fn may_end(&self, at: &Place) -> Result<bool> {
+        match (&self.rules, at) {
+            (Rules::Bpe(bpe), Place::Bpe(at, _)) => bpe.may_end(*at),
+            // What is best up to the end of the text is best.
+            _ => Ok(true),
+        }
+    }
+
+    /// What may follow a place.
+    pub(crate) fn followers(&self, place: Place) -> Result<Followers> {
+        let reach = match (&self.rules, &place) {
+            (Rules::Bpe(bpe), Place::Bpe(at, _)) => Some(bpe.reach(*at)?),
+            _ => None,
         };
-        let texts: Vec<&[u8]> = tokens.iter().map(|&token| self.vocabulary.token_bytes(token)).collect();
-        let bytes = texts.concat();
-        // Offsets in lossy text are not offsets in bytes; sequences that are no text have no whole pieces to compare.
-        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(true) };
-        let cuts = splitter.cuts(text)?;
-        let ends: Vec<usize> = texts
-            .iter()
-            .scan(0, |end, text| {
-                Some({
-                    *end += text.len();
-                    *end
-                })
-            })
-            .collect();
-        let is_unreachable =
-            |piece: &[u8]| self.unreachable.iter().any(|&id| self.vocabulary.token_bytes(id) == piece);
-        let mut start = 0;
-        Ok(cuts.iter().all(|&cut| {
-            let piece = start..std::mem::replace(&mut start, cut).max(cut);
-            !(is_unreachable(&bytes[piece.clone()])
-                && ends.iter().any(|end| piece.contains(end) && *end > piece.start))
-        }))
+        Ok(Followers { place, reach, all: OnceLock::new() })
     }
 
-    /// The boundary behind a token that follows `last` at `at`; `None` where it may not.
-    pub(crate) fn after(&self, at: Boundary, last: Option<u32>, token: u32) -> Result<Option<Boundary>> {
-        if !self.vocabulary.is_text(token) {
-            return Ok(None);
-        }
-        let text = self.vocabulary.token_bytes(token);
-        if self.merges.is_over_chars() {
-            return Ok(self.after_piece(at, last, token, text));
-        }
-        if !self.ignore_merges && !self.merges.is_reachable(token) {
-            return Ok(None);
-        }
-        let joined = last.is_none_or(|last| self.merges.is_valid_pair(last, token));
-        let (Some(splitter), Some((&first, rest))) = (&self.splitter, text.split_first()) else {
-            return Ok(joined.then_some(at));
-        };
-        let mut walker = splitter.walker();
-        let mut paths = Paths::begin(&mut walker, at, first)?;
-        for &byte in rest {
-            paths = paths.feed(&mut walker, byte)?;
-        }
-        let end = paths.end(&mut walker, joined)?;
-        Ok((!end.before.is_dead()).then_some(end))
+    /// The places, in the trie's order, of all tokens that may follow.
+    pub(crate) fn all<'a>(&self, followers: &'a Followers) -> &'a Bitmask {
+        followers.all.get_or_init(|| match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => bpe.filter(reach, *last),
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.followers(at),
+            // A place of other rules.
+            _ => Bitmask::new(self.vocabulary.trie().order().len()),
+        })
     }
 
-    /// SentencePiece: characters that have no piece are spelled in bytes, and only those.
-    fn after_piece(&self, at: Boundary, last: Option<u32>, token: u32, text: &[u8]) -> Option<Boundary> {
-        let is_byte = |token: u32| !self.merges.is_reachable(token);
-        if !is_byte(token) {
-            let joined = last.is_none_or(|last| is_byte(last) || self.merges.is_valid_pair(last, token));
-            return joined.then(Boundary::start);
+    /// Whether any token may follow whose text goes on from a node of the trie.
+    pub(crate) fn any_below(&self, followers: &Followers, node: usize) -> bool {
+        let mut places = self.vocabulary.trie().places_below(node);
+        if let Some(all) = followers.all.get() {
+            return places.any(|place| all.contains(place as u32));
         }
-        let &[byte] = text else { return None };
-        let mut pending = at.pending;
-        loop {
-            return match pending.push(byte) {
-                Fed::Incomplete(pending) => Some(Boundary { pending, ..at }),
-                Fed::Broken => {
-                    pending = Default::default();
-                    continue;
-                }
-                Fed::Char(c) => {
-                    let mut buffer = [0; 4];
-                    let is_piece = self.merges.has_char(c.encode_utf8(&mut buffer).as_bytes());
-                    let is_char = !(c == char::REPLACEMENT_CHARACTER && pending.is_empty());
-                    (!is_char || !is_piece).then(Boundary::start)
-                }
-            };
-        }
-    }
-
-    /// Whether a text may end at a boundary.
-    pub(crate) fn may_end(&self, at: Boundary) -> Result<bool> {
-        match &self.splitter {
-            Some(splitter) => at.may_end(&mut splitter.walker()),
-            None => Ok(at.before.joined != StateId::DEAD),
-        }
-    }
-
-    /// What may follow a boundary.
-    pub(crate) fn reach(&self, at: Boundary) -> Result<Arc<Reach>> {
-        if let Some(reach) = self.reaches.lock().get(&at) {
-            return Ok(Arc::clone(reach));
-        }
-        let reach = Arc::new(match &self.splitter {
-            Some(splitter) => self.reach_by_pattern(splitter, at)?,
-            None => self.reach_by_tokens(at),
-        });
-        let mut reaches = self.reaches.lock();
-        if reaches.len() >= MAX_REACHES {
-            reaches.clear();
-        }
-        reaches.insert(at, Arc::clone(&reach));
-        Ok(reach)
-    }
-
-    fn reach_by_tokens(&self, at: Boundary) -> Reach {
-        let order = self.vocabulary.trie().order();
-        let mut reach = Reach { free: Bitmask::new(order.len()), bound: Bitmask::new(order.len()) };
-        for (position, &token) in order.iter().enumerate() {
-            let text = self.vocabulary.token_bytes(token);
-            if self.merges.is_reachable(token) {
-                reach.bound.insert(position as u32);
-            } else if self.merges.is_over_chars() && self.after_piece(at, None, token, text).is_some() {
-                reach.free.insert(position as u32);
+        // One is found soon, mostly.
+        match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.any_below(at, node),
+            (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => {
+                places.any(|place| bpe.allows(reach, *last, place as u32))
             }
+            _ => false,
         }
-        reach
-    }
-
-    /// One walk over the trie, with the two paths at each depth.
-    fn reach_by_pattern(&self, splitter: &Splitter, at: Boundary) -> Result<Reach> {
-        let trie = self.vocabulary.trie();
-        let nodes = trie.nodes();
-        let mut reach =
-            Reach { free: Bitmask::new(trie.order().len()), bound: Bitmask::new(trie.order().len()) };
-        let mut walker = splitter.walker();
-        let mut path: Vec<Paths> = Vec::with_capacity(trie.max_depth());
-        let mut index = 1;
-        while index + 1 < nodes.len() {
-            let node = nodes[index];
-            path.truncate(usize::from(node.depth) - 1);
-            let paths = match path.last() {
-                Some(paths) => paths.feed(&mut walker, node.byte)?,
-                None => Paths::begin(&mut walker, at, node.byte)?,
-            };
-            let (free, bound) = paths.alive();
-            if !free && !bound {
-                index = node.end as usize;
-                continue;
-            }
-            for position in node.first_token..nodes[index + 1].first_token {
-                let reachable = self.merges.is_reachable(trie.order()[position as usize]);
-                if free && (reachable || self.ignore_merges) {
-                    reach.free.insert(position);
-                } else if bound && reachable {
-                    reach.bound.insert(position);
-                }
-            }
-            path.push(paths);
-            index += 1;
-        }
-        Ok(reach)
-    }
-
-    /// Whether the token at a place of the trie's order may follow `last`, given the boundary's reach.
-    pub(crate) fn allows(&self, reach: &Reach, last: Option<u32>, position: u32) -> bool {
-        reach.free.contains(position)
-            || reach.bound.contains(position) && {
-                let token = self.vocabulary.trie().order()[position as usize];
-                let is_byte = |token| self.merges.is_over_chars() && !self.merges.is_reachable(token);
-                last.is_none_or(|last| is_byte(last) || self.merges.is_valid_pair(last, token))
-            }
     }
 }

@@ -56,6 +56,41 @@ pub struct MergeTable {
     spines: Vec<Option<(Spine, Spine)>>,
     events: Vec<Event>,
     symbols: Symbols,
+    conflicts: Conflicts,
+}
+
+/// Lists, one for each token.
+#[derive(Debug, Default)]
+struct Lists {
+    starts: Vec<u32>,
+    items: Vec<(u32, u32)>,
+}
+
+impl Lists {
+    /// Of `(token, item)`, which get sorted by token and then by `key`.
+    fn new<K: Ord>(tokens: usize, mut all: Vec<(u32, (u32, u32))>, key: impl Fn((u32, u32)) -> K) -> Self {
+        all.sort_unstable_by_key(|&(token, item)| (token, key(item)));
+        let mut starts = vec![0; tokens + 1];
+        all.iter().for_each(|&(token, _)| starts[token as usize + 1] += 1);
+        (0..tokens).for_each(|token| starts[token + 1] += starts[token]);
+        Self { starts, items: all.into_iter().map(|(_, item)| item).collect() }
+    }
+
+    fn of(&self, token: u32) -> &[(u32, u32)] {
+        let token = token as usize;
+        &self.items[self.starts[token] as usize..self.starts[token + 1] as usize]
+    }
+}
+
+/// Where to look for neighbours that are not valid, instead of replaying all pairs: a merge across a boundary must come
+/// before the next one on either side.
+#[derive(Debug, Default)]
+struct Conflicts {
+    /// For each left side of merges: the right sides and ranks, lowest rank first.
+    partners: Lists,
+    /// For each piece: the tokens that have it as their first piece at some time, and the rank of the merge that ends that
+    /// time, the highest first.
+    beginning: Lists,
 }
 
 /// What BPE begins with.
@@ -108,13 +143,54 @@ impl MergeTable {
     }
 
     fn build(vocabulary: &Vocabulary, pairs: FxHashMap<(u32, u32), (u32, u32)>, symbols: Symbols) -> Self {
-        let mut table = Self { pairs, spines: Vec::new(), events: Vec::new(), symbols };
+        let conflicts = Conflicts::default();
+        let mut table = Self { pairs, spines: Vec::new(), events: Vec::new(), symbols, conflicts };
         for id in 0..vocabulary.num_tokens() as u32 {
             let spines = if vocabulary.is_text(id) { table.derive(vocabulary, id) } else { None };
             table.spines.push(spines);
         }
         table.events.shrink_to_fit();
+        table.conflicts = table.find_conflicts();
         table
+    }
+
+    fn find_conflicts(&self) -> Conflicts {
+        let partners = self.pairs.iter().map(|(&(left, right), &(rank, _))| (left, (right, rank))).collect();
+        let mut beginning = Vec::new();
+        for (token, spines) in self.spines.iter().enumerate() {
+            let Some((left, _)) = spines else { continue };
+            beginning.extend(self.times(*left).map(|(piece, ends)| (piece, (token as u32, ends))));
+        }
+        let tokens = self.spines.len();
+        Conflicts {
+            partners: Lists::new(tokens, partners, |(_, rank)| rank),
+            beginning: Lists::new(tokens, beginning, |(_, ends)| std::cmp::Reverse(ends)),
+        }
+    }
+
+    /// The pieces at one side of a token, one after the other, and the rank of the merge that ends each one's time.
+    fn times(&self, spine: Spine) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let events = &self.events[spine.start as usize..spine.end as usize];
+        let pieces = std::iter::once(spine.first).chain(events.iter().map(|event| event.piece));
+        pieces.zip(events.iter().map(|event| event.rank).chain([NEVER]))
+    }
+
+    /// Visits the reachable tokens that may not follow `left` where no split stands between them, some more than once.
+    pub(crate) fn visit_invalid(&self, left: u32, mut visit: impl FnMut(u32)) {
+        let Some((_, spine)) = self.spines.get(left as usize).copied().flatten() else {
+            return (0..self.spines.len() as u32).filter(|&right| self.is_reachable(right)).for_each(visit);
+        };
+        for (piece, ends) in self.times(spine) {
+            for &(partner, rank) in self.conflicts.partners.of(piece).iter().take_while(|pair| pair.1 < ends)
+            {
+                let in_time = |token: &&(u32, u32)| token.1 >= rank;
+                for &(right, _) in self.conflicts.beginning.of(partner).iter().take_while(in_time) {
+                    if !self.is_valid_pair(left, right) {
+                        visit(right);
+                    }
+                }
+            }
+        }
     }
 
     /// Whether BPE makes the token of its own bytes.
@@ -307,8 +383,13 @@ mod tests {
         let n = vocabulary.num_tokens() as u32;
         for left in 0..n {
             assert_eq!(table.is_reachable(left), reencodes(table, vocabulary, &[left]));
+            let mut invalid = Vec::new();
+            table.visit_invalid(left, |right| invalid.push(right));
             for right in 0..n {
                 let valid = table.is_valid_pair(left, right);
+                if table.is_reachable(right) {
+                    assert_eq!(!valid, invalid.contains(&right), "{left} {right}");
+                }
                 assert_eq!(valid, reencodes(table, vocabulary, &[left, right]), "{left} {right}");
             }
         }

@@ -11,7 +11,8 @@
 //!
 //! - [`MergeTable`]: which two tokens may be neighbours in byte-pair encoding.
 //! - [`Splitter`]: where a pre-tokenizer pattern may cut a text whose end is not known yet.
-//! - [`Canonical`]: the two together: which token sequences the tokenizer itself can produce.
+//! - [`Unigram`]: the other family of tokenizers, which take the best-scored segmentation of a whole text.
+//! - [`Canonical`]: which token sequences the tokenizer itself can produce.
 //! - [`CoverTree`]: all covers of a growing text, their masses, the next-byte distribution and its certificate.
 //!
 //! The tree never calls a model. It says which contexts it needs (`node`, `parent`, `token`), the host answers with rows of
@@ -20,18 +21,21 @@
 //! Three laws, never mixed ([`Mode`]): *canonical* sequences only, renormalised at each byte; *all* sequences; and *fast*,
 //! canonical but for the last token.
 
+mod bpe;
 mod canonical;
 mod merges;
 mod row;
 mod scan;
 mod split;
 mod tree;
+mod unigram;
 
 pub use canonical::Canonical;
 pub use merges::{Merge, MergeTable};
 pub use row::{END, OUTCOMES};
 pub use split::Splitter;
 pub use tree::{Cover, CoverTree, Mode, Needed, NextByte, TreeOptions};
+pub use unigram::Unigram;
 
 #[cfg(test)]
 mod oracle;

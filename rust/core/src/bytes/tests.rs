@@ -124,6 +124,24 @@ proptest! {
         assert_masses(&next, &want, 1e-12, &format!("{text:?}"));
     }
 
+    /// The same for Unigram, ties and characters in bytes among them.
+    #[test]
+    fn unigram_is_a_law_of_its_own(seed in any::<u64>(), text in "[abé]{0,3}") {
+        let bytes: Vec<[u8; 1]> = (0..=u8::MAX).map(|byte| [byte]).collect();
+        let pieces: [(&[u8], f32); 5] = [(b"a", -2.0), (b"b", -2.0), (b"ab", -4.0), (b"ba", -3.5), (b"bab", -5.0)];
+        let texts: Vec<&[u8]> = pieces.iter().map(|piece| piece.0).chain(bytes.iter().map(|b| &b[..])).collect();
+        let vocabulary = vocabulary(&texts);
+        let mut scores: Vec<Option<f32>> = pieces.iter().map(|piece| Some(piece.1)).collect();
+        scores.resize(texts.len() + 1, None);
+        let toy = Toy { vocabulary: Arc::clone(&vocabulary), seed, spread: 6.0 };
+        let canonical = Arc::new(Canonical::from_scores(Arc::clone(&vocabulary), &scores).unwrap());
+        let keep = |tokens: &[u32]| canonical.is_canonical(tokens).unwrap();
+        let text = text.as_bytes();
+        let next = read(&canonical, &toy, Mode::Canonical, text).unwrap().next_byte().unwrap();
+        assert_masses(&next, &next_masses(&toy, text, &keep, &keep), 1e-12, &format!("{text:?}"));
+        prop_assert!(close(next.log_mass.exp(), mass(&toy, text, &keep), 1e-12));
+    }
+
     /// Oracle 5: it does not matter where reading without opening ends. Forks are independent.
     #[test]
     fn the_distribution_depends_on_the_text_alone(seed in any::<u64>(), text in "[abc]{1,12}", cut in 0usize..12) {

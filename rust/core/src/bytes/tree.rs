@@ -15,9 +15,8 @@
 //!
 //! Invariant: nodes stand parents first, each with a head or a child; a node's mass is known iff its parent's row is.
 
-use super::canonical::{Canonical, Reach};
+use super::canonical::{Canonical, Followers, Place};
 use super::row::{OUTCOMES, Row};
-use super::scan::Boundary;
 use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,8 +111,9 @@ struct Live {
     node: Arc<Node>,
     /// Index of the parent; its own for the root.
     parent: usize,
-    boundary: Boundary,
-    reach: Option<Arc<Reach>>,
+    place: Place,
+    /// None where anything may follow.
+    followers: Option<Arc<Followers>>,
     head: Option<usize>,
     children: usize,
     log_mass: Option<f64>,
@@ -144,23 +144,17 @@ impl CoverTree {
         }
         let mut tree = Self { canonical, options, lives: vec![], log_dropped: f64::NEG_INFINITY, len: 0 };
         let node = Arc::new(Node { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), token: None, parent: None });
-        let root = tree.live(node, 0, Boundary::start(), Some(0.0))?;
+        let root = tree.live(node, 0, tree.canonical.start(), Some(0.0))?;
         tree.lives.push(root);
         Ok(tree)
     }
 
-    fn live(
-        &self,
-        node: Arc<Node>,
-        parent: usize,
-        boundary: Boundary,
-        log_mass: Option<f64>,
-    ) -> Result<Live> {
-        let reach = match self.options.mode {
-            Mode::Canonical => Some(self.canonical.reach(boundary)?),
+    fn live(&self, node: Arc<Node>, parent: usize, place: Place, log_mass: Option<f64>) -> Result<Live> {
+        let followers = match self.options.mode {
+            Mode::Canonical => Some(Arc::new(self.canonical.followers(place.clone())?)),
             Mode::All | Mode::Fast => None,
         };
-        Ok(Live { node, parent, boundary, reach, head: Some(0), children: 0, log_mass, row: None })
+        Ok(Live { node, parent, place, followers, head: Some(0), children: 0, log_mass, row: None })
     }
 
     /// The tokenizer's rules.
@@ -220,18 +214,18 @@ impl CoverTree {
         for place in trie.places_at(at) {
             let token = trie.order()[place];
             let live = &self.lives[index];
-            let boundary = match self.options.mode {
-                Mode::All => Some(live.boundary),
-                _ => canonical.after(live.boundary, live.node.token, token)?,
+            let behind = match self.options.mode {
+                Mode::All => Some(live.place.clone()),
+                _ => canonical.after(&live.place, token)?,
             };
-            let Some(boundary) = boundary else { continue };
+            let Some(behind) = behind else { continue };
             let log_mass = match (&live.row, live.log_mass) {
                 (Some(row), Some(log_mass)) => Some(log_mass + row.weights[place].ln()),
                 _ => None,
             };
             let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
             let node = Node { id, token: Some(token), parent: Some(Arc::clone(&live.node)) };
-            let born = self.live(Arc::new(node), index, boundary, log_mass)?;
+            let born = self.live(Arc::new(node), index, behind, log_mass)?;
             self.lives.push(born);
             self.lives[index].children += 1;
             if self.lives.len() > self.options.max_nodes {
@@ -240,10 +234,10 @@ impl CoverTree {
             }
         }
         let live = &self.lives[index];
-        let goes_on = trie.places_below(at).any(|place| match &live.reach {
-            Some(reach) => canonical.allows(reach, live.node.token, place as u32),
-            None => true,
-        });
+        let goes_on = match &live.followers {
+            Some(followers) => canonical.any_below(followers, at),
+            None => !trie.places_below(at).is_empty(),
+        };
         self.lives[index].head = goes_on.then_some(at);
         Ok(())
     }
@@ -365,12 +359,10 @@ impl CoverTree {
             return Err(Error::InvalidArgument(format!("node {node} is not in play")));
         };
         let live = &self.lives[index];
-        let allows = |place: u32| match &live.reach {
-            Some(reach) => self.canonical.allows(reach, live.node.token, place),
-            None => true,
-        };
+        let all = live.followers.as_ref().map(|followers| self.canonical.all(followers));
+        let allows = |place: u32| all.is_none_or(|all| all.contains(place));
         let mut row = Row::new(self.canonical.vocabulary(), logits, allows)?;
-        if self.options.mode != Mode::All && !self.canonical.may_end(live.boundary)? {
+        if self.options.mode != Mode::All && !self.canonical.may_end(&live.place)? {
             row.end = 0.0;
         }
         self.lives[index].row = Some(Arc::new(row));
@@ -437,8 +429,8 @@ impl CoverTree {
                 continue;
             };
             let Some(head) = live.head else { continue };
-            row.add_next_bytes(trie, head, mass, &mut bins);
-            covers += if head == 0 { mass } else { mass * row.below(trie, head) };
+            let below = row.add_next_bytes(trie, head, mass, &mut bins);
+            covers += if head == 0 { mass } else { below };
             if head == 0 {
                 bins[super::END] += mass * row.end;
             }
