@@ -46,6 +46,15 @@ impl ByteTrie {
     /// Builds the trie; texts must not be empty nor longer than `u16::MAX`.
     pub(crate) fn new(mut entries: Vec<(&[u8], u32)>) -> Self {
         entries.sort_unstable();
+        Self::of_sorted(&entries)
+    }
+
+    /// Builds the trie of pairs that are sorted already, each of them once; `None` if they are not.
+    pub(crate) fn from_sorted(entries: &[(&[u8], u32)]) -> Option<Self> {
+        entries.is_sorted_by(|a, b| a < b).then(|| Self::of_sorted(entries))
+    }
+
+    fn of_sorted(entries: &[(&[u8], u32)]) -> Self {
         let mut nodes = vec![TrieNode { end: 0, first_token: 0, first_child: 0, depth: 0, byte: 0 }];
         let mut path = vec![0usize]; // open nodes from the root to the last node
         let mut previous: &[u8] = &[];
@@ -69,7 +78,7 @@ impl ByteTrie {
         nodes.push(TrieNode { end: end + 1, first_token, first_child: 0, depth: 0, byte: 0 });
         let (child_bytes, child_nodes) = list_children(&mut nodes);
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
-        let order = entries.into_iter().map(|(_, id)| id).collect();
+        let order = entries.iter().map(|&(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let summaries = Summaries::default();
         Self { nodes: nodes.into(), order, child_bytes, child_nodes, max_depth, serial, summaries }
