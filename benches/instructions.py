@@ -4,9 +4,9 @@
     python benches/instructions.py --update       # write the baseline
     python benches/instructions.py --only schema  # scenarios with this in their name
 
-Each scenario of the Rust package `bytewright-instructions` runs once under Valgrind's Callgrind, which counts what happens
-inside the measured part. A change for the better is reported too, so that the baseline can follow it. Without
-Valgrind nothing can be counted: then the check says so and passes, unless `--require` is given.
+Each scenario of the Rust package `bytewright-instructions` runs once under Callgrind, which counts what
+happens inside the measured part. A change for the better is reported too, so that the baseline can follow
+it. Without Valgrind nothing can be counted: then the check says so and passes, unless `--require` is given.
 """
 
 from __future__ import annotations
