@@ -60,6 +60,10 @@ format: $(STAMPS)/test ## format everything
 
 bench: $(STAMPS)/bench $(STAMPS)/build ## speed, side by side with other engines
 	$(BIN)/python benches/json_grammar.py
+	$(BIN)/python benches/schemas.py --save target/bench/schemas.json
+	@test ! -e target/bench/schemas.json || $(BIN)/python benches/plots.py target/bench/schemas.json target/bench/latencies.svg
+	$(BIN)/python benches/ready_grammars.py
+	$(BIN)/python benches/batch.py
 
 bench-core: ## Criterion's benchmarks of the engine, and what long texts cost
 	cargo bench --package bytewright

@@ -1,9 +1,10 @@
-"""Masks of a batch: 64 sequences at different places, on one thread and on two, against 64 single fills.
+"""Masks of a batch: 64 sequences on one thread and on two, against 64 single fills.
 
     python benches/batch.py [--sequences 64] [--threads 1 2]
 
-"One grammar" is a batch whose sequences all follow one grammar; "own grammars" has a schema for each
-sequence. Masks were filled before at these places, so what is measured is handing them out.
+All sequences go through texts of their own, token by token. What is timed is filling the masks of a step;
+the table has the average step. "One grammar" is a batch whose sequences all follow one grammar; "own
+grammars" has a schema for each sequence. "Again" goes through the same texts a second time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import json
 import statistics
 import time
-from typing import Any
+from collections.abc import Callable
 
 from engines import llama3
 from json_grammar import documents
@@ -20,33 +21,29 @@ from workers import show
 
 import bytewright as bw
 
-ROUNDS = 200
+Fill = Callable[[list[bw.GrammarMatcher]], object]
 
 
-def matchers(info: bw.TokenizerInfo, texts: list[str], own: bool) -> list[bw.GrammarMatcher]:
-    """A matcher for each text, somewhere inside it."""
+def replay(info: bw.TokenizerInfo, texts: list[list[int]], own: bool, fill: Fill) -> list[float]:
+    """The average time of a step's masks, microseconds: the first time and the second."""
     compiler = bw.GrammarCompiler(info)
-    made = []
-    for number, text in enumerate(texts):
-        title = f"request {number}" if own else "request"
-        compiled = compiler.compile_json_schema(json.dumps({"title": title, "type": "object"}))
-        matcher = bw.GrammarMatcher(compiled)
-        data = text.encode()
-        if not matcher.accept_string(data[: len(data) * (number + 1) // (len(texts) + 1)]):
-            raise ValueError(f"text {number} is no JSON object")
-        made.append(matcher)
-    return made
-
-
-def microseconds(work: Any) -> float:
-    """Median time of a call, after a first one that is not counted."""
-    work()
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter_ns()
-        work()
-        times.append((time.perf_counter_ns() - start) / 1e3)
-    return statistics.median(times)
+    grammars = [
+        compiler.compile_json_schema(json.dumps({"title": str(number * own), "type": "object"}))
+        for number in range(len(texts))
+    ]
+    averages = []
+    for _ in range(2):
+        matchers = [bw.GrammarMatcher(grammar) for grammar in grammars]
+        times = []
+        for step in range(min(map(len, texts))):
+            start = time.perf_counter_ns()
+            fill(matchers)
+            times.append((time.perf_counter_ns() - start) / 1e3)
+            for matcher, tokens in zip(matchers, texts, strict=True):
+                if not matcher.accept_token(tokens[step]):
+                    raise ValueError(f"token {step} does not fit: {tokens[step]}")
+        averages.append(statistics.fmean(times))
+    return averages
 
 
 def main() -> None:
@@ -57,27 +54,28 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=64)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     args = parser.parse_args()
-    _, vocabulary, end, special = llama3()
+    encoder, vocabulary, end, special = llama3()
     info = bw.TokenizerInfo(vocabulary, stop_token_ids=[end], special_token_ids=special)
     mask = bw.allocate_token_bitmask(args.sequences, len(vocabulary), backend="numpy")
-    texts = documents(args.sequences)
-    columns = {"one grammar": False, "own grammars": True}
-    rows: dict[str, list[object]] = {"single fills, µs": []}
-    rows |= {f"batch, {n} thread{'s' * (n > 1)}, µs": [] for n in args.threads}
-    for own in columns.values():
-        batch = matchers(info, texts, own)
+    # Long enough for a few hundred steps.
+    texts = [text for text in documents(args.sequences * 4) if len(text) > 1200][: args.sequences]
+    tokens = [encoder.encode(text, disallowed_special=()) for text in texts]
 
-        def single(batch: list[bw.GrammarMatcher] = batch) -> None:
-            for row, matcher in enumerate(batch):
-                matcher.fill_next_token_bitmask(mask, row)
+    def single(matchers: list[bw.GrammarMatcher]) -> None:
+        for row, matcher in enumerate(matchers):
+            matcher.fill_next_token_bitmask(mask, row)
 
-        rows["single fills, µs"].append(microseconds(single))
-        for threads, name in zip(args.threads, list(rows)[1:], strict=True):
-            filler = bw.BatchGrammarMatcher(max_threads=threads)
-            rows[name].append(
-                microseconds(lambda f=filler, b=batch: f.batch_fill_next_token_bitmask(b, mask))
-            )
-    show(rows, list(columns), f"{args.sequences} sequences")
+    fills: dict[str, Fill] = {"single fills, µs": single}
+    for threads in args.threads:
+        batch = bw.BatchGrammarMatcher(max_threads=threads)
+        name = f"batch, {threads} thread{'s' * (threads > 1)}, µs"
+        fills[name] = lambda matchers, batch=batch: batch.batch_fill_next_token_bitmask(matchers, mask)
+    rows: dict[str, list[object]] = {
+        name: [*replay(info, tokens, False, fill), *replay(info, tokens, True, fill)]
+        for name, fill in fills.items()
+    }
+    columns = ["one grammar", "again", "own grammars", "again"]
+    show(rows, columns, f"{len(texts)} sequences, {min(map(len, tokens))} steps")
 
 
 if __name__ == "__main__":

@@ -52,9 +52,11 @@ def main() -> None:
     parser.add_argument("--grammars", nargs="+", choices=every, default=every)
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one grammar")
+    parser.add_argument("--cpu-time", action="store_true", help="processor time instead of the clock's")
     args = parser.parse_args()
     names = installed(args.engines)
-    results = run({name: (name, False) for name in names}, [case(n) for n in args.grammars], args.timeout)
+    cases = [case(name) for name in args.grammars]
+    results = run({name: (name, False) for name in names}, cases, args.timeout, args.cpu_time)
     titles = ["compile to first mask, ms", "mask + accept, avg µs", "mask + accept, p99 µs", "samples wrong"]
     for number, title in enumerate(titles):
         rows = {

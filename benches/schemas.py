@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--no-fresh", action="store_true", help="leave the fresh columns out")
     parser.add_argument("--timeout", type=float, default=30, help="seconds for one schema")
     parser.add_argument("--save", type=Path, help="where to write all times as JSON, for benches/plots.py")
+    parser.add_argument("--cpu-time", action="store_true", help="processor time instead of the clock's")
     args = parser.parse_args()
     if not args.data.exists():
         print(f"no real schemas: there is no {args.data}; pass --data or set BYTEWRIGHT_MASKBENCH")
@@ -106,7 +107,7 @@ def main() -> None:
         columns |= {f"{name}, fresh": (name, True) for name in names if name != "xgrammar"}
     cases = read_cases(args.data, args.every)
     print(f"{len(cases)} schemas, {sum(len(case['texts']) for case in cases)} texts", file=sys.stderr)
-    results = run(columns, cases, args.timeout)
+    results = run(columns, cases, args.timeout, args.cpu_time)
     table(results, "all schemas")
     common = [i for i in range(len(cases)) if all("start" in r[i] for r in results.values())]
     table({name: [r[i] for i in common] for name, r in results.items()}, "schemas that all compiled")

@@ -2,6 +2,9 @@
 
 A worker replays cases, which are lines of JSON: a grammar, and texts with what is to come of them. It answers
 with the times. A worker that crashes, or takes too long, is started again; that counts against its engine.
+
+Times are those of the clock, or with `--cpu-time` those of the worker's threads together: on a machine that
+others use too, the clock also counts their turns, milliseconds at a time.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from engines import ENGINES, llama3
 
 Case = dict[str, Any]
 Result = dict[str, Any]
+Clock = Callable[[], int]
 
 
 def memory_mib() -> float:
@@ -26,9 +31,8 @@ def memory_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def replay(engine: Any, encoder: Any, case: Case) -> Result:
+def replay(engine: Any, encoder: Any, case: Case, clock: Clock) -> Result:
     """Compiles to the first mask, then fills the mask and accepts the token for every token of every text."""
-    clock = time.perf_counter_ns
     start = clock()
     try:
         getattr(engine, f"compile_{case['kind']}")(case["grammar"])
@@ -40,7 +44,7 @@ def replay(engine: Any, encoder: Any, case: Case) -> Result:
     for number, (text, valid) in enumerate(case["texts"]):
         times: list[int] = []
         try:
-            fits = follow(engine, encoder.encode(text, disallowed_special=()), times)
+            fits = follow(engine, encoder.encode(text, disallowed_special=()), times, clock)
         except Exception as error:
             result["wrong"].append(f"text {number}: {type(error).__name__}: {error}"[:200])
             continue
@@ -51,9 +55,8 @@ def replay(engine: Any, encoder: Any, case: Case) -> Result:
     return result
 
 
-def follow(engine: Any, tokens: list[int], times: list[int]) -> bool:
+def follow(engine: Any, tokens: list[int], times: list[int], clock: Clock) -> bool:
     """Steps through a text; whether all of it fits, its end included."""
-    clock = time.perf_counter_ns
     engine.reset()
     for token in tokens:
         start = clock()
@@ -66,8 +69,9 @@ def follow(engine: Any, tokens: list[int], times: list[int]) -> bool:
     return bool(engine.may_end())
 
 
-def serve(name: str, fresh: bool) -> None:
+def serve(name: str, fresh: bool, cpu_time: bool) -> None:
     """A worker's life."""
+    clock = time.process_time_ns if cpu_time else time.perf_counter_ns
     # What an engine prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -77,15 +81,15 @@ def serve(name: str, fresh: bool) -> None:
     for line in sys.stdin:
         if fresh:
             engine.fresh()
-        result = replay(engine, encoder, json.loads(line))
+        result = replay(engine, encoder, json.loads(line), clock)
         print(json.dumps({**result, "memory": memory_mib()}), file=answers)
 
 
 class Worker:
     """A process with one engine."""
 
-    def __init__(self, name: str, fresh: bool = False) -> None:
-        self.command = [sys.executable, __file__, name] + ["fresh"] * fresh
+    def __init__(self, name: str, fresh: bool, cpu_time: bool) -> None:
+        self.command = [sys.executable, __file__, name] + ["fresh"] * fresh + ["cpu-time"] * cpu_time
         self.start()
 
     def start(self) -> None:
@@ -125,9 +129,11 @@ class Worker:
         self.process.wait()
 
 
-def run(engines: dict[str, tuple[str, bool]], cases: list[Case], timeout: float) -> dict[str, list[Result]]:
+def run(
+    engines: dict[str, tuple[str, bool]], cases: list[Case], timeout: float, cpu_time: bool
+) -> dict[str, list[Result]]:
     """All cases by all engines in turn; for each column an engine's name, and whether it is fresh."""
-    workers = {column: Worker(name, fresh) for column, (name, fresh) in engines.items()}
+    workers = {column: Worker(name, fresh, cpu_time) for column, (name, fresh) in engines.items()}
     results: dict[str, list[Result]] = {column: [] for column in engines}
     begin = time.perf_counter()
     for number, case in enumerate(cases, 1):
@@ -161,4 +167,4 @@ def cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], "fresh" in sys.argv[2:])
+    serve(sys.argv[1], "fresh" in sys.argv[2:], "cpu-time" in sys.argv[2:])
