@@ -2,7 +2,7 @@
 
 Each engine has one object a process, with its caches on, as a server would have it, and one thread.
 `compile_*` makes a grammar, `reset` starts a text, and `fill`, `allows` and `accept` are the steps that are
-timed. What an engine cannot express raises.
+timed. What an engine cannot express raises. `compile_text` takes a grammar in the engine's own dialect.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Bytewright:
     def compile_schema(self, schema: Any) -> None:
         self.compiled = self.compiler.compile_json_schema(json.dumps(schema))
 
-    def compile_ebnf(self, text: str) -> None:
+    def compile_text(self, text: str) -> None:
         self.compiled = self.compiler.compile_grammar(self.package.Grammar.from_ebnf(text))
 
     def reset(self) -> None:
@@ -103,7 +103,7 @@ class Bytewright:
 
 
 class XGrammar(Bytewright):
-    """xgrammar, whose API this package's follows; it reads the same EBNF."""
+    """xgrammar, whose API this package's follows."""
 
     def __init__(self, encoder: Any, vocabulary: list[bytes], end: int, special: list[int]) -> None:
         import xgrammar
@@ -122,13 +122,6 @@ class XGrammar(Bytewright):
 
     def notes(self) -> dict[str, object]:
         return {}
-
-
-def lark(text: str) -> str:
-    """EBNF as llguidance's own converter turns it into Lark: both Lark engines get the same text."""
-    from llguidance.gbnf_to_lark import gbnf_to_lark
-
-    return str(gbnf_to_lark(text))
 
 
 class LLGuidance(Bytewright):
@@ -154,8 +147,8 @@ class LLGuidance(Bytewright):
     def compile_schema(self, schema: Any) -> None:
         self._compile(self.package.LLMatcher.grammar_from_json_schema(json.dumps(schema)))
 
-    def compile_ebnf(self, text: str) -> None:
-        self._compile(self.package.LLMatcher.grammar_from_lark(lark(text)))
+    def compile_text(self, text: str) -> None:
+        self._compile(self.package.LLMatcher.grammar_from_lark(text))
 
     def _compile(self, grammar: Any) -> None:
         self.first = self.package.LLMatcher(self.tokenizer, grammar)
@@ -199,8 +192,8 @@ class GLRMask(Bytewright):
     def compile_schema(self, schema: Any) -> None:
         self.compiled = self.package.Grammar.from_json_schema(schema).compile(self.vocabulary)
 
-    def compile_ebnf(self, text: str) -> None:
-        self.compiled = self.package.Grammar.from_lark(lark(text)).compile(self.vocabulary)
+    def compile_text(self, text: str) -> None:
+        self.compiled = self.package.Grammar.from_lark(text).compile(self.vocabulary)
 
     def reset(self) -> None:
         self.matcher = self.compiled.start()

@@ -2,9 +2,9 @@
 
     python benches/ready_grammars.py [--grammars sql json ...] [--engines ...]
 
-xgrammar reads the EBNF as it stands. llguidance and glrmask get Lark, made by llguidance's own converter.
-What an engine refuses to compile is listed with its reason, and how many of the samples it takes and should
-not, or the other way round, stands in a table of its own: a time over other texts says little.
+Each engine gets the grammar in its own dialect (`dialects.py`). What an engine refuses to compile is listed
+with its reason, and how many of the samples it takes and should not, or the other way round, stands in a
+table of its own: a time over other texts says little.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import json
 import statistics
 from pathlib import Path
 
+from dialects import gbnf, lark, plain_lark
 from engines import ENGINES, installed
 from workers import Case, Result, at, run, show
+
+import bytewright as bw
 
 GRAMMARS = Path(__file__).resolve().parent.parent / "grammars"
 
@@ -30,8 +33,14 @@ def case(name: str) -> Case:
     """What the workers are asked."""
     texts = [(text, True) for text in samples(name, "accept")]
     texts += [(text, False) for text in samples(name, "reject")]
-    source = (GRAMMARS / f"{name}.ebnf").read_text(encoding="utf-8")
-    return {"kind": "ebnf", "grammar": source, "texts": texts}
+    grammar = bw.Grammar.builtin(name)
+    dialects = {
+        "bytewright": (GRAMMARS / f"{name}.ebnf").read_text(encoding="utf-8"),
+        "xgrammar": gbnf(grammar),
+        "llguidance": lark(grammar),
+        "glrmask": plain_lark(grammar),
+    }
+    return {"kind": "text", "grammar": dialects, "texts": texts}
 
 
 def cells(result: Result) -> list[object]:
