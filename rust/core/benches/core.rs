@@ -3,12 +3,15 @@
 //! Vocabularies come from a seeded generator (`support/vocabulary.rs`). With `BYTEWRIGHT_VOCABULARY=FILE` (what
 //! `TokenizerInfo.serialize_json` or `TokenizerInfo.save` wrote) the steps run over that one; the scaling stays synthetic.
 
+#[path = "support/clock.rs"]
+mod clock;
 mod support;
 
 use bytewright::json_schema::JsonSchemaOptions;
 use bytewright::{
     Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary, VocabularyOptions,
 };
+use clock::ThreadTime;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::path::Path;
@@ -46,7 +49,7 @@ fn schema(text: &str) -> Grammar {
 }
 
 /// Fills a mask again that was filled before, and takes the tokens that follow.
-fn steps(c: &mut Criterion) {
+fn steps(c: &mut Criterion<ThreadTime>) {
     let vocabulary = vocabulary();
     let compiler = compiler(&vocabulary);
     compiler.prepare().unwrap();
@@ -93,7 +96,7 @@ fn steps(c: &mut Criterion) {
 }
 
 /// From a grammar to its first mask.
-fn compile(c: &mut Criterion) {
+fn compile(c: &mut Criterion<ThreadTime>) {
     let vocabulary = vocabulary();
     let compiler = compiler(&vocabulary);
     compiler.prepare().unwrap();
@@ -112,7 +115,7 @@ fn compile(c: &mut Criterion) {
 }
 
 /// What grows with the vocabulary.
-fn sizes(c: &mut Criterion) {
+fn sizes(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("vocabulary");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
     for size in SIZES {
@@ -141,5 +144,9 @@ fn sizes(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, steps, compile, sizes);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(ThreadTime);
+    targets = steps, compile, sizes
+}
 criterion_main!(benches);
