@@ -211,3 +211,37 @@ fn main() -> Outcome {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vocabulary_is_the_same_each_time_and_spells_the_texts() {
+        let tokens = synthetic_tokens(VOCAB_SIZE);
+        assert_eq!(tokens, synthetic_tokens(VOCAB_SIZE));
+        let different: std::collections::HashSet<&Vec<u8>> = tokens.iter().collect();
+        assert_eq!((tokens.len(), different.len()), (VOCAB_SIZE, VOCAB_SIZE));
+        let setting = Setting::new().unwrap();
+        let texts = texts::SCHEMAS.iter().map(|case| case.text.to_owned());
+        let others = [texts::json(3000), texts::nested(10), texts::letters(50), texts::SQL_TEXT.to_owned()];
+        for text in texts.chain(others) {
+            let ids = setting.encode(&text);
+            let spelt: Vec<u8> =
+                ids.iter().flat_map(|&id| setting.vocabulary.token_bytes(id)).copied().collect();
+            assert_eq!(spelt, text.as_bytes());
+            assert!(ids.len() < text.len() * 9 / 10 || text.starts_with('('), "{text}");
+        }
+    }
+
+    #[test]
+    fn scenarios_have_names_of_their_own_and_run() {
+        let all = scenarios();
+        let names: std::collections::HashSet<&String> = all.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), all.len());
+        for (name, run) in all.iter().filter(|(name, _)| name.starts_with("schema-") || name == "json/again")
+        {
+            run().unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+}
