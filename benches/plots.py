@@ -12,7 +12,7 @@ from pathlib import Path
 
 COLORS = {"bytewright": "#0060c0", "llguidance": "#d07000", "glrmask": "#208040", "xgrammar": "#a03080"}
 # Points a curve has at most: more cannot be seen.
-POINTS = 400
+POINTS = 150
 
 
 def curve(values: list[float]) -> tuple[list[float], list[float]]:
@@ -32,6 +32,7 @@ def main() -> None:
     matplotlib.use("svg")
     # The same file for the same data.
     matplotlib.rcParams["svg.hashsalt"] = "bytewright"
+    matplotlib.rcParams["svg.fonttype"] = "none"
     import matplotlib.pyplot as plt
 
     parser = argparse.ArgumentParser(
