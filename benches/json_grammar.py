@@ -83,13 +83,13 @@ def documents(count: int) -> list[str]:
     return out
 
 
-def worker(name: str, count: int) -> dict[str, object]:
+def worker(name: str, count: int, cpu_time: bool) -> dict[str, object]:
     """Runs one engine over all documents."""
     encoder, vocabulary, end, special = llama3()
     texts = documents(count)
     tokens = [encoder.encode(text, disallowed_special=()) for text in texts]
     before = memory_mib()
-    clock = time.perf_counter_ns
+    clock = time.process_time_ns if cpu_time else time.perf_counter_ns
     begin = clock()
     engine = ENGINES[name](encoder, vocabulary, end, special)
     loaded = clock()
@@ -122,7 +122,7 @@ def worker(name: str, count: int) -> dict[str, object]:
         "memory added, MiB": memory_mib() - before,
         "tokens": len(samples),
         "documents refused": refused,
-        **engine.notes(),
+        **engine.notes(clock),
     }
 
 
@@ -133,15 +133,17 @@ def main() -> None:
     )
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--cpu-time", action="store_true", help="processor time instead of the clock's")
     parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        print("RESULT" + json.dumps(worker(args.worker, args.documents)))
+        print("RESULT" + json.dumps(worker(args.worker, args.documents, args.cpu_time)))
         return
     results: dict[str, dict[str, object]] = {}
     for name in installed(args.engines):
         print(f"running {name} ...", file=sys.stderr)
         command = [sys.executable, __file__, "--worker", name, "--documents", str(args.documents)]
+        command += ["--cpu-time"] * args.cpu_time
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
         if lines:
