@@ -3,6 +3,8 @@
 //! Vocabularies come from a seeded generator (`support/vocabulary.rs`). With `BYTEWRIGHT_VOCABULARY=FILE` (what
 //! `TokenizerInfo.serialize_json` or `TokenizerInfo.save` wrote) the steps run over that one; the scaling stays synthetic.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run has nobody to tell but who started it")]
+
 #[path = "support/clock.rs"]
 mod clock;
 mod support;
