@@ -230,7 +230,6 @@ mod tests {
             let spelt: Vec<u8> =
                 ids.iter().flat_map(|&id| setting.vocabulary.token_bytes(id)).copied().collect();
             assert_eq!(spelt, text.as_bytes());
-            assert!(ids.len() < text.len() * 9 / 10 || text.starts_with('('), "{text}");
         }
     }
 
