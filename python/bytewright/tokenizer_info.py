@@ -21,7 +21,8 @@ class TokenizerInfo(_core.TokenizerInfo):
     """A tokenizer's vocabulary: the raw bytes of each token, and which ids are not text.
 
     Immutable; equal when all of it is equal. Grammars are compiled for one `TokenizerInfo`, so make it once
-    and share it.
+    and share it. `save(path)` writes a file that `load(path)` reads in a fraction of the time, and without
+    the library that the tokenizer came from.
 
     Args:
         encoded_vocab: `encoded_vocab[i]` is the raw bytes of token `i`. Duplicates are fine; `b""` never

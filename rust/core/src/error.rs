@@ -218,9 +218,28 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A file that cannot be read or written.
+    #[error("{path} cannot be {done}: {reason}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What was tried: "read" or "written".
+        done: &'static str,
+        /// The operating system's answer, as a kind and in words.
+        kind: std::io::ErrorKind,
+        /// See `kind`.
+        reason: String,
+    },
     /// An argument that makes no sense where no more special error fits.
     #[error("invalid argument: {0}")]
     InvalidArgument(String),
+}
+
+impl Error {
+    pub(crate) fn file(path: &std::path::Path, done: &'static str, error: &std::io::Error) -> Self {
+        let (path, kind, reason) = (path.display().to_string(), error.kind(), error.to_string());
+        Self::File { path, done, kind, reason }
+    }
 }
 
 fn hint_suffix(hint: &str) -> String {

@@ -179,3 +179,47 @@ proptest! {
         check(&trees, tokens, &choices, heavy)?;
     }
 }
+
+/// Memory after each quarter of a text that is followed byte by byte, masks included.
+fn memory_by_quarter(source: &str, text: &str) -> Vec<usize> {
+    let tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
+    let vocabulary = Arc::new(Vocabulary::new(&tokens, VocabularyOptions::default()).unwrap());
+    let grammar = crate::frontend::ebnf::parse(source, &Default::default()).unwrap();
+    let compiled = Compiler::new(vocabulary, CompilerOptions::default()).compile(&grammar).unwrap();
+    let mut matcher = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).unwrap();
+    let mut row = [0; 8];
+    let mut step = |byte: &u8| {
+        matcher.fill_next_token_bitmask(&mut row).unwrap();
+        assert!(matcher.accept_bytes(&[*byte]).unwrap());
+    };
+    let quarters = text.as_bytes().chunks(text.len().div_ceil(4));
+    quarters
+        .map(|quarter| {
+            quarter.iter().for_each(&mut step);
+            compiled.memory_size_bytes()
+        })
+        .collect()
+}
+
+/// Long lists, deep nesting and texts with many trees: a byte late in the text takes no more memory than an early one.
+#[test]
+fn memory_does_not_grow_faster_than_the_text() {
+    let arithmetic = r#"root ::= sum
+        sum ::= product | sum [+-] product
+        product ::= factor | product [*/] factor
+        factor ::= [0-9]+ | "(" sum ")""#;
+    let nested = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
+    for (source, text) in [
+        (r#"root ::= "a" root | "b""#, "a".repeat(20_000)),
+        (r#"root ::= root "a" | "b""#, "b".to_owned() + &"a".repeat(20_000)),
+        (arithmetic, nested),
+        (arithmetic, "1+2*(3)-".repeat(1500)),
+        (r#"root ::= root root | "a" | "b""#, "ab".repeat(300)),
+        (r#"root ::= root "+" root | "(" root ")" | [0-9]"#, "1+(2)+".repeat(100)),
+    ] {
+        let memory = memory_by_quarter(source, &text);
+        let (early, late) = (memory[1], memory[3]);
+        assert!(late < early * 5 / 2, "{source}: {memory:?} bytes after each quarter");
+        assert!(late < 100_000 + text.len() * 1500, "{source}: {memory:?} bytes after each quarter");
+    }
+}

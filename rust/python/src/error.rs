@@ -42,6 +42,10 @@ pub(crate) fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyA
 }
 
 fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    if let Error::File { kind, .. } = error {
+        // `FileNotFoundError` and so on: what Python's own functions raise for files.
+        return Ok(std::io::Error::new(*kind, error.to_string()).into());
+    }
     let located = PyDict::new(py);
     if let Some(location) = location(error) {
         located.set_item(intern!(py, "line"), location.line)?;

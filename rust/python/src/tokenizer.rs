@@ -1,12 +1,13 @@
 //! `TokenizerInfo`: a vocabulary, as Python holds it.
 
 use crate::convert::optional_count;
-use crate::error::{Raise, to_py_err};
+use crate::error::Raise;
 use bytewright::{Error, Vocabulary, VocabularyOptions};
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple, PyType};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The base of `bytewright.TokenizerInfo`, which documents it and adds the ways to make one.
@@ -140,9 +141,18 @@ impl TokenizerInfo {
     #[classmethod]
     fn deserialize_json<'py>(cls: &Bound<'py, PyType>, json: &str) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let vocabulary = py.detach(|| Vocabulary::deserialize_json(json)).map_err(to_py_err)?;
-        let made = Bound::new(py, Self { vocabulary: Arc::new(vocabulary) })?;
-        if cls.is(py.get_type::<Self>()) { Ok(made.into_any()) } else { cls.call1((made,)) }
+        made(cls, py.detach(|| Vocabulary::deserialize_json(json)).raise()?)
+    }
+
+    /// Writes the vocabulary to a file that `load` reads in milliseconds. Raises `OSError`.
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        py.detach(|| self.vocabulary.save(&path)).raise()
+    }
+
+    /// Reads what `save` wrote. Raises `OSError` when it cannot be read, `DeserializeError` for any other file.
+    #[classmethod]
+    fn load<'py>(cls: &Bound<'py, PyType>, path: PathBuf) -> PyResult<Bound<'py, PyAny>> {
+        made(cls, cls.py().detach(|| Vocabulary::load(&path)).raise()?)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
@@ -163,6 +173,13 @@ impl TokenizerInfo {
         let v = &self.vocabulary;
         format!("TokenizerInfo(vocab_size={}, stop_token_ids={:?})", v.vocab_size(), v.stop_token_ids())
     }
+}
+
+/// A vocabulary as an object of `cls`.
+fn made<'py>(cls: &Bound<'py, PyType>, vocabulary: Vocabulary) -> PyResult<Bound<'py, PyAny>> {
+    let py = cls.py();
+    let made = Bound::new(py, TokenizerInfo { vocabulary: Arc::new(vocabulary) })?;
+    if cls.is(py.get_type::<TokenizerInfo>()) { Ok(made.into_any()) } else { cls.call1((made,)) }
 }
 
 /// Whether two vocabularies are the same, compared whole.

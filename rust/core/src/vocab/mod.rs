@@ -5,6 +5,7 @@
 //! are never allowed by the text of a grammar.
 
 mod bitmask;
+mod saved;
 mod summary;
 mod trie;
 
@@ -84,15 +85,9 @@ impl Vocabulary {
         let stop_token_ids = normalise(options.stop_token_ids)?;
         let special_token_ids = normalise(options.special_token_ids)?;
 
-        let mut text = Bitmask::new(vocab_size);
-        for (id, token) in tokens.iter().enumerate() {
-            if !token.as_ref().is_empty() {
-                text.insert(id as u32);
-            }
-        }
-        for &id in stop_token_ids.iter().chain(&special_token_ids) {
-            text.remove(id);
-        }
+        let options = VocabularyOptions { vocab_size: None, stop_token_ids, special_token_ids };
+        let token = |id: u32| tokens[id as usize].as_ref();
+        let text = text_tokens(tokens.len() as u32, token, vocab_size, &options);
         let mut bytes = Vec::with_capacity(tokens.iter().map(|t| t.as_ref().len()).sum());
         let mut offsets = Vec::with_capacity(tokens.len() + 1);
         offsets.push(0);
@@ -100,20 +95,26 @@ impl Vocabulary {
             bytes.extend_from_slice(token.as_ref());
             offsets.push(bytes.len() as u32);
         }
-        let entries = text.iter().map(|id| (tokens[id as usize].as_ref(), id)).collect();
-        let trie = ByteTrie::new(entries).with_summaries();
-        let mut vocabulary = Self {
-            bytes,
-            offsets,
-            vocab_size,
-            stop_token_ids,
-            special_token_ids,
-            text,
-            trie,
-            fingerprint: String::new(),
-        };
+        let trie = ByteTrie::new(text.iter().map(|id| (token(id), id)).collect());
+        Ok(Self::assemble(bytes, offsets, vocab_size, options, text, trie))
+    }
+
+    /// The vocabulary of parts that fit one another; the ids in `options` are ascending.
+    fn assemble(
+        bytes: Vec<u8>,
+        offsets: Vec<u32>,
+        vocab_size: usize,
+        options: VocabularyOptions,
+        text: Bitmask,
+        trie: ByteTrie,
+    ) -> Self {
+        let VocabularyOptions { stop_token_ids, special_token_ids, .. } = options;
+        let trie = trie.with_summaries();
+        let fingerprint = String::new();
+        let mut vocabulary =
+            Self { bytes, offsets, vocab_size, stop_token_ids, special_token_ids, text, trie, fingerprint };
         vocabulary.fingerprint = vocabulary.compute_fingerprint();
-        Ok(vocabulary)
+        vocabulary
     }
 
     /// Number of token ids, padding included.
@@ -250,6 +251,19 @@ impl Vocabulary {
         hash.write(&self.bytes);
         format!("{:032x}", hash.0)
     }
+}
+
+/// The ids that match as text (see the module's invariant) among the first `tokens`.
+fn text_tokens<'a>(
+    tokens: u32,
+    token: impl Fn(u32) -> &'a [u8],
+    vocab_size: usize,
+    options: &VocabularyOptions,
+) -> Bitmask {
+    let mut text = Bitmask::new(vocab_size);
+    (0..tokens).filter(|&id| !token(id).is_empty()).for_each(|id| text.insert(id));
+    options.stop_token_ids.iter().chain(&options.special_token_ids).for_each(|&id| text.remove(id));
+    text
 }
 
 fn check_sizes<T: AsRef<[u8]>>(tokens: &[T], vocab_size: usize) -> Result<()> {

@@ -30,37 +30,22 @@ pub(super) struct Summaries {
 impl Summaries {
     pub(super) fn new(nodes: &[TrieNode]) -> Self {
         let decoders = decoders(nodes);
-        let mut all: Vec<Summary> = decoders
-            .iter()
-            .map(|&state| Summary { ascii: 0, has_other: false, is_text: state.is_some() })
-            .collect();
         let (mut numbers, mut summaries) = (vec![0; nodes.len()], Vec::new());
-        let mut parents: Vec<usize> = vec![0; nodes.len()];
-        for at in 0..nodes.len() - 1 {
-            let mut child = at + 1;
-            while child < nodes[at].end as usize {
-                parents[child] = at;
-                child = nodes[child].end as usize;
-            }
-        }
+        // From the last node to the first, children come before their parent: what they add up to waits at their depth.
+        let nothing = Summary { ascii: 0, has_other: false, is_text: true };
+        let mut waiting = vec![nothing; nodes.iter().map(|n| usize::from(n.depth)).max().unwrap_or(0) + 2];
         for at in (0..nodes.len() - 1).rev() {
-            let Summary { mut ascii, mut has_other, is_text } = all[at];
-            if nodes[at].end as usize - at > SUMMARY_NODES {
-                let is_text = is_text && decoders[at] == Some(Utf8::Boundary);
-                summaries.push(Summary { ascii, has_other, is_text });
+            let TrieNode { depth, byte, end, .. } = nodes[at];
+            let below = std::mem::replace(&mut waiting[usize::from(depth) + 1], nothing);
+            if end as usize - at > SUMMARY_NODES {
+                let is_text = below.is_text && decoders[at] == Some(Utf8::Boundary);
+                summaries.push(Summary { is_text, ..below });
                 numbers[at] = summaries.len() as u32;
             }
-            if at == 0 {
-                break;
-            }
-            match nodes[at].byte {
-                byte @ 0..=0x7F => ascii |= 1 << byte,
-                _ => has_other = true,
-            }
-            let above = &mut all[parents[at]];
-            above.ascii |= ascii;
-            above.has_other |= has_other;
-            above.is_text &= is_text;
+            let beside = &mut waiting[usize::from(depth)];
+            beside.ascii |= below.ascii | if byte.is_ascii() { 1 << byte } else { 0 };
+            beside.has_other |= below.has_other || !byte.is_ascii();
+            beside.is_text &= below.is_text && decoders[at].is_some();
         }
         Self { numbers: numbers.into(), summaries: summaries.into() }
     }

@@ -46,11 +46,29 @@ impl ByteTrie {
     /// Builds the trie; texts must not be empty nor longer than `u16::MAX`.
     pub(crate) fn new(mut entries: Vec<(&[u8], u32)>) -> Self {
         entries.sort_unstable();
+        Self::build(&entries).0
+    }
+
+    /// Builds the trie of pairs that are sorted already, each of them once; `None` if they are not.
+    pub(crate) fn from_sorted(entries: &[(&[u8], u32)]) -> Option<Self> {
+        let (trie, is_sorted) = Self::build(entries);
+        is_sorted.then_some(trie)
+    }
+
+    /// The trie of sorted pairs, and whether they are.
+    fn build(entries: &[(&[u8], u32)]) -> (Self, bool) {
+        let mut is_sorted = true;
         let mut nodes = vec![TrieNode { end: 0, first_token: 0, first_child: 0, depth: 0, byte: 0 }];
         let mut path = vec![0usize]; // open nodes from the root to the last node
         let mut previous: &[u8] = &[];
-        for (position, &(text, _)) in entries.iter().enumerate() {
+        for (position, &(text, id)) in entries.iter().enumerate() {
             let shared = previous.iter().zip(text).take_while(|(a, b)| a == b).count();
+            let before = position.checked_sub(1).map(|before| entries[before].1);
+            is_sorted &= match (previous.get(shared), text.get(shared)) {
+                (Some(a), Some(b)) => a < b,
+                (None, None) => before.is_none_or(|before| before < id),
+                (a, _) => a.is_none(),
+            };
             for closed in path.drain(shared + 1..) {
                 nodes[closed].end = nodes.len() as u32;
             }
@@ -69,10 +87,11 @@ impl ByteTrie {
         nodes.push(TrieNode { end: end + 1, first_token, first_child: 0, depth: 0, byte: 0 });
         let (child_bytes, child_nodes) = list_children(&mut nodes);
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
-        let order = entries.into_iter().map(|(_, id)| id).collect();
+        let order = entries.iter().map(|&(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let summaries = Summaries::default();
-        Self { nodes: nodes.into(), order, child_bytes, child_nodes, max_depth, serial, summaries }
+        let nodes = nodes.into();
+        (Self { nodes, order, child_bytes, child_nodes, max_depth, serial, summaries }, is_sorted)
     }
 
     /// Adds the summaries of the larger nodes: worth it for a trie that is walked often.
