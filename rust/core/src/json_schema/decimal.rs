@@ -47,6 +47,26 @@ impl Decimal {
         (value.exponent.abs() <= MAX_EXPONENT).then_some(value)
     }
 
+    /// Whether a text that begins a JSON number may go on to spell this one: whatever the exponent will be, its digits are the
+    /// mantissa's, and then zeros.
+    pub(crate) fn may_begin_with(&self, text: &[u8]) -> bool {
+        let (sign, text) = match text.split_first() {
+            Some((b'-', rest)) => (Sign::Minus, rest),
+            _ => (Sign::Plus, text),
+        };
+        let digits = text.iter().take_while(|b| !matches!(b, b'e' | b'E')).filter(|b| b.is_ascii_digit());
+        let mut read = digits.skip_while(|&&digit| digit == b'0').peekable();
+        if read.peek().is_none() {
+            // Zero has any sign.
+            return self.is_zero() || self.mantissa.sign() == sign;
+        }
+        let wanted = self.mantissa.magnitude().to_string();
+        let zeros = std::iter::repeat(&b'0');
+        !self.is_zero()
+            && self.mantissa.sign() == sign
+            && read.zip(wanted.as_bytes().iter().chain(zeros)).all(|(read, wanted)| read == wanted)
+    }
+
     /// Whether it is less than zero.
     pub fn is_negative(&self) -> bool {
         self.mantissa.sign() == Sign::Minus
@@ -144,6 +164,22 @@ mod tests {
 
     fn d(text: &str) -> Decimal {
         Decimal::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_digits_of_a_text_say_what_it_may_become() {
+        let may = |value: &str, text: &str| Decimal::parse(value).unwrap().may_begin_with(text.as_bytes());
+        assert!(
+            may("12", "1")
+                && may("12", "12.0")
+                && may("12", "0.01")
+                && may("1200", "12e")
+                && may("12", "120")
+        );
+        assert!(
+            !may("12", "13") && !may("12", "-1") && !may("12", "121") && may("-12", "-") && !may("-12", "1")
+        );
+        assert!(may("0", "-0") && may("0", "0.00") && !may("0", "1") && may("5", "0") && !may("5", "-0"));
     }
 
     #[test]
