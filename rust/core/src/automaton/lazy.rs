@@ -319,6 +319,10 @@ impl LazyPart {
         }
     }
 
+    pub(super) fn has_machine(&self) -> bool {
+        self.machine.is_some()
+    }
+
     pub(super) fn num_states(&self) -> usize {
         self.states.count()
     }

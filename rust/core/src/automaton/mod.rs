@@ -121,7 +121,14 @@ impl Pda {
         self.states.get(id.index()).unwrap_or_else(|| self.lazy.state(id))
     }
 
+    /// Whether a machine makes some of the states.
+    #[inline]
+    pub(crate) fn has_machine(&self) -> bool {
+        self.lazy.has_machine()
+    }
+
     /// Whether a machine makes the state.
+    #[inline]
     pub(crate) fn is_made_late(&self, id: StateId) -> bool {
         self.is_lazy(id)
     }

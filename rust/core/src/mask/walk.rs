@@ -134,7 +134,7 @@ impl Walk<'_> {
         node: usize,
         level: Level,
     ) -> Result<(Level, bool)> {
-        if course.trie.children(node).is_empty() {
+        if !self.context.pda.has_machine() || course.trie.children(node).is_empty() {
             return Ok((level, false));
         }
         let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();

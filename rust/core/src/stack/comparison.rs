@@ -102,7 +102,7 @@ impl Comparison {
         let is_space = is_space(byte);
         let Some(part) = self.0.last_mut() else { return Step::Again };
         match part {
-            &mut Part::Start(value) => return self.start(values, value, byte),
+            &mut Part::Start(value) => self.start(values, value, byte),
             Part::Word(value, at) => Step::Fit(word(values.get(*value).word(), at, byte)),
             Part::Number(value, read) => {
                 if byte.is_ascii_digit() || b"+-.eE".contains(&byte) {

@@ -11,6 +11,9 @@ impl Count {
     /// there ([`crate::automaton::Progresses`]), doubled, so that neighbours are not joined.
     #[inline]
     pub(crate) fn enter(self, pda: &Pda, state: StateId) -> Option<Self> {
+        if !pda.is_made_late(state) {
+            return Some(self);
+        }
         let progress = self.progress();
         let after = pda.enter(state, progress)?;
         if after == progress {

@@ -110,7 +110,9 @@ impl Arena {
         if above.to - above.from == 1
             && let Some(only) = only_move(pda, front.configs[above.from as usize], byte)
         {
-            front.configs.extend(only);
+            if let Some(next) = only {
+                front.configs.push(next);
+            }
             let flags = SetFlags { recheck: above.flags.recheck, ..SetFlags::default() };
             return Level { from: above.to, to: front.configs.len() as u32, flags };
         }

@@ -8,6 +8,9 @@ use crate::json_schema::spell::{self, Spell, Targets};
 use crate::regular::{CodeSet, TermId};
 use std::sync::Arc;
 
+/// A state inside a name: the language of its rest, and the declared names it may still become.
+type NameSpell = Spell<(TermId, Option<Branch>)>;
+
 /// Lengths up to here are told apart by states, without a counter.
 const SMALL_LENGTH: u32 = 2;
 
@@ -117,7 +120,7 @@ impl JsonMachine {
         plan: Option<u32>,
         (term, branch): (TermId, Option<Branch>),
         children: Vec<(char, Branch)>,
-    ) -> Result<Vec<(u8, u8, Spell<(TermId, Option<Branch>)>)>> {
+    ) -> Result<Vec<(u8, u8, NameSpell)>> {
         let mut out = Vec::new();
         let mut children = children.into_iter().peekable();
         for &(lo, hi, to) in self.plain_edges(term)?.iter() {
