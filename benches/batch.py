@@ -4,7 +4,8 @@
 
 All sequences go through texts of their own, token by token. What is timed is filling the masks of a step;
 the table has the average step. "One grammar" is a batch whose sequences all follow one grammar; "own
-grammars" has a schema for each sequence. "Again" goes through the same texts a second time.
+grammars" has a schema for each sequence. "Again" goes through the same texts a second time. A batch on
+several threads has as many sessions.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ import bytewright as bw
 Fill = Callable[[list[bw.GrammarMatcher]], object]
 
 
-def replay(info: bw.TokenizerInfo, texts: list[list[int]], own: bool, fill: Fill) -> list[float]:
+def replay(
+    info: bw.TokenizerInfo, texts: list[list[int]], own: bool, fill: Fill, sessions: int
+) -> list[float]:
     """The average time of a step's masks, microseconds: the first time and the second."""
-    compiler = bw.GrammarCompiler(info)
+    compiler = bw.GrammarCompiler(info, sessions=sessions)
     grammars = [
         compiler.compile_json_schema(json.dumps({"title": str(number * own), "type": "object"}))
         for number in range(len(texts))
@@ -65,14 +68,18 @@ def main() -> None:
         for row, matcher in enumerate(matchers):
             matcher.fill_next_token_bitmask(mask, row)
 
-    fills: dict[str, Fill] = {"single fills, µs": single}
+    fills: dict[str, tuple[Fill, int]] = {"single fills, µs": (single, 1)}
     for threads in args.threads:
         batch = bw.BatchGrammarMatcher(max_threads=threads)
         name = f"batch, {threads} thread{'s' * (threads > 1)}, µs"
-        fills[name] = lambda matchers, batch=batch: batch.batch_fill_next_token_bitmask(matchers, mask)
+
+        def fill(matchers: list[bw.GrammarMatcher], batch: bw.BatchGrammarMatcher = batch) -> None:
+            batch.batch_fill_next_token_bitmask(matchers, mask)
+
+        fills[name] = (fill, threads)
     rows: dict[str, list[object]] = {
-        name: [*replay(info, tokens, False, fill), *replay(info, tokens, True, fill)]
-        for name, fill in fills.items()
+        name: [*replay(info, tokens, False, fill, sessions), *replay(info, tokens, True, fill, sessions)]
+        for name, (fill, sessions) in fills.items()
     }
     columns = ["one grammar", "again", "own grammars", "again"]
     show(rows, columns, f"{len(texts)} sequences, {min(map(len, tokens))} steps")

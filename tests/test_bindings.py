@@ -430,6 +430,23 @@ def test_batches_fill_what_single_calls_fill(threads: Any) -> None:
     assert not mask[:19].any()
 
 
+@pytest.mark.parametrize("sessions", [1, 2, 5])
+def test_matchers_of_one_grammar_fill_alike_in_any_session(sessions: int) -> None:
+    compiler = bw.GrammarCompiler(AB.tokenizer_info, sessions=sessions)
+    grammar = compiler.compile_grammar(AB.grammar)
+    matchers = [bw.GrammarMatcher(grammar) for _ in range(32)]
+    forks = [matcher.fork() for matcher in matchers]
+    for number, matcher in enumerate(matchers):
+        assert matcher.accept_string("ab" * (number // 2))
+    mask, single = np.zeros((64, 2), np.int32), np.zeros((64, 2), np.int32)
+    bw.BatchGrammarMatcher(3).batch_fill_next_token_bitmask(matchers + forks, mask)
+    for row, matcher in enumerate(matchers + forks):
+        matcher.fill_next_token_bitmask(single, row)
+    assert mask.tolist() == single.tolist()
+    with pytest.raises(errors.InvalidArgumentError, match="sessions"):
+        bw.GrammarCompiler(AB.tokenizer_info, sessions=0)
+
+
 def test_batches_check_their_arguments() -> None:
     batch, mask = bw.BatchGrammarMatcher(2), np.zeros((2, 2), np.int32)
     two = [bw.GrammarMatcher(AB), bw.GrammarMatcher(AB)]

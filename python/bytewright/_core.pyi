@@ -136,6 +136,7 @@ class GrammarCompiler:
         cache_limit_bytes: int = -1,
         time_limit: float | None = None,
         state_limit: int | None = None,
+        sessions: int = 1,
     ) -> Self: ...
     @property
     def tokenizer_info(self) -> TokenizerInfo: ...

@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Default of [`CompilerOptions::state_limit`].
@@ -58,6 +59,9 @@ pub struct CompilerOptions {
     pub cache_limit_bytes: usize,
     /// Most memory for the stacks of one grammar's matchers, bytes, approximately.
     pub matcher_memory_limit: usize,
+    /// The matchers of a grammar are dealt out in turn over so many sessions, each with stacks and finished masks of its own, so that
+    /// as many threads can make masks at once. At least one.
+    pub sessions: usize,
 }
 
 impl Default for CompilerOptions {
@@ -68,6 +72,7 @@ impl Default for CompilerOptions {
             cache_enabled: true,
             cache_limit_bytes: DEFAULT_CACHE_LIMIT_BYTES,
             matcher_memory_limit: DEFAULT_MATCHER_MEMORY_LIMIT,
+            sessions: 1,
         }
     }
 }
@@ -279,7 +284,10 @@ pub struct CompiledGrammar {
     vocabulary: Arc<Vocabulary>,
     store: Arc<SplitStore>,
     masks: GrammarMasks,
-    session: RwLock<Arc<Mutex<Session>>>,
+    /// Never none.
+    sessions: Box<[RwLock<Arc<Mutex<Session>>>]>,
+    /// Matchers begun so far.
+    num_matchers: AtomicUsize,
     matcher_memory_limit: usize,
 }
 
@@ -332,8 +340,10 @@ impl CompiledGrammar {
     ) -> Self {
         let masks = GrammarMasks::default();
         let matcher_memory_limit = options.matcher_memory_limit;
-        let session = RwLock::new(Session::new(matcher_memory_limit));
-        Self { grammar, pda, vocabulary, store, masks, session, matcher_memory_limit }
+        let session = |_| RwLock::new(Session::new(matcher_memory_limit));
+        let sessions = (0..options.sessions.max(1)).map(session).collect();
+        let num_matchers = AtomicUsize::new(0);
+        Self { grammar, pda, vocabulary, store, masks, sessions, num_matchers, matcher_memory_limit }
     }
 
     /// The grammar that was compiled.
@@ -353,12 +363,14 @@ impl CompiledGrammar {
 
     /// Heap memory, bytes, approximately.
     pub fn memory_size_bytes(&self) -> usize {
-        let session = Arc::clone(&self.session.read());
-        let session = session.try_lock().map_or(0, |s| s.memory_size_bytes());
+        let size = |session: &RwLock<Arc<Mutex<Session>>>| {
+            let session = Arc::clone(&session.read());
+            session.try_lock().map_or(0, |s| s.memory_size_bytes())
+        };
         self.grammar.memory_size_bytes()
             + self.pda.memory_size_bytes()
             + self.masks.memory_size_bytes()
-            + session
+            + self.sessions.iter().map(size).sum::<usize>()
     }
 
     /// Size of the automaton.
@@ -418,15 +430,17 @@ impl CompiledGrammar {
         MaskContext { pda: &self.pda, vocabulary: &self.vocabulary, store: &self.store, masks: &self.masks }
     }
 
-    /// The session for a new matcher: the shared one, or a fresh one when that has grown large.
+    /// The session for a new matcher: a shared one, or a fresh one when that has grown large.
     pub(crate) fn session(&self) -> Arc<Mutex<Session>> {
-        let shared = Arc::clone(&self.session.read());
+        let turn = self.num_matchers.fetch_add(1, Ordering::Relaxed) % self.sessions.len();
+        let session = &self.sessions[turn];
+        let shared = Arc::clone(&session.read());
         let is_large = shared.try_lock().is_some_and(|s| s.memory_size_bytes() > SHARED_ARENA_BYTES);
         if !is_large {
             return shared;
         }
         let fresh = Session::new(self.matcher_memory_limit);
-        *self.session.write() = Arc::clone(&fresh);
+        *session.write() = Arc::clone(&fresh);
         fresh
     }
 }

@@ -215,6 +215,11 @@ impl Matcher {
         arena.flags(arena.history_set(self.at)).complete
     }
 
+    /// What is equal for matchers that wait for each other: those that share a session.
+    pub fn session_number(&self) -> usize {
+        Arc::as_ptr(&self.session) as usize
+    }
+
     /// The bytes that every continuation begins with, up to [`MAX_FORCED_BYTES`]; they are not accepted. Ends where the
     /// text may end, or where a special token may come.
     pub fn forced_bytes(&mut self) -> Result<Vec<u8>> {

@@ -1,6 +1,7 @@
 //! Many matchers in one call: `BatchGrammarMatcher`.
 //!
-//! Masks of different rows are independent, so they are filled on several threads, with the interpreter lock released.
+//! Masks of different rows are independent, so they are filled on several threads, with the interpreter lock released. Matchers that
+//! share a session wait for each other where a mask is new, so rows are ordered by session: each thread gets its own.
 
 use crate::array::Bitmask;
 use crate::convert::{counts, optional_counts};
@@ -18,7 +19,7 @@ use std::thread::available_parallelism;
 /// A thread is given at least this many rows: waking one costs about as much as filling a few ready masks.
 const MIN_ROWS_PER_THREAD: usize = 4;
 /// More threads than any machine can use for this.
-const MAX_THREADS: usize = 1024;
+pub(crate) const MAX_THREADS: usize = 1024;
 
 /// Fills the masks of a batch on several threads.
 #[pyclass(frozen, module = "bytewright")]
@@ -77,17 +78,19 @@ impl BatchGrammarMatcher {
         same_length(matchers.len(), indices.len(), "indices")?;
         let mut bitmask = Bitmask::writable(bitmask)?;
         let rows = bitmask.rows_mut(&indices)?;
-        let jobs: Vec<_> = matchers.iter().map(Py::get).zip(rows).collect();
-        let fill = |(matcher, row): (&GrammarMatcher, &mut [u32])| {
-            matcher.with_detached(|m| m.fill_next_token_bitmask(row)).map(drop)
+        let mut jobs: Vec<_> = matchers.iter().map(Py::get).zip(rows).enumerate().collect();
+        let fill = |(number, (matcher, row)): (usize, (&GrammarMatcher, &mut [u32]))| {
+            (number, matcher.with_detached(|m| m.fill_next_token_bitmask(row)).map(drop))
         };
-        let results: Vec<bytewright::Result<()>> = match self.threads(jobs.len())? {
+        let mut results: Vec<(usize, bytewright::Result<()>)> = match self.threads(jobs.len())? {
             None => py.detach(|| jobs.into_iter().map(fill).collect()),
             Some(pool) => py.detach(|| {
+                jobs.sort_by_cached_key(|(_, (matcher, _))| matcher.with_detached(|m| m.session_number()));
                 pool.install(|| jobs.into_par_iter().with_min_len(MIN_ROWS_PER_THREAD).map(fill).collect())
             }),
         };
-        results.into_iter().collect::<bytewright::Result<()>>().raise()
+        results.sort_unstable_by_key(|result| result.0);
+        results.into_iter().try_for_each(|result| result.1).raise()
     }
 
     /// `accept_token` for each matcher. If any raises, none has moved.

@@ -1,5 +1,6 @@
 //! `GrammarCompiler` and `CompiledGrammar`.
 
+use crate::batch::MAX_THREADS;
 use crate::convert::{Text, count, optional_count};
 use crate::error::{Raise, invalid_argument};
 use crate::grammar::{Grammar, UnreachableRules};
@@ -24,6 +25,9 @@ use std::time::Duration;
 ///         goes first.
 ///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
+///     sessions: the matchers of a grammar are dealt out in turn over so many sessions. Matchers of one session share
+///         finished masks and wait for each other while a new one is made; for batches over one grammar take as many as
+///         `BatchGrammarMatcher` has threads.
 ///
 /// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
 #[pyclass(frozen, module = "bytewright")]
@@ -54,11 +58,13 @@ impl GrammarCompiler {
     #[new]
     #[pyo3(
         signature = (
-            tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None
+            tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None,
+            sessions=1
         ),
         text_signature = "(tokenizer_info, *, max_threads=1, cache_enabled=True, cache_limit_bytes=-1, \
-                          time_limit=None, state_limit=None)"
+                          time_limit=None, state_limit=None, sessions=1)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
     fn new(
         py: Python<'_>,
         tokenizer_info: Py<TokenizerInfo>,
@@ -67,9 +73,13 @@ impl GrammarCompiler {
         cache_limit_bytes: i64,
         time_limit: Option<f64>,
         #[pyo3(from_py_with = optional_count)] state_limit: Option<usize>,
+        #[pyo3(from_py_with = count)] sessions: usize,
     ) -> PyResult<Self> {
         if max_threads == 0 {
             return Err(invalid_argument("max_threads must be at least 1"));
+        }
+        if !(1..=MAX_THREADS).contains(&sessions) {
+            return Err(invalid_argument(format!("sessions must be 1 to {MAX_THREADS}, got {sessions}")));
         }
         let cache_limit_bytes = match cache_limit_bytes {
             -1 => DEFAULT_CACHE_LIMIT_BYTES,
@@ -86,6 +96,7 @@ impl GrammarCompiler {
             state_limit: state_limit.unwrap_or(DEFAULT_STATE_LIMIT),
             cache_enabled,
             cache_limit_bytes,
+            sessions,
             ..CompilerOptions::default()
         };
         let compiler = Compiler::new(Arc::clone(&tokenizer_info.get().vocabulary), options);

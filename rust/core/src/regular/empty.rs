@@ -6,6 +6,9 @@ use crate::error::Result;
 use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 
+/// Terms that are looked through before a search.
+const PLAIN_STEPS: u32 = 256;
+
 impl Regular {
     /// Whether some string is in a language: a search through its derivatives that ends at the first one that is nullable.
     ///
@@ -14,6 +17,10 @@ impl Regular {
     pub fn is_inhabited(&mut self, language: TermId, budget: &mut Budget) -> Result<bool> {
         if let Some(&known) = self.inhabited.get(&language) {
             return Ok(known);
+        }
+        if self.is_plainly_inhabited(language, &mut { PLAIN_STEPS }) {
+            self.inhabited.insert(language, true);
+            return Ok(true);
         }
         // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
         // either end, mostly the last: depth finds the end of a long text, breadth the short way past a long repeat.
@@ -47,6 +54,28 @@ impl Regular {
         }
         self.inhabited.extend(order.iter().map(|&(term, _)| (term, false)));
         Ok(false)
+    }
+
+    /// Whether a language has strings by the way it is put together: nothing is taken away from what it is made of.
+    fn is_plainly_inhabited(&self, mut language: TermId, steps: &mut u32) -> bool {
+        loop {
+            if self.is_nullable(language) || self.inhabited.get(&language) == Some(&true) {
+                return true;
+            }
+            if *steps == 0 {
+                return false;
+            }
+            *steps -= 1;
+            language = match self.term(language) {
+                Term::Class(set) => return set.first().is_some(),
+                Term::Or(options) => {
+                    return options.iter().any(|&option| self.is_plainly_inhabited(option, steps));
+                }
+                &Term::Concat(first, rest) if self.is_plainly_inhabited(first, steps) => rest,
+                &Term::Repeat(body, ..) => body,
+                _ => return false,
+            };
+        }
     }
 
     /// All strings of a language if they are at most so many, ascending.
