@@ -74,7 +74,7 @@ impl Progress {
         while at < hi {
             let left = self.open[at as usize / 64] >> (at % 64);
             let wanted = hi - at;
-            if left.trailing_zeros() < wanted {
+            if left != 0 && left.trailing_zeros() < wanted {
                 return true;
             }
             at = (at / 64 + 1) * 64;
