@@ -46,6 +46,8 @@ def replay(
                 if not matcher.accept_token(tokens[step]):
                     raise ValueError(f"token {step} does not fit: {tokens[step]}")
         averages.append(statistics.fmean(times))
+        # Their sessions are free again for the next ones.
+        matchers.clear()
     return averages
 
 

@@ -16,7 +16,6 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Default of [`CompilerOptions::state_limit`].
@@ -59,7 +58,7 @@ pub struct CompilerOptions {
     pub cache_limit_bytes: usize,
     /// Most memory for the stacks of one grammar's matchers, bytes, approximately.
     pub matcher_memory_limit: usize,
-    /// The matchers of a grammar are dealt out in turn over so many sessions, each with stacks and finished masks of its own, so that
+    /// The matchers of a grammar are dealt out evenly over so many sessions, each with stacks and finished masks of its own, so that
     /// as many threads can make masks at once. At least one.
     pub sessions: usize,
 }
@@ -286,8 +285,6 @@ pub struct CompiledGrammar {
     masks: GrammarMasks,
     /// Never none.
     sessions: Box<[RwLock<Arc<Mutex<Session>>>]>,
-    /// Matchers begun so far.
-    num_matchers: AtomicUsize,
     matcher_memory_limit: usize,
 }
 
@@ -342,8 +339,7 @@ impl CompiledGrammar {
         let matcher_memory_limit = options.matcher_memory_limit;
         let session = |_| RwLock::new(Session::new(matcher_memory_limit));
         let sessions = (0..options.sessions.max(1)).map(session).collect();
-        let num_matchers = AtomicUsize::new(0);
-        Self { grammar, pda, vocabulary, store, masks, sessions, num_matchers, matcher_memory_limit }
+        Self { grammar, pda, vocabulary, store, masks, sessions, matcher_memory_limit }
     }
 
     /// The grammar that was compiled.
@@ -432,8 +428,9 @@ impl CompiledGrammar {
 
     /// The session for a new matcher: a shared one, or a fresh one when that has grown large.
     pub(crate) fn session(&self) -> Arc<Mutex<Session>> {
-        let turn = self.num_matchers.fetch_add(1, Ordering::Relaxed) % self.sessions.len();
-        let session = &self.sessions[turn];
+        // The one with the fewest matchers; where none is in use, the first, which has most masks ready.
+        let fewest = self.sessions.iter().min_by_key(|session| Arc::strong_count(&session.read()));
+        let Some(session) = fewest else { return Session::new(self.matcher_memory_limit) };
         let shared = Arc::clone(&session.read());
         let is_large = shared.try_lock().is_some_and(|s| s.memory_size_bytes() > SHARED_ARENA_BYTES);
         if !is_large {

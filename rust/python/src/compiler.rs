@@ -25,7 +25,7 @@ use std::time::Duration;
 ///         goes first.
 ///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
-///     sessions: the matchers of a grammar are dealt out in turn over so many sessions. Matchers of one session share
+///     sessions: the matchers of a grammar are dealt out evenly over so many sessions. Matchers of one session share
 ///         finished masks and wait for each other while a new one is made; for batches over one grammar take as many as
 ///         `BatchGrammarMatcher` has threads.
 ///
