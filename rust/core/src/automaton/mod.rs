@@ -27,6 +27,7 @@ mod lower;
 mod minimise;
 mod pipeline;
 mod progress;
+mod several;
 mod trim;
 
 pub use budget::{Budget, CancelToken};

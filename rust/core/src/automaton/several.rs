@@ -1,0 +1,112 @@
+//! Machines side by side, as one.
+//!
+//! Invariant: states and rules keep the order in which they were met, so those of an only machine have the numbers they have there.
+
+use super::lazy::{Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::error::Result;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Several {
+    machines: Vec<Box<dyn Machine>>,
+    states: Vec<MachineState>,
+    rules: Vec<MachineRule>,
+    /// Which machine a state is of, and its number there.
+    origins: Vec<(usize, u32)>,
+    /// For each machine, its states and rules under the numbers here.
+    numbers: Vec<(Vec<u32>, Vec<u32>)>,
+}
+
+impl Several {
+    pub(super) fn new(machines: Vec<Box<dyn Machine>>) -> Self {
+        let numbers = vec![Default::default(); machines.len()];
+        let mut several =
+            Self { machines, states: Vec::new(), rules: Vec::new(), origins: Vec::new(), numbers };
+        (0..several.machines.len()).for_each(|index| several.adopt(index));
+        several
+    }
+
+    /// The number of a machine's first rule.
+    pub(super) fn root(&self, machine: usize) -> u32 {
+        self.numbers[machine].1[0]
+    }
+
+    /// The machine itself if it is the only one: its numbers are the same then.
+    pub(super) fn into_only(mut self) -> Result<Box<dyn Machine>, Self> {
+        match self.machines.pop() {
+            Some(only) if self.machines.is_empty() => Ok(only),
+            last => {
+                self.machines.extend(last);
+                Err(self)
+            }
+        }
+    }
+
+    fn adopt(&mut self, index: usize) {
+        let (machine, (states, rules)) = (&self.machines[index], &mut self.numbers[index]);
+        for at in states.len()..machine.states().len() {
+            states.push(self.origins.len() as u32);
+            self.origins.push((index, at as u32));
+        }
+        let known = rules.len();
+        for rule in &machine.rules()[known..] {
+            rules.push(self.rules.len() as u32);
+            let (start, follow) = (states[rule.start as usize], rule.follow.map(|f| states[f as usize]));
+            self.rules.push(MachineRule { start, follow, ..rule.clone() });
+        }
+        for &(of, at) in &self.origins[self.states.len()..] {
+            let state = self.machines[of].states()[at as usize];
+            let like = state.like.map(|like| Like { base: self.numbers[of].0[like.base as usize], ..like });
+            self.states.push(MachineState { rule: self.numbers[of].1[state.rule as usize], like, ..state });
+        }
+    }
+}
+
+impl Machine for Several {
+    fn states(&self) -> &[MachineState] {
+        &self.states
+    }
+
+    fn rules(&self) -> &[MachineRule] {
+        &self.rules
+    }
+
+    fn edges(&mut self, state: u32) -> Result<MachineEdges> {
+        let (index, at) = self.origins[state as usize];
+        let edges = self.machines[index].edges(at);
+        self.adopt(index);
+        let (states, rules) = &self.numbers[index];
+        edges.map(|edges| MachineEdges {
+            bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, states[to as usize])).collect(),
+            calls: edges
+                .calls
+                .into_iter()
+                .map(|(rule, back)| (rules[rule as usize], states[back as usize]))
+                .collect(),
+        })
+    }
+
+    fn ends(&mut self, state: u32, progress: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let (index, at) = self.origins[state as usize];
+        let ends = self.machines[index].ends(at, progress, most);
+        self.adopt(index);
+        ends
+    }
+
+    fn take(&mut self, state: u32, progress: u32) -> Result<u32> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].take(at, progress)
+    }
+
+    fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
+        let (index, at) = self.origins[state as usize];
+        let end = self.machines[index].end_of_text(at, key);
+        self.adopt(index);
+        end.map(|end| self.numbers[index].0[end as usize])
+    }
+
+    fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].lacks(at)
+    }
+}
