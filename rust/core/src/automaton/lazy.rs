@@ -7,6 +7,7 @@
 //! Invariants, which the machine keeps: those of a finished [`Pda`] (no empty calls, no left recursion, productive), and
 //! that the edges of a state never change.
 
+use super::horizon::Horizon;
 use super::progress::{Guard, Progresses, Spelled};
 use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
@@ -109,6 +110,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     }
     /// Where the text of a key leads to from a state that spells it.
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
+        None
+    }
+    /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`].
+    fn horizon(&mut self, _state: u32) -> Option<Horizon> {
         None
     }
     /// The texts that the state it is like ([`Like`]) has and this one lacks, each with all that begins with it; `None` if they have to be
@@ -317,6 +322,11 @@ impl LazyPart {
             self.adopt(&**machine);
             end.map(|end| StateId(self.first_state + end))
         })
+    }
+
+    /// See [`Machine::horizon`].
+    pub(super) fn horizon(&self, id: StateId) -> Option<Horizon> {
+        self.machine.as_ref()?.lock().horizon(id.0 - self.first_state)
     }
 
     /// See [`Machine::lacks`].

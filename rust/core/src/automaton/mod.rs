@@ -21,6 +21,7 @@ mod budget;
 mod determinise;
 mod expand;
 mod graph;
+pub(crate) mod horizon;
 mod lazy;
 mod left_recursion;
 mod lower;
@@ -186,6 +187,11 @@ impl Pda {
     /// The state whose split serves for this one, too.
     pub(crate) fn like(&self, id: StateId) -> Option<Like<StateId>> {
         if self.is_lazy(id) { self.lazy.like(id) } else { None }
+    }
+
+    /// See [`lazy::Machine::horizon`].
+    pub(crate) fn horizon(&self, id: StateId) -> Option<horizon::Horizon> {
+        if self.is_lazy(id) { self.lazy.horizon(id) } else { None }
     }
 
     /// Whether calls that return to a state collect what they read.

@@ -5,7 +5,9 @@
 //! count ([`super::split::Rounds`]).
 
 use super::TokenIds;
+use super::horizon::Horizons;
 use super::split::{Remainder, Split, remainder};
+use crate::automaton::horizon::{Horizon, ascii_bits};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, Summary, Vocabulary};
@@ -16,10 +18,12 @@ use std::ops::Range;
 struct Row {
     next: [u32; 256],
     is_final: bool,
-    /// The ASCII bytes that lead back to this row, as bits.
+    /// The ASCII bytes that lead anywhere, as bits.
+    ascii: u128,
+    /// Those that lead back to this row.
     loops: u128,
-    /// Whether all other characters of UTF-8 lead back to it; found out when first asked for.
-    loops_on_others: Option<bool>,
+    /// Found out when first asked for.
+    horizon: Option<Horizon>,
 }
 
 /// No row.
@@ -48,6 +52,7 @@ struct Walk<'a> {
     pda: &'a Pda,
     vocabulary: &'a Vocabulary,
     trie: &'a ByteTrie,
+    horizons: &'a mut Horizons,
     rows: Vec<Row>,
     numbers: FxHashMap<StateId, u32>,
     states: Vec<StateId>,
@@ -73,12 +78,14 @@ pub(super) fn split_of_leaf(
     trie: &ByteTrie,
     node: usize,
     follow: ByteSet,
+    horizons: &mut Horizons,
 ) -> Option<Split> {
     let again_from = pda.rule_of(state).counter.map(|_| pda.rule_of(state).start);
     let mut walk = Walk {
         pda,
         vocabulary,
         trie,
+        horizons,
         rows: Vec::new(),
         numbers: FxHashMap::default(),
         states: Vec::new(),
@@ -114,11 +121,12 @@ impl Walk<'_> {
         {
             return None;
         }
-        let mut row = Row { next: [DEAD; 256], is_final, loops: 0, loops_on_others: None };
+        let mut row = Row { next: [DEAD; 256], is_final, ascii: 0, loops: 0, horizon: None };
         for &(lo, hi, to) in bytes {
             row.next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
+            row.ascii |= ascii_bits(lo, hi);
             if to == state {
-                (lo..=hi.min(0x7F)).for_each(|byte| row.loops |= 1 << byte);
+                row.loops |= ascii_bits(lo, hi);
             }
         }
         let number = self.rows.len() as u32;
@@ -182,7 +190,7 @@ impl Walk<'_> {
     /// A node whose byte is read.
     fn alive(&mut self, node: usize, row: u32, done: u32) -> Option<()> {
         let Some(start) = self.again_from else {
-            if self.takes_all_below(node, row)? {
+            if self.takes_all_below(node, row) {
                 self.accept(self.trie.places_from(node));
                 return Some(());
             }
@@ -212,59 +220,27 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a row goes round on all that is below a node.
-    fn takes_all_below(&mut self, node: usize, row: u32) -> Option<bool> {
-        let Some(&Summary { ascii, has_other, is_text }) = self.trie.summary(node) else {
-            return Some(false);
+    /// Whether a row is known to go on by all that is below a node.
+    fn takes_all_below(&mut self, node: usize, row: u32) -> bool {
+        let Some(&Summary { ascii, has_other, is_text, height }) = self.trie.summary(node) else {
+            return false;
         };
-        if ascii & !self.rows[row as usize].loops != 0 || has_other && !is_text {
-            return Some(false);
+        let Row { ascii: all, loops, horizon, .. } = self.rows[row as usize];
+        if ascii & !all != 0 || has_other && !is_text {
+            return false;
         }
-        if !has_other {
-            return Some(true);
+        if !has_other && ascii & !loops == 0 {
+            return true;
         }
-        if let Some(known) = self.rows[row as usize].loops_on_others {
-            return Some(known);
+        let horizon = horizon.unwrap_or_else(|| {
+            let horizon = self.horizons.of(self.pda, self.states[row as usize]);
+            self.rows[row as usize].horizon = Some(horizon);
+            horizon
+        });
+        if ascii & !loops == 0 && horizon.loops_on_others {
+            return true;
         }
-        let loops = self.loops_on_others(row)?;
-        self.rows[row as usize].loops_on_others = Some(loops);
-        Some(loops)
-    }
-
-    /// Whether every character beyond ASCII leads from a row back to it (Unicode, table 3-7).
-    fn loops_on_others(&mut self, row: u32) -> Option<bool> {
-        const CONTINUED: (u8, u8) = (0x80, 0xBF);
-        let forms: [&[(u8, u8)]; 8] = [
-            &[(0xC2, 0xDF), CONTINUED],
-            &[(0xE0, 0xE0), (0xA0, 0xBF), CONTINUED],
-            &[(0xE1, 0xEC), CONTINUED, CONTINUED],
-            &[(0xED, 0xED), (0x80, 0x9F), CONTINUED],
-            &[(0xEE, 0xEF), CONTINUED, CONTINUED],
-            &[(0xF0, 0xF0), (0x90, 0xBF), CONTINUED, CONTINUED],
-            &[(0xF1, 0xF3), CONTINUED, CONTINUED, CONTINUED],
-            &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
-        ];
-        for form in forms {
-            let mut at = vec![row];
-            for &(lo, hi) in form {
-                let mut after = Vec::new();
-                for &row in &at {
-                    for byte in lo..=hi {
-                        after.push(self.next(row, byte)?);
-                    }
-                }
-                after.sort_unstable();
-                after.dedup();
-                if after.contains(&DEAD) {
-                    return Some(false);
-                }
-                at = after;
-            }
-            if at != [row] {
-                return Some(false);
-            }
-        }
-        Some(true)
+        ascii & !horizon.ascii == 0 && has_other <= horizon.has_others && height <= horizon.length
     }
 
     /// The accepted tokens as a set. If they are most of the vocabulary, it is made by taking the others out.

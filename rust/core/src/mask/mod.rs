@@ -17,6 +17,7 @@
 mod assemble;
 mod context;
 mod finished;
+mod horizon;
 mod key;
 mod leaf;
 mod split;

@@ -31,6 +31,9 @@ const END: u32 = 0x11_0001;
 /// Stands for a place where a language that is not regular goes on; it is in no text, and not in the complement of anything.
 pub(crate) const CALL: u32 = 0x11_0002;
 
+/// Pairs of terms that are compared to find out whether one language is within another.
+const INCLUSION_STEPS: u32 = 64;
+
 /// Index of a language in its [`Regular`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TermId(u32);
@@ -413,6 +416,46 @@ impl Regular {
         }
         options.push(self.derivative(at, symbol));
         self.or(options)
+    }
+
+    /// Whether all strings of one language are known to be in another, by the way they are put together.
+    pub fn is_within(&self, a: TermId, b: TermId) -> bool {
+        self.is_within_in(a, b, &mut { INCLUSION_STEPS })
+    }
+
+    fn is_within_in(&self, mut a: TermId, mut b: TermId, steps: &mut u32) -> bool {
+        loop {
+            if a == b {
+                return true;
+            }
+            if *steps == 0 {
+                return false;
+            }
+            *steps -= 1;
+            match (self.term(a), self.term(b)) {
+                (&Term::Concat(first, rest), &Term::Concat(other, others)) => {
+                    if !self.is_within_in(first, other, steps) {
+                        return false;
+                    }
+                    (a, b) = (rest, others);
+                }
+                (&Term::Repeat(body, min, max), &Term::Repeat(other, least, most)) => {
+                    return body == other
+                        && least <= min
+                        && most.is_none_or(|most| max.is_some_and(|max| max <= most));
+                }
+                (&Term::Anchored(inner), &Term::Anchored(other)) => (a, b) = (inner, other),
+                (Term::Or(options), _) => {
+                    return options.iter().all(|&option| self.is_within_in(option, b, steps));
+                }
+                (_, Term::And(parts)) => return parts.iter().all(|&part| self.is_within_in(a, part, steps)),
+                (_, Term::Or(options)) => {
+                    return options.iter().any(|&option| self.is_within_in(a, option, steps));
+                }
+                (Term::And(parts), _) => return parts.iter().any(|&part| self.is_within_in(part, b, steps)),
+                _ => return false,
+            }
+        }
     }
 
     /// Splits all scalar values into blocks whose symbols are alike to a language: equal derivatives within each.

@@ -10,6 +10,7 @@
 mod array;
 mod content;
 mod ends;
+mod horizon;
 mod languages;
 mod layout;
 mod object;
@@ -27,6 +28,7 @@ use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
 use super::spelling::LateNumbers;
+use crate::automaton::horizon::Horizon;
 use crate::automaton::{
     Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
@@ -209,6 +211,8 @@ pub(crate) struct JsonMachine {
     targets: FxHashMap<TermId, Targets<TermId>>,
     /// The edges of names between two characters.
     plain_edges: FxHashMap<TermId, PlainEdges>,
+    /// How far texts of a language go on.
+    horizons: FxHashMap<TermId, Horizon>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
     languages: Arc<Mutex<Languages>>,
     /// The number of the languages.
@@ -252,6 +256,7 @@ impl JsonMachine {
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
+            horizons: FxHashMap::default(),
             signatures: IndexSet::default(),
             generation: languages.lock().number,
             languages: Arc::clone(&languages),
@@ -585,6 +590,12 @@ impl Machine for JsonMachine {
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).end_of_name(state, key)
+    }
+
+    fn horizon(&mut self, state: u32) -> Option<Horizon> {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).horizon_of(state)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
