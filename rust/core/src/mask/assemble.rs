@@ -246,7 +246,7 @@ impl MaskContext<'_> {
         let first = follow.map_or(ByteSet::FULL, |follow| self.pda.expanded(follow).first);
         // Taken out meanwhile: others need not wait, and what both find out is the same.
         let mut horizons = std::mem::take(&mut *self.masks.horizons.lock());
-        let split = split_of_leaf(self.pda, self.vocabulary, config.state, trie, node, first, &mut horizons);
+        let split = split_of_leaf(self, config.state, trie, node, first, &mut horizons);
         self.masks.horizons.lock().join(horizons);
         match split {
             Some(split) => Ok(split),

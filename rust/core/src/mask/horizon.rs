@@ -2,7 +2,7 @@
 //!
 //! What is known of a state holds for every split of the grammar, so it is kept beside them.
 
-use crate::automaton::horizon::{self, Horizon, Paths, ascii_bits};
+use crate::automaton::horizon::{self, Horizon, Missing, Paths, ascii_bits};
 use crate::automaton::{Pda, StateId};
 use rustc_hash::FxHashMap;
 
@@ -74,24 +74,29 @@ impl Paths for States<'_> {
     fn begin(&mut self, state: StateId) -> Horizon {
         let after = self.after_others(state);
         let (has_others, loops_on_others) = (after.is_some(), after == Some(&[state]));
-        Horizon { ascii: self.lasting(state), has_others, loops_on_others, length: 0 }
+        Horizon { ascii: self.lasting(state), has_others, loops_on_others, ..Horizon::default() }
     }
 
-    fn step(&mut self, state: StateId, horizon: Horizon, out: &mut Vec<StateId>) -> bool {
-        let mut missing = horizon.ascii;
+    fn step(&mut self, state: StateId, horizon: &Horizon, out: &mut Vec<StateId>) -> Missing {
+        let mut missing = Missing { ascii: horizon.ascii, others: false };
+        if !self.pda.calls_of(state).is_empty() {
+            return Missing { others: true, ..missing };
+        }
         for &(lo, hi, to) in self.pda.bytes_of(state) {
             let bits = ascii_bits(lo, hi);
             if bits & horizon.ascii != 0 {
                 out.push(to);
             }
-            missing &= !bits;
+            missing.ascii &= !bits;
         }
         if horizon.has_others {
             // They take two bytes or more; to count one is on the safe side.
-            let Some(after) = self.after_others(state) else { return false };
-            out.extend_from_slice(after);
+            match self.after_others(state) {
+                Some(after) => out.extend_from_slice(after),
+                None => missing.others = true,
+            }
         }
-        missing == 0 && self.pda.calls_of(state).is_empty()
+        missing
     }
 
     fn is_within(&self, state: StateId, other: StateId) -> bool {

@@ -66,6 +66,7 @@ pub struct Regular {
     ids: FxHashMap<Term, TermId>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
     inhabited: FxHashMap<TermId, bool>,
+    alphabets: FxHashMap<TermId, CodeSet>,
 }
 
 impl Regular {
@@ -416,6 +417,37 @@ impl Regular {
         }
         options.push(self.derivative(at, symbol));
         self.or(options)
+    }
+
+    /// All symbols that strings of a language are made of, and perhaps more.
+    pub fn alphabet(&mut self, id: TermId) -> CodeSet {
+        if let Some(known) = self.alphabets.get(&id) {
+            return known.clone();
+        }
+        // Concatenations are as long as patterns are: their spine is not recursed into.
+        let (mut out, mut at) = (CodeSet::default(), id);
+        while let &Term::Concat(first, rest) = self.term(at) {
+            out = out.union(&self.alphabet(first));
+            at = rest;
+        }
+        let of_last = match self.term(at).clone() {
+            Term::Empty => CodeSet::default(),
+            Term::Class(set) => set,
+            Term::Not(_) => CodeSet::all(),
+            Term::Repeat(inner, ..) | Term::Anchored(inner) => self.alphabet(inner),
+            Term::Concat(..) => CodeSet::default(),
+            Term::Or(parts) => {
+                parts.iter().fold(CodeSet::default(), |all, &part| all.union(&self.alphabet(part)))
+            }
+            Term::And(parts) => parts
+                .iter()
+                .map(|&part| self.alphabet(part))
+                .reduce(|all, part| all.intersection(&part))
+                .unwrap_or_default(),
+        };
+        let out = out.union(&of_last);
+        self.alphabets.insert(id, out.clone());
+        out
     }
 
     /// Whether all strings of one language are known to be in another, by the way they are put together.

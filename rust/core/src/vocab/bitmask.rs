@@ -64,6 +64,12 @@ pub(crate) fn set_bit(row: &mut [u32], id: u32) {
     row[id as usize / 32] |= 1 << (id % 32);
 }
 
+/// Clears the bit of a token in a row.
+#[inline]
+pub(crate) fn clear_bit(row: &mut [u32], id: u32) {
+    row[id as usize / 32] &= !(1 << (id % 32));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,14 +66,15 @@ impl Summaries {
 
 /// What a decoder waits for: the ranges of Unicode's table 3-7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Utf8 {
+pub(crate) enum Utf8 {
     Boundary,
     /// So many continuation bytes; the next one in this range.
     Wants(u8, u8, u8),
 }
 
 impl Utf8 {
-    fn next(self, byte: u8) -> Option<Self> {
+    /// What it waits for after one more byte, if that may come.
+    pub(crate) fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::Boundary, 0..=0x7F) => Some(Self::Boundary),
             (Self::Boundary, 0xC2..=0xDF) => Some(Self::Wants(1, 0x80, 0xBF)),

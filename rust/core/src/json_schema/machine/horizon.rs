@@ -3,7 +3,8 @@
 //! By characters, not by bytes: the states inside of characters and escapes need not be made for it.
 
 use super::{JsonMachine, Local};
-use crate::automaton::horizon::{self, Horizon, Paths, ascii_bits};
+use crate::automaton::horizon::{self, Horizon, Missing, Paths, ascii_bits};
+use crate::grammar::ByteSet;
 use crate::json_schema::spell::Spell;
 use crate::regular::TermId;
 
@@ -22,6 +23,22 @@ impl JsonMachine {
         let horizon = horizon::find(self, term, &mut known);
         self.horizons = known;
         Some(horizon)
+    }
+
+    /// The bytes that may be read between two characters of a string, and perhaps more.
+    fn alphabet(&mut self, term: TermId) -> ByteSet {
+        let mut bytes = ByteSet::EMPTY;
+        for &(lo, hi) in self.engine.regular.alphabet(term).ranges() {
+            if lo < 0x80 {
+                bytes.insert_range(lo as u8, hi.min(0x7F) as u8);
+            }
+            if hi >= 0x80 {
+                bytes.insert_range(0x80, 0xFF);
+            }
+        }
+        bytes.insert(b'"');
+        bytes.insert(b'\\');
+        bytes
     }
 
     /// The characters of ASCII that are written as they are and go on from a language, as bits.
@@ -54,21 +71,25 @@ impl Paths for JsonMachine {
             has_others: others_lead(&targets, |_| true),
             loops_on_others: others_lead(&targets, |to| to == term),
             length: 0,
+            alphabet: Some(self.alphabet(term)),
         }
     }
 
-    fn step(&mut self, term: TermId, horizon: Horizon, out: &mut Vec<TermId>) -> bool {
-        let Ok(targets) = self.targets_of(term) else { return false };
-        let mut missing = horizon.ascii;
+    fn step(&mut self, term: TermId, horizon: &Horizon, out: &mut Vec<TermId>) -> Missing {
+        let Ok(targets) = self.targets_of(term) else {
+            return Missing { ascii: horizon.ascii, others: true };
+        };
+        let mut missing = Missing { ascii: horizon.ascii, others: false };
         for &(lo, hi, to) in targets.iter() {
             let bits = if lo < 0x80 { ascii_bits(lo as u8, hi.min(0x7F) as u8) } else { 0 };
-            missing &= !bits;
+            missing.ascii &= !bits;
             let is_other = horizon.has_others && hi >= 0x80;
             if (is_other || bits & horizon.ascii != 0) && out.last() != Some(&to) {
                 out.push(to);
             }
         }
-        missing == 0 && (!horizon.has_others || others_lead(&targets, |_| true))
+        missing.others = horizon.has_others && !others_lead(&targets, |_| true);
+        missing
     }
 
     fn is_within(&self, term: TermId, other: TermId) -> bool {
