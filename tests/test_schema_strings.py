@@ -1,4 +1,4 @@
-"""Strings of patterns: masks against stepping through every token, where tokens leave the letters anywhere."""
+"""Strings of patterns: masks against stepping through each token, where tokens leave the letters anywhere."""
 
 from __future__ import annotations
 
