@@ -157,18 +157,14 @@ impl Engine {
 
     /// What two shapes have in common. Where the alternatives are many, those that nothing satisfies are left out.
     pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
-        let product = a
-            .objects
-            .len()
-            .saturating_mul(b.objects.len())
-            .max(a.arrays.len().saturating_mul(b.arrays.len()));
+        let product = a.arrays.len().saturating_mul(b.arrays.len());
         if product > MAX_PRODUCT {
             let message =
-                format!("two schemas have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
+                format!("two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;
-        for _ in 0..product {
+        for _ in 0..product.max(shape.objects.len()) {
             self.budget.work()?;
         }
         if shape.objects.len() <= FEW_ALTERNATIVES {

@@ -332,7 +332,7 @@ impl Engine {
                     let Some(values) = self.values(goal, most, depth + 1)? else { return Ok(false) };
                     for value in values {
                         let mut longer = members.clone();
-                        longer.push((Arc::clone(&plan.names[index].name), value));
+                        longer.push((Arc::clone(&plan.names[index]), value));
                         todo.push((longer, after.clone(), index + 1));
                     }
                 }

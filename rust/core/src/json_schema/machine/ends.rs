@@ -359,7 +359,7 @@ impl JsonMachine {
                 continue;
             }
             let mut way = self.comma(depth, choice);
-            way.push(Part::Bytes(quoted(&planned.plan.names[index as usize].name)));
+            way.push(Part::Bytes(quoted(&planned.plan.names[index as usize])));
             way.extend(self.colon(depth));
             way.push(Part::Member { plan, progress: progress.clone(), depth, key, from: index + 1 });
             out.push(way);
