@@ -99,6 +99,18 @@ impl Engine {
         Ok(shape)
     }
 
+    /// The shape of a goal, unless that is being worked out right now.
+    pub(super) fn known_shape(&mut self, goal: GoalId) -> Result<Option<Arc<Shape>>> {
+        match self.shape(goal) {
+            Ok(shape) => Ok(Some(shape)),
+            Err(_) if self.found_loop && !self.in_progress.is_empty() => {
+                self.found_loop = false;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// An error about a schema that does not say where, with the place of a goal.
     fn placed(&self, error: Error, goal: GoalId) -> Error {
         match error {

@@ -4,6 +4,7 @@
 //! together with what is written all of them can be satisfied. Which parts a value leaves alive is decided as it is read: where what a part asks
 //! is easily negated, values that satisfy it and values that do not are read apart, so that one way to read remains.
 
+use super::decimal::Decimal;
 use super::engine::Engine;
 use super::goal::{GoalId, Goals};
 use super::number::Span;
@@ -48,7 +49,8 @@ impl Engine {
     /// Whether what is written can be completed.
     pub(super) fn can_finish(&mut self, plan: &Plan, progress: &Progress) -> Result<bool> {
         let mut chosen = vec![0];
-        let mut open: Vec<(usize, usize)> = (0..plan.parts[0].choices.len()).map(|choice| (0, choice)).collect();
+        let mut open: Vec<usize> =
+            plan.open_choices(&plan.parts[0], progress).map(|(number, _)| number).collect();
         Ok(self.can_finish_as(plan, progress, &chosen)?
             && self.can_choose(plan, progress, &mut chosen, &mut open)?)
     }
@@ -59,21 +61,27 @@ impl Engine {
         plan: &Plan,
         progress: &Progress,
         chosen: &mut Vec<usize>,
-        open: &mut Vec<(usize, usize)>,
+        open: &mut Vec<usize>,
     ) -> Result<bool> {
-        let Some((part, choice)) = open.pop() else { return Ok(true) };
-        for &one in plan.parts[part].choices[choice].iter().filter(|&&one| progress.alive.contains(one)) {
+        let Some(number) = open.pop() else { return Ok(true) };
+        let choice = &plan.choices[number];
+        if choice.parts.iter().any(|one| chosen.contains(one)) {
+            let found = self.can_choose(plan, progress, chosen, open)?;
+            open.push(number);
+            return Ok(found);
+        }
+        for one in choice.alive(progress) {
             self.budget.work()?;
             let others = open.len();
             chosen.push(one);
-            open.extend((0..plan.parts[one].choices.len()).map(|choice| (one, choice)));
+            open.extend(plan.open_choices(&plan.parts[one], progress).map(|(number, _)| number));
             if self.can_finish_as(plan, progress, chosen)? && self.can_choose(plan, progress, chosen, open)? {
                 return Ok(true);
             }
             open.truncate(others);
             chosen.pop();
         }
-        open.push((part, choice));
+        open.push(number);
         Ok(false)
     }
 
@@ -151,7 +159,7 @@ impl Engine {
     ) -> Result<Vec<usize>> {
         let mut left = Vec::new();
         'clauses: for clause in pending.drain(..) {
-            for (&class, &goal) in &plan.clauses[clause].classes {
+            for &(class, goal) in &plan.clauses[clause].classes {
                 let own = self.goal_of_all(plan, chosen, Key::Class(class));
                 let both = self.goals.and([own, goal]);
                 if self.is_inhabited(both)? {
@@ -181,6 +189,9 @@ impl Engine {
         let Some((&first, rest)) = pending.split_first() else { return Ok(Some(extra)) };
         let clause = &plan.clauses[first];
         let mut best: Option<usize> = None;
+        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
+        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
+        let keys: Vec<(Key, GoalId)> = declared.chain(classes).collect();
         for i in 0..groups.len() {
             let (key, goal, _) = groups[i];
             let Some(wanted) = clause.goal(key) else { continue };
@@ -195,17 +206,19 @@ impl Engine {
                 }
             }
         }
-        let fresh = |index: usize| {
-            plan.is_open(progress, index)
-                && !groups.iter().any(|group| group.0 == Key::Declared(index as u32))
-        };
-        let declared: Vec<usize> = (0..plan.names.len()).filter(|&i| fresh(i)).collect();
-        let keys = declared.into_iter().map(|i| Key::Declared(i as u32));
-        for key in keys.chain((0..plan.classes.len()).map(|i| Key::Class(i as u32))) {
-            let Some(wanted) = clause.goal(key) else { continue };
+        for (key, wanted) in keys {
+            let is_fresh = match key {
+                Key::Declared(index) => {
+                    plan.is_open(progress, index as usize) && !groups.iter().any(|group| group.0 == key)
+                }
+                Key::Class(_) => true,
+            };
+            if !is_fresh || best == Some(extra) {
+                continue;
+            }
             let own = self.goal_of_all(plan, chosen, key);
             let both = self.goals.and([own, wanted]);
-            if best == Some(extra) || !self.is_inhabited(both)? {
+            if !self.is_inhabited(both)? {
                 continue;
             }
             groups.push((key, both, false));
@@ -283,7 +296,7 @@ impl Engine {
             if may_not_be {
                 let mut left = after;
                 if let Question::Part(part) = question {
-                    plan.kill(part, &mut left);
+                    left.alive.remove(part);
                 }
                 if !plan.is_hopeless(&left) {
                     add(&mut out, without, left);
@@ -300,17 +313,23 @@ impl Engine {
     }
 
     /// Whether what does not satisfy a goal is as simple as what does: nothing is asked of the parts of arrays and objects.
-    fn is_easily_negated(&mut self, goal: GoalId) -> Result<bool> {
-        let shape = self.shape(goal)?;
+    pub(super) fn is_easily_negated(&mut self, goal: GoalId) -> Result<bool> {
+        let Some(shape) = self.known_shape(goal)? else { return Ok(false) };
+        let one = Decimal::from_int(1);
         let is_plain = |span: &Span| {
-            span.not_multiples.is_empty()
-                && span.multiple.as_ref().is_none_or(|multiple| *multiple == super::decimal::Decimal::from_int(1))
+            span.not_multiples.is_empty() && span.multiple.as_ref().is_none_or(|multiple| *multiple == one)
         };
         Ok(!shape.strings.embedded.any()
             && shape.numbers.0.len() <= MAX_READINGS
             && shape.numbers.0.iter().all(is_plain)
             && (shape.arrays.is_empty() || shape.arrays == [Arr::any()])
             && (shape.objects.is_empty() || shape.objects == [Obj::any()]))
+    }
+
+    /// Whether all that satisfies a goal has no parts.
+    pub(super) fn is_scalar(&mut self, goal: GoalId) -> Result<bool> {
+        let shape = self.known_shape(goal)?;
+        Ok(shape.is_some_and(|shape| shape.arrays.is_empty() && shape.objects.is_empty()))
     }
 }
 

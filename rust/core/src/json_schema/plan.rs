@@ -2,14 +2,14 @@
 //!
 //! A [`Plan`] is an [`super::shape::Obj`] made ready: names by number, the names that are not declared in *classes*. It is made of
 //! [`Part`]s: number 0 is the object's own conjunction, the others are the alternatives of its choices, which are not multiplied
-//! out. What has been written so far is a [`Progress`]; it knows which parts are *alive*: nothing written contradicts them.
+//! out; equal ones are one part. What has been written so far is a [`Progress`]; it knows which choices are still *open*, and which parts
+//! of those are *alive*: nothing written contradicts them.
 //!
 //! Whether what is written can be completed is the business of [`super::finish`], and is exact.
 
 use super::goal::{GoalId, Goals};
 use super::shape::Name;
 use crate::regular::TermId;
-use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// A set of small numbers.
@@ -57,10 +57,10 @@ pub(super) struct Class {
 /// A clause with names by number.
 #[derive(Debug, Default)]
 pub(super) struct ReadyClause {
-    /// By declared name.
-    pub(super) declared: FxHashMap<u32, GoalId>,
-    /// By class.
-    pub(super) classes: FxHashMap<u32, GoalId>,
+    /// By declared name, ascending.
+    pub(super) declared: Vec<(u32, GoalId)>,
+    /// By class, ascending.
+    pub(super) classes: Vec<(u32, GoalId)>,
     pub(super) absent: Vec<usize>,
 }
 
@@ -78,10 +78,15 @@ pub(super) struct Part {
     pub(super) max: Option<u32>,
     /// The numbers of its clauses.
     pub(super) clauses: Range<usize>,
-    /// The parts of each of its choices: one of them holds.
-    pub(super) choices: Vec<Vec<usize>>,
-    /// The part whose choice it belongs to, which has a lower number.
-    pub(super) parent: usize,
+    /// The numbers of its choices.
+    pub(super) choices: Range<usize>,
+}
+
+/// One of these parts holds if the owner does.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) owner: usize,
+    pub(super) parts: Vec<usize>,
 }
 
 /// See the module.
@@ -91,6 +96,7 @@ pub(super) struct Plan {
     pub(super) classes: Vec<Class>,
     pub(super) parts: Vec<Part>,
     pub(super) clauses: Vec<ReadyClause>,
+    pub(super) choices: Vec<Choice>,
 }
 
 /// What of an object is written.
@@ -102,7 +108,9 @@ pub(super) struct Progress {
     pub(super) count: u32,
     /// Clauses still to be met.
     pub(super) pending: Bits,
-    /// Parts that may hold.
+    /// Choices still to be made.
+    pub(super) open: Bits,
+    /// Parts of open choices that may hold.
     pub(super) alive: Bits,
     /// In declared order: declared names below this number cannot come any more.
     pub(super) from: u32,
@@ -118,10 +126,11 @@ pub(super) enum Key {
 impl ReadyClause {
     /// What the value of a name has to satisfy to meet the clause.
     pub(super) fn goal(&self, key: Key) -> Option<GoalId> {
-        match key {
-            Key::Declared(index) => self.declared.get(&index).copied(),
-            Key::Class(index) => self.classes.get(&index).copied(),
-        }
+        let (list, index) = match key {
+            Key::Declared(index) => (&self.declared, index),
+            Key::Class(index) => (&self.classes, index),
+        };
+        list.binary_search_by_key(&index, |&(of, _)| of).ok().map(|at| list[at].1)
     }
 
     fn is_met_by_absence(&self, progress: &Progress) -> bool {
@@ -168,6 +177,7 @@ impl Plan {
             seen: Bits::new(self.names.len()),
             count: 0,
             pending: Bits::full(self.clauses.len()),
+            open: Bits::full(self.choices.len()),
             alive: Bits::full(self.parts.len()),
             from: 0,
         }
@@ -195,9 +205,19 @@ impl Plan {
             && part.required.iter().all(|&name| has(name))
             && part.implies.iter().all(|&(name, other)| has(other) || !has(name))
             && self.pending(part, progress).all(|clause| clause.is_met_by_absence(progress))
-            && part.choices.iter().all(|parts| {
-                parts.iter().any(|&one| progress.alive.contains(one) && self.may_end_as(one, progress))
+            && self.open_choices(part, progress).all(|(_, choice)| {
+                choice.alive(progress).any(|one| self.may_end_as(one, progress))
             })
+    }
+
+    /// The choices of a part that are still to be made, with their numbers.
+    pub(super) fn open_choices<'a>(
+        &'a self,
+        part: &'a Part,
+        progress: &'a Progress,
+    ) -> impl Iterator<Item = (usize, &'a Choice)> {
+        let open = part.choices.clone().filter(|&number| progress.open.contains(number));
+        open.map(|number| (number, &self.choices[number]))
     }
 
     fn pending<'a>(
@@ -235,30 +255,25 @@ impl Plan {
         Some(after)
     }
 
-    /// Takes out a part, with all that belongs to its choices.
-    pub(super) fn kill(&self, part: usize, progress: &mut Progress) {
-        progress.alive.remove(part);
-        self.parts[part].choices.iter().flatten().for_each(|&inner| self.kill(inner, progress));
-    }
-
-    /// Takes out the parts that can hold no longer, and of each choice that is made the other parts.
+    /// Takes out the parts that can hold no longer, and the choices that are made.
     pub(super) fn settle(&self, progress: &mut Progress) {
-        for (number, part) in self.parts.iter().enumerate().skip(1).rev() {
-            if progress.alive.contains(number) && self.is_lost(part, progress) {
-                progress.alive.remove(number);
+        loop {
+            let before = progress.clone();
+            for (number, choice) in self.choices.iter().enumerate() {
+                let is_made = |one: &usize| self.is_idle(*one, progress);
+                if !progress.alive.contains(choice.owner) || choice.parts.iter().any(is_made) {
+                    progress.open.remove(number);
+                }
             }
-        }
-        for (number, part) in self.parts.iter().enumerate() {
-            if number > 0 && !progress.alive.contains(part.parent) {
-                progress.alive.remove(number);
+            for (number, part) in self.parts.iter().enumerate().skip(1) {
+                let has = |(choice, of): (usize, &Choice)| progress.open.contains(choice) && of.parts.contains(&number);
+                if !self.choices.iter().enumerate().any(has) || self.is_lost(part, progress) {
+                    progress.alive.remove(number);
+                    part.clauses.clone().for_each(|clause| progress.pending.remove(clause));
+                }
             }
-            if !progress.alive.contains(number) {
-                part.clauses.clone().for_each(|clause| progress.pending.remove(clause));
-                continue;
-            }
-            for parts in &part.choices {
-                let Some(&made) = parts.iter().find(|&&one| self.is_idle(one, progress)) else { continue };
-                parts.iter().filter(|&&one| one != made).for_each(|&one| progress.alive.remove(one));
+            if *progress == before {
+                return;
             }
         }
     }
@@ -269,11 +284,11 @@ impl Plan {
         let may_be_met = |clause: &ReadyClause| {
             !clause.classes.is_empty()
                 || clause.is_met_by_absence(progress)
-                || clause.declared.keys().any(|&name| may_come(name as usize))
+                || clause.declared.iter().any(|&(name, _)| may_come(name as usize))
         };
         part.required.iter().any(|&name| !progress.seen.contains(name) && !may_come(name))
             || !self.pending(part, progress).all(may_be_met)
-            || part.choices.iter().any(|parts| !parts.iter().any(|&one| progress.alive.contains(one)))
+            || self.open_choices(part, progress).any(|(_, choice)| choice.alive(progress).next().is_none())
     }
 
     /// Whether a part holds already, whatever comes that the object's own conjunction allows.
@@ -292,7 +307,9 @@ impl Plan {
             && declared
                 .filter(|&(index, _)| self.is_open(progress, index))
                 .all(|(_, goals)| says_nothing(goals))
-            && part.choices.iter().all(|parts| parts.iter().any(|&one| self.is_idle(one, progress)))
+            && self.open_choices(part, progress).all(|(_, choice)| {
+                choice.alive(progress).any(|one| self.is_idle(one, progress))
+            })
     }
 
     /// Whether some choice that has to be made has no part left.
@@ -301,7 +318,15 @@ impl Plan {
     }
 
     fn is_hopeless_in(&self, number: usize, progress: &Progress) -> bool {
-        let may_hold = |&one: &usize| progress.alive.contains(one) && !self.is_hopeless_in(one, progress);
-        !self.parts[number].choices.iter().all(|parts| parts.iter().any(may_hold))
+        self.open_choices(&self.parts[number], progress).any(|(_, choice)| {
+            choice.alive(progress).all(|one| self.is_hopeless_in(one, progress))
+        })
+    }
+}
+
+impl Choice {
+    /// The parts that may hold.
+    pub(super) fn alive<'a>(&'a self, progress: &'a Progress) -> impl Iterator<Item = usize> + 'a {
+        self.parts.iter().copied().filter(|&one| progress.alive.contains(one))
     }
 }

@@ -2,10 +2,12 @@
 
 use super::engine::Engine;
 use super::goal::{GoalId, Goals};
-use super::plan::{Class, Part, Plan, ReadyClause};
+use super::plan::{Choice, Class, Part, Plan, ReadyClause};
 use super::shape::{Clause, Name, Names, Obj};
 use crate::error::{Error, Result};
 use crate::regular::TermId;
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
 /// Conjunctions and clauses an object may have.
@@ -35,16 +37,10 @@ impl Engine {
             }
         }
         self.declare_few(&mut classes, &mut names)?;
-        let mut plan = Plan { names, classes, parts: Vec::new(), clauses: Vec::new() };
-        for (number, (obj, choices)) in objs.into_iter().zip(choices).enumerate() {
-            let from = plan.clauses.len();
-            for clause in &obj.clauses {
-                let clause = self.ready_clause(clause, &plan)?;
-                plan.clauses.push(clause);
-            }
-            let part = self.part(obj, &plan, from, number)?;
-            let parent = plan.parts.iter().position(|part| part.choices.iter().flatten().any(|&p| p == number));
-            plan.parts.push(Part { choices, parent: parent.unwrap_or(0), ..part });
+        let mut plan = Plan { names, classes, parts: Vec::new(), clauses: Vec::new(), choices };
+        for (number, obj) in objs.into_iter().enumerate() {
+            let part = self.part(obj, &mut plan, number)?;
+            plan.parts.push(part);
         }
         Ok(plan)
     }
@@ -58,10 +54,10 @@ impl Engine {
         }
         let of_clauses = objs.iter().flat_map(|obj| obj.clauses.iter().flat_map(languages));
         let of_others = objs[1..].iter().flat_map(|obj| obj.rest.iter().map(|&(language, _)| language));
-        let mut languages: Vec<TermId> = Vec::new();
+        let mut met: Vec<TermId> = Vec::new();
         for language in of_clauses.map(|(language, _)| language).chain(of_others) {
-            if !languages.contains(&language) {
-                languages.push(language);
+            if !met.contains(&language) {
+                met.push(language);
                 self.split(&mut classes, language, None)?;
             }
         }
@@ -139,7 +135,7 @@ impl Engine {
                 options.extend(speaks.then_some(*goal));
             }
             if !options.is_empty() {
-                ready.declared.insert(index as u32, self.goals.or(options));
+                ready.declared.push((index as u32, self.goals.or(options)));
             }
             if clause.absent.contains(name) {
                 ready.absent.push(index);
@@ -151,7 +147,7 @@ impl Engine {
                 options.extend(self.meets(class, language)?.then_some(goal));
             }
             if !options.is_empty() {
-                ready.classes.insert(index as u32, self.goals.or(options));
+                ready.classes.push((index as u32, self.goals.or(options)));
             }
         }
         Ok(ready)
@@ -163,8 +159,8 @@ impl Engine {
         self.has_string(inside)
     }
 
-    /// A conjunction with names by number; its clauses are the last ones.
-    fn part(&mut self, obj: &Obj, plan: &Plan, from: usize, number: usize) -> Result<Part> {
+    /// A conjunction with names by number; its clauses become the plan's last ones.
+    fn part(&mut self, obj: &Obj, plan: &mut Plan, number: usize) -> Result<Part> {
         let mut declared = Vec::with_capacity(plan.names.len());
         for name in &plan.names {
             declared.push(obj.property(name, &mut self.goals, &mut self.regular));
@@ -177,6 +173,16 @@ impl Engine {
             }
             classes.push(if number == 0 { class.goal } else { self.goals.and(goals) });
         }
+        let from = plan.clauses.len();
+        for clause in &obj.clauses {
+            let clause = self.ready_clause(clause, plan)?;
+            if !self.is_certain(&clause, obj, plan, &declared)? {
+                plan.clauses.push(clause);
+            }
+        }
+        let of_part = plan.choices.iter().enumerate().filter(|(_, choice)| choice.owner == number);
+        let of_part: Vec<usize> = of_part.map(|(choice, _)| choice).collect();
+        let first = of_part.first().copied().unwrap_or(0);
         let place = |name: &Name| plan.names.iter().position(|known| known == name);
         let implies = obj.implies.iter().filter_map(|(name, other)| place(name).zip(place(other)));
         Ok(Part {
@@ -187,9 +193,32 @@ impl Engine {
             min: obj.min,
             max: obj.max,
             clauses: from..plan.clauses.len(),
-            choices: Vec::new(),
-            parent: 0,
+            choices: first..first + of_part.len(),
         })
+    }
+
+    /// Whether the value of a required name is sure to meet a clause: so where alternatives differ in a constant.
+    fn is_certain(
+        &mut self,
+        clause: &ReadyClause,
+        obj: &Obj,
+        plan: &Plan,
+        declared: &[GoalId],
+    ) -> Result<bool> {
+        for &(index, wanted) in &clause.declared {
+            let goal = declared[index as usize];
+            if obj.required.contains(&plan.names[index as usize])
+                && self.is_scalar(goal)?
+                && self.is_easily_negated(wanted)?
+            {
+                let not = self.goals.not(wanted);
+                let outside = self.goals.and([goal, not]);
+                if !self.is_inhabited(outside)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -201,19 +230,17 @@ fn languages(clause: &Clause) -> impl Iterator<Item = (TermId, GoalId)> {
     })
 }
 
-/// An object's conjunctions, its own first, with the numbers of the parts of each choice.
-#[expect(clippy::type_complexity)]
-fn parts_of(obj: &Obj) -> Result<(Vec<&Obj>, Vec<Vec<Vec<usize>>>)> {
-    let (mut objs, mut choices) = (vec![obj], Vec::new());
-    let mut clauses = 0;
-    while let Some(&obj) = objs.get(choices.len()) {
-        let mut numbers = Vec::new();
-        for parts in &obj.choices {
-            let from = objs.len();
-            objs.extend(parts.iter());
-            numbers.push((from..objs.len()).collect());
+/// An object's conjunctions, its own first and each once, and the choices between them, those of one owner side by side.
+fn parts_of(obj: &Obj) -> Result<(Vec<&Obj>, Vec<Choice>)> {
+    let mut objs: IndexSet<&Obj, FxBuildHasher> = IndexSet::default();
+    objs.insert(obj);
+    let (mut choices, mut owner, mut clauses) = (Vec::new(), 0, 0);
+    while let Some(&obj) = objs.get_index(owner) {
+        for alternatives in &obj.choices {
+            let parts = alternatives.iter().map(|alternative| objs.insert_full(alternative).0).collect();
+            choices.push(Choice { owner, parts });
         }
-        choices.push(numbers);
+        owner += 1;
         clauses += obj.clauses.len();
         if objs.len() + clauses > MAX_PARTS {
             let message = format!(
@@ -222,5 +249,5 @@ fn parts_of(obj: &Obj) -> Result<(Vec<&Obj>, Vec<Vec<Vec<usize>>>)> {
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
     }
-    Ok((objs, choices))
+    Ok((objs.into_iter().collect(), choices))
 }
