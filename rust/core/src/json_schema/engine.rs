@@ -6,6 +6,7 @@
 use super::content::Embedded;
 use super::document::{Documents, NodeId};
 use super::goal::{Goal, GoalId, Goals, Value, ValueId};
+use super::leaves::Leaf;
 use super::number::{Numbers, Span};
 use super::options::{JsonSchema, JsonSchemaOptions};
 use super::shape::{Arr, Obj, Shape, Strings};
@@ -37,6 +38,8 @@ pub(super) struct Engine {
     pub(super) annotations: Vec<Annotation>,
     pub(super) patterns: FxHashMap<Arc<str>, TermId>,
     pub(super) formats: FxHashMap<String, Option<TermId>>,
+    /// The goals of schemas without parts.
+    pub(super) leaves: FxHashMap<Leaf, GoalId>,
     shapes: FxHashMap<GoalId, Arc<Shape>>,
     in_progress: FxHashSet<GoalId>,
     found_loop: bool,
@@ -64,6 +67,7 @@ impl Engine {
             annotations: Vec::new(),
             patterns: FxHashMap::default(),
             formats: FxHashMap::default(),
+            leaves: FxHashMap::default(),
             shapes: FxHashMap::default(),
             in_progress: FxHashSet::default(),
             found_loop: false,
@@ -171,8 +175,9 @@ impl Engine {
     pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
         let product = a.arrays.len().saturating_mul(b.arrays.len());
         if product > MAX_PRODUCT {
-            let message =
-                format!("two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
+            let message = format!(
+                "two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried"
+            );
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;

@@ -16,6 +16,7 @@ mod formats;
 mod goal;
 mod items;
 mod keywords;
+mod leaves;
 mod machine;
 pub mod number;
 mod number_ends;

@@ -205,9 +205,9 @@ impl Plan {
             && part.required.iter().all(|&name| has(name))
             && part.implies.iter().all(|&(name, other)| has(other) || !has(name))
             && self.pending(part, progress).all(|clause| clause.is_met_by_absence(progress))
-            && self.open_choices(part, progress).all(|(_, choice)| {
-                choice.alive(progress).any(|one| self.may_end_as(one, progress))
-            })
+            && self
+                .open_choices(part, progress)
+                .all(|(_, choice)| choice.alive(progress).any(|one| self.may_end_as(one, progress)))
     }
 
     /// The choices of a part that are still to be made, with their numbers.
@@ -266,7 +266,9 @@ impl Plan {
                 }
             }
             for (number, part) in self.parts.iter().enumerate().skip(1) {
-                let has = |(choice, of): (usize, &Choice)| progress.open.contains(choice) && of.parts.contains(&number);
+                let has = |(choice, of): (usize, &Choice)| {
+                    progress.open.contains(choice) && of.parts.contains(&number)
+                };
                 if !self.choices.iter().enumerate().any(has) || self.is_lost(part, progress) {
                     progress.alive.remove(number);
                     part.clauses.clone().for_each(|clause| progress.pending.remove(clause));
@@ -307,9 +309,9 @@ impl Plan {
             && declared
                 .filter(|&(index, _)| self.is_open(progress, index))
                 .all(|(_, goals)| says_nothing(goals))
-            && self.open_choices(part, progress).all(|(_, choice)| {
-                choice.alive(progress).any(|one| self.is_idle(one, progress))
-            })
+            && self
+                .open_choices(part, progress)
+                .all(|(_, choice)| choice.alive(progress).any(|one| self.is_idle(one, progress)))
     }
 
     /// Whether some choice that has to be made has no part left.
@@ -318,9 +320,8 @@ impl Plan {
     }
 
     fn is_hopeless_in(&self, number: usize, progress: &Progress) -> bool {
-        self.open_choices(&self.parts[number], progress).any(|(_, choice)| {
-            choice.alive(progress).all(|one| self.is_hopeless_in(one, progress))
-        })
+        self.open_choices(&self.parts[number], progress)
+            .any(|(_, choice)| choice.alive(progress).all(|one| self.is_hopeless_in(one, progress)))
     }
 }
 

@@ -79,9 +79,8 @@ impl Engine {
             }
         }
         if classes.len() > MAX_CLASSES {
-            let message = format!(
-                "`patternProperties` and `propertyNames` overlap in more than {MAX_CLASSES} ways"
-            );
+            let message =
+                format!("`patternProperties` and `propertyNames` overlap in more than {MAX_CLASSES} ways");
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         Ok(())
