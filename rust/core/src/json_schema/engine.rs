@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// An error about a schema that does not say where, with the place of a goal.
-    fn placed(&self, error: Error, goal: GoalId) -> Error {
+    pub(super) fn placed(&self, error: Error, goal: GoalId) -> Error {
         match error {
             Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
                 Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }

@@ -44,6 +44,8 @@ pub(super) struct Arr {
     pub(super) min: u32,
     pub(super) max: Option<u32>,
     pub(super) unique: bool,
+    /// Some value comes twice.
+    pub(super) repeats: bool,
     pub(super) contains: Vec<Contains>,
 }
 
@@ -114,7 +116,15 @@ fn min_of(a: Option<u32>, b: Option<u32>) -> Option<u32> {
 
 impl Arr {
     pub(super) fn any() -> Self {
-        Self { prefix: Vec::new(), rest: Goals::TRUE, min: 0, max: None, unique: false, contains: Vec::new() }
+        Self {
+            prefix: Vec::new(),
+            rest: Goals::TRUE,
+            min: 0,
+            max: None,
+            unique: false,
+            repeats: false,
+            contains: Vec::new(),
+        }
     }
 
     /// What the item at an index satisfies.
@@ -132,6 +142,7 @@ impl Arr {
             min: self.min.max(other.min),
             max: min_of(self.max, other.max),
             unique: self.unique || other.unique,
+            repeats: self.repeats || other.repeats,
             contains,
         }
         .tidy()
@@ -139,6 +150,9 @@ impl Arr {
 
     /// An item that nothing satisfies bounds the length.
     pub(super) fn tidy(mut self) -> Self {
+        if self.repeats {
+            self.min = self.min.max(2);
+        }
         if let Some(at) = self.prefix.iter().position(|&goal| goal == Goals::FALSE) {
             self.prefix.truncate(at);
             self.rest = Goals::FALSE;
@@ -157,20 +171,15 @@ impl Arr {
 
     pub(super) fn is_plainly_empty(&self) -> bool {
         self.max.is_some_and(|max| max < self.min)
+            || self.unique && self.repeats
             || self.contains.iter().any(|c| c.max.is_some_and(|max| max < c.min))
     }
 
-    fn not(&self, goals: &mut Goals) -> Result<Vec<Self>> {
-        if self.unique {
-            // A repeated item would have to be remembered in order to be written again.
-            return Err(Error::UnsupportedSchema {
-                keyword: "uniqueItems".into(),
-                pointer: String::new(),
-                reason: "its negation (arrays with a repeated item); write the schema without negating it"
-                    .into(),
-            });
-        }
+    fn not(&self, goals: &mut Goals) -> Vec<Self> {
         let mut out = Vec::new();
+        if self.unique || self.repeats {
+            out.push(Self { unique: self.repeats, repeats: self.unique, ..Self::any() });
+        }
         if self.min > 0 {
             out.push(Self { max: Some(self.min - 1), ..Self::any() });
         }
@@ -195,7 +204,7 @@ impl Arr {
                 out.push(contains(c.from, c.goal, max.saturating_add(1), None));
             }
         }
-        Ok(out.into_iter().map(Self::tidy).filter(|arr| !arr.is_plainly_empty()).collect())
+        out.into_iter().map(Self::tidy).filter(|arr| !arr.is_plainly_empty()).collect()
     }
 }
 
@@ -466,7 +475,7 @@ impl Shape {
         out.numbers = self.numbers.not()?;
         out.strings = self.strings.not(regular)?;
         for arr in &self.arrays {
-            let outside = arr.not(goals)?;
+            let outside = arr.not(goals);
             let inside = std::mem::take(&mut out.arrays);
             for a in &inside {
                 for b in &outside {

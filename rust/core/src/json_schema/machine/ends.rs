@@ -317,6 +317,10 @@ impl JsonMachine {
     fn item_ways(&mut self, arr: u32, written: u32, depth: u32, choice: Choice) -> Result<Ways> {
         let mut out = Vec::new();
         let conjunction = self.arrays[arr as usize].clone();
+        if self.waits_for_repeat(arr, written) {
+            // Endlessly many may come before.
+            return Ok(None);
+        }
         if choice.end && !self.has_begun(choice) && conjunction.may_end(&self.written[written as usize].1) {
             out.push(self.close(depth, choice, b"]"));
         }

@@ -38,7 +38,7 @@ pub(crate) use languages::SharedLanguages;
 use languages::{AtWork, Languages};
 use layout::Layout;
 use parking_lot::Mutex;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,6 +203,8 @@ pub(crate) struct JsonMachine {
     cores: Vec<Core>,
     core_ids: FxHashMap<(u32, Option<Progress>), u32>,
     arrays: IndexSet<Arr, FxBuildHasher>,
+    /// Arrays whose items are compared until one comes again.
+    compared: FxHashSet<u32>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
@@ -247,6 +249,7 @@ impl JsonMachine {
             cores: Vec::new(),
             core_ids: FxHashMap::default(),
             arrays: IndexSet::default(),
+            compared: FxHashSet::default(),
             written: IndexSet::default(),
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
@@ -379,6 +382,7 @@ impl JsonMachine {
                 has_edges,
                 like: None,
                 collects,
+                repeated: None,
                 signature,
                 room,
                 guard,
@@ -386,6 +390,9 @@ impl JsonMachine {
             };
             self.states.push(state);
             self.states[index].like = self.like(rule, local);
+            if collects == Some(Collect::Repeat) {
+                self.states[index].repeated = self.repeated(rule, local);
+            }
         }
         index as u32
     }
@@ -394,8 +401,9 @@ impl JsonMachine {
     fn collects(&self, rule: u32, local: Local) -> Option<Collect> {
         match (&self.kinds[rule as usize], local) {
             (_, Local::Object(_, InObject::NameEnd(Key::Class(_)), false)) => Some(Collect::Name),
-            (&Kind::Array(arr, _), Local::Array(_, InArray::After, false)) => {
-                self.arrays[arr as usize].unique.then_some(Collect::Value)
+            (&Kind::Array(arr, _), Local::Array(written, InArray::After, false)) => {
+                let repeat = self.waits_for_repeat(arr, written).then_some(Collect::Repeat);
+                if self.arrays[arr as usize].unique { Some(Collect::Value) } else { repeat }
             }
             _ => None,
         }
@@ -414,6 +422,10 @@ impl JsonMachine {
                     false if plan.needs_no_free_name() => Room::Enough,
                     _ => Room::Counted,
                 }
+            }
+            // Items may come again at any time.
+            (&Kind::Array(arr, _), Local::Array(written, ..)) if self.waits_for_repeat(arr, written) => {
+                Room::Endless
             }
             (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
@@ -507,7 +519,12 @@ impl JsonMachine {
         }
         for arr in &shape.arrays {
             if self.engine.has_array(arr)? {
-                called.push(Kind::Array(self.arrays.insert_full(arr.clone()).0 as u32, depth));
+                let number = self.arrays.insert_full(arr.clone()).0 as u32;
+                if self.engine.compares(arr)? {
+                    self.engine.check_repeats(arr).map_err(|error| self.engine.placed(error, goal))?;
+                    self.compared.insert(number);
+                }
+                called.push(Kind::Array(number, depth));
             }
         }
         for obj in &shape.objects {
