@@ -92,7 +92,7 @@ SCHEMAS: list[Any] = [
     {"oneOf": [{"type": "array", "items": {"type": "integer"}}, UNIQUE]},
     {**UNIQUE, "items": REPEATS},
     {**REPEATS, "items": {**UNIQUE, "items": {"type": "integer"}}},
-    {"type": "object", "properties": {"a": REPEATS}, "required": ["a"]},
+    {"type": "object", "properties": {"a": REPEATS}, "required": ["a"], "additionalProperties": False},
     {**REPEATS, "items": {"type": ["integer", "string"]}, "contains": {"type": "string"}},
     {**REPEATS, "prefixItems": [{"type": "boolean"}, {"type": "boolean"}, {"type": "boolean"}]},
     {**REPEATS, "items": {"properties": {"a": {"type": "integer"}}, "additionalProperties": False}},
