@@ -5,6 +5,7 @@
 
 use super::content::Embedded;
 use super::document::{Documents, NodeId};
+use super::exact::ExactNumbers;
 use super::goal::{Goal, GoalId, Goals, Value, ValueId};
 use super::leaves::Leaf;
 use super::number::{Numbers, Span};
@@ -311,8 +312,11 @@ impl Engine {
         if let Some(&known) = self.numbers_inhabited.get(numbers) {
             return Ok(known);
         }
-        let automaton = numbers.automaton(&mut self.budget)?;
-        let known = !automaton.states.is_empty();
+        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
+        let known = match exact {
+            Some(exact) => !exact.is_empty(),
+            None => !numbers.automaton(&mut self.budget)?.states.is_empty(),
+        };
         self.numbers_inhabited.insert(numbers.clone(), known);
         Ok(known)
     }

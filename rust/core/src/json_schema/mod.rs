@@ -10,6 +10,7 @@ pub mod decimal;
 mod dialect;
 mod document;
 mod engine;
+mod exact;
 mod explain;
 mod finish;
 mod formats;

@@ -482,6 +482,7 @@ impl JsonMachine {
     fn number_ends(&mut self, numbers: u32, at: u32, most: usize) -> Option<Vec<Vec<u8>>> {
         let place = match &self.numbers[numbers as usize] {
             Digits::Late(automaton) => automaton.place(at),
+            Digits::Exact(automaton) => automaton.place(at),
             Digits::Whole(automaton) => {
                 let places = self.places.entry(numbers).or_insert_with(|| number_ends::places(automaton));
                 places[at as usize]

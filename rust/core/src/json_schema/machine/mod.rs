@@ -18,6 +18,7 @@ mod text;
 use super::byte_dfa::ByteDfa;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
+use super::exact::ExactNumbers;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
@@ -142,6 +143,7 @@ type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
 enum Digits {
     Whole(ByteDfa),
     Late(LateNumbers),
+    Exact(ExactNumbers),
 }
 
 impl Digits {
@@ -149,6 +151,7 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].0,
             Self::Late(automaton) => automaton.is_final(at),
+            Self::Exact(automaton) => automaton.is_final(at),
         }
     }
 
@@ -156,6 +159,7 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
             Self::Late(automaton) => automaton.edges(at),
+            Self::Exact(automaton) => automaton.edges(at),
         }
     }
 }
@@ -541,9 +545,13 @@ impl JsonMachine {
         if let Some(known) = self.numbers.get_index_of(numbers) {
             return Ok(known as u32);
         }
-        let automaton = match numbers.late_automaton()? {
-            Some(automaton) => Digits::Late(automaton),
-            None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
+        let automaton = match exact {
+            Some(automaton) => Digits::Exact(automaton),
+            None => match numbers.late_automaton()? {
+                Some(automaton) => Digits::Late(automaton),
+                None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+            },
         };
         Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
     }
