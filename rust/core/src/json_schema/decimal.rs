@@ -181,6 +181,16 @@ impl Ord for Decimal {
         if let (Some(own), Some(theirs)) = (self.small(exponent), other.small(exponent)) {
             return own.cmp(&theirs);
         }
+        if self.mantissa.sign() != other.mantissa.sign() {
+            return self.mantissa.sign().cmp(&other.mantissa.sign());
+        }
+        // A decimal place is between three and four bits.
+        let least = |n: &Self| n.mantissa.bits() as i64 - 1 + (n.exponent - exponent) * 3;
+        let most = |n: &Self| n.mantissa.bits() as i64 + (n.exponent - exponent) * 4;
+        let is_less = most(self) <= least(other);
+        if is_less || least(self) >= most(other) {
+            return if is_less == self.is_negative() { Ordering::Greater } else { Ordering::Less };
+        }
         self.scaled(exponent).cmp(&other.scaled(exponent))
     }
 }

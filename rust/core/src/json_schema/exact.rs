@@ -18,26 +18,32 @@ use rustc_hash::FxBuildHasher;
 /// 1967), so that so many are looked at.
 const MOST_EXCLUDED: usize = 10;
 
-/// What is read: the digits as an integer, so many of them past the point.
+/// What is read, but for a minus sign.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
     phase: Phase,
     negative: bool,
-    digits: BigUint,
-    places: u32,
+    text: Vec<u8>,
+}
+
+/// A span with a multiple.
+#[derive(Debug)]
+struct Multiples {
+    span: Span,
+    /// Any interval as wide as this power of ten has one of them in it, as far as bounds do not count.
+    wide: i64,
 }
 
 /// See the module; state 0 is the start.
 #[derive(Debug)]
 pub(super) struct ExactNumbers {
-    /// Ascending.
-    points: Vec<Decimal>,
-    /// Each with a multiple.
-    spans: Vec<Span>,
+    /// Digits, a point and digits without zeros at the end, ascending: the negative ones, and the others.
+    points: [Vec<Vec<u8>>; 2],
+    spans: Vec<Multiples>,
     /// No point may be written.
     plain: bool,
     /// Digits past the point that a number of the set may have.
-    places: u32,
+    places: usize,
     /// The largest magnitude below zero and above; `None` if there is none.
     largest: [Option<Decimal>; 2],
     states: IndexSet<State, FxBuildHasher>,
@@ -50,12 +56,10 @@ impl ExactNumbers {
     /// `None` unless all are values and multiples, and no exponents may be written.
     pub(super) fn new(numbers: &Numbers) -> Option<Self> {
         let is_point = |span: &&Span| span.lo.is_some() && span.lo == span.hi;
-        let mut points: Vec<Decimal> = Vec::new();
+        let mut values: Vec<Decimal> = Vec::new();
         for span in numbers.0.iter().filter(is_point) {
-            points.extend(span.few(1)?);
+            values.extend(span.few(1)?);
         }
-        points.sort();
-        points.dedup();
         let spans: Vec<Span> = numbers.0.iter().filter(|span| !is_point(span)).cloned().collect();
         let one = Decimal::from_int(1);
         let may_have_exponent = |span: &Span| {
@@ -72,18 +76,19 @@ impl ExactNumbers {
             return None;
         }
         let multiples = spans.iter().filter_map(|span| span.multiple.as_ref());
-        let places = points.iter().chain(multiples).map(|value| value.parts().1.min(0).unsigned_abs());
-        let places = u32::try_from(places.max().unwrap_or(0)).ok()?;
-        let ends = |negative: bool| {
-            let of_spans = spans.iter().map(|span| if negative { &span.lo } else { &span.hi });
-            let values: Option<Vec<&Decimal>> =
-                of_spans.map(|bound| bound.as_ref().map(|(value, _)| value)).collect();
-            values.map(|values| {
-                values.into_iter().chain(&points).map(Decimal::abs).max().unwrap_or(Decimal::from_int(0))
-            })
-        };
-        let largest = [ends(true), ends(false)];
-        let start = State { phase: Phase::Start, negative: false, digits: BigUint::ZERO, places: 0 };
+        let places = values.iter().chain(multiples).map(|value| value.parts().1.min(0).unsigned_abs());
+        let places = usize::try_from(places.max().unwrap_or(0)).ok()?;
+        let largest = [true, false].map(|negative| {
+            let mut largest = values.iter().map(Decimal::abs).max().unwrap_or(Decimal::from_int(0));
+            for span in &spans {
+                let (bound, _) = if negative { span.lo.as_ref()? } else { span.hi.as_ref()? };
+                largest = largest.max(bound.abs());
+            }
+            Some(largest)
+        });
+        let points = [true, false].map(|negative| points_of(&values, negative));
+        let spans = spans.into_iter().filter_map(Multiples::new).collect();
+        let start = State { phase: Phase::Start, negative: false, text: Vec::new() };
         Some(Self { points, spans, plain, places, largest, states: IndexSet::from_iter([start]) })
     }
 
@@ -99,14 +104,25 @@ impl ExactNumbers {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.any_in(&(None, None))
+        self.points.iter().all(Vec::is_empty)
+            && !self.spans.iter().any(|of| has_multiple_in(&of.span, &None, &None))
     }
 
     pub(super) fn is_final(&self, state: u32) -> bool {
         let state = &self.states[state as usize];
-        let value = state.value();
-        let bound = Some((if state.negative { value.negated() } else { value }, true));
-        state.phase.is_final() && self.any_in(&(bound.clone(), bound))
+        if !state.phase.is_final() {
+            return false;
+        }
+        if self.points[usize::from(!state.negative)].binary_search(&state.key()).is_ok() {
+            return true;
+        }
+        let bound = self.spans.first().map(|_| (state.value(), true));
+        self.spans.iter().any(|of| has_multiple_in(&of.span, &bound, &bound))
+    }
+
+    /// Whether anything can follow a state: unless a point is forbidden, at least zeros.
+    pub(super) fn goes_on(&mut self, state: u32) -> bool {
+        !self.plain || !self.edges(state).is_empty()
     }
 
     /// Where in a number a state is.
@@ -116,7 +132,7 @@ impl ExactNumbers {
             Phase::Point | Phase::Fraction => Part::Fraction,
             _ => Part::Whole,
         };
-        Place { part, nonzero: state.digits != BigUint::ZERO }
+        Place { part, nonzero: state.text.iter().any(|byte| (b'1'..=b'9').contains(byte)) }
     }
 
     /// The edges of a state; makes those that they lead to.
@@ -136,65 +152,121 @@ impl ExactNumbers {
         match byte {
             b'-' => next.negative = true,
             b'.' if self.plain => return None,
-            b'.' => {}
-            b'0' if next.phase == Phase::Fraction && state.places == self.places => {}
-            _ => {
-                next.digits = &state.digits * 10u32 + u32::from(byte - b'0');
-                next.places += u32::from(next.phase == Phase::Fraction);
-            }
+            // Zeros past the places that count are all one state.
+            b'0' if next.phase == Phase::Fraction && state.places() > self.places => {}
+            _ => next.text.push(byte),
         }
         Some(next)
     }
 
     /// Whether anything that goes on from a state is in the set.
     fn is_alive(&self, state: &State) -> bool {
-        let side = |interval: Interval| if state.negative { mirrored(interval) } else { interval };
-        let zero = Some((Decimal::from_int(0), true));
-        if matches!(state.phase, Phase::Start | Phase::Minus) {
-            return self.any_in(&side((zero, None)));
+        let points = &self.points[usize::from(!state.negative)];
+        let from = points.partition_point(|point| *point < state.text);
+        let begins = points.get(from).is_some_and(|point| point.starts_with(&state.text));
+        if begins || state.phase == Phase::Fraction && points.binary_search(&state.key()).is_ok() {
+            return true;
         }
-        let mut low = state.value();
-        let mut width = Decimal::power_of_ten(-i64::from(state.places));
-        loop {
+        if self.spans.is_empty() {
+            return false;
+        }
+        if state.text.is_empty() {
+            let zero = Some((Decimal::from_int(0), true));
+            let (lo, hi) = if state.negative { (None, zero) } else { (zero, None) };
+            return self.spans.iter().any(|of| has_multiple_in(&of.span, &lo, &hi));
+        }
+        let is_whole = state.phase == Phase::Whole;
+        let largest = &self.largest[usize::from(!state.negative)];
+        if is_whole && largest.is_none() {
+            return true;
+        }
+        // What may follow lies in an interval, or with more digits before the point in one ten times as far away and as wide.
+        let exponent = -(state.places().saturating_sub(1) as i64);
+        let low = state.magnitude();
+        let interval = |more: i64| {
+            let (low, width) = (low.shifted(more), Decimal::power_of_ten(exponent + more));
             let high = low.plus(&width);
-            if self.any_in(&side((Some((low.clone(), true)), Some((high, false))))) {
+            let interval = (Some((low, true)), Some((high, false)));
+            if state.negative { mirrored(interval) } else { interval }
+        };
+        for Multiples { span, wide } in &self.spans {
+            let more = (wide - exponent).max(0);
+            if (is_whole || more == 0) && is_inside(&interval(more), span) {
                 return true;
             }
-            // One more digit before the point.
-            let largest = &self.largest[usize::from(!state.negative)];
-            match largest {
-                _ if state.phase != Phase::Whole => return false,
-                None => return true,
-                Some(largest) if low > *largest => return false,
-                Some(_) => (low, width) = (low.shifted(1), width.shifted(1)),
-            }
         }
+        let beyond = |more: i64| largest.as_ref().is_some_and(|largest| low.shifted(more) > *largest);
+        let steps = (0..).take_while(|&more| more == 0 || is_whole && !beyond(more));
+        // The widest are most likely to have one in them.
+        let steps: Vec<i64> = steps.collect();
+        steps
+            .into_iter()
+            .rev()
+            .map(interval)
+            .any(|(lo, hi)| self.spans.iter().any(|of| has_multiple_in(&of.span, &lo, &hi)))
     }
+}
 
-    fn any_in(&self, (lo, hi): &Interval) -> bool {
-        let first = self.points.partition_point(|point| !is_above(point, lo));
-        self.points.get(first).is_some_and(|point| is_below(point, hi))
-            || self.spans.iter().any(|span| has_multiple_in(span, lo, hi))
+impl Multiples {
+    fn new(span: Span) -> Option<Self> {
+        let unit = span.multiple.as_ref()?;
+        // As many neighbours as can all be left out, and one.
+        let least = unit.times(&(1u64 << (span.not_multiples.len() + 1)).into());
+        let (magnitude, exponent) = least.parts();
+        let wide = exponent + magnitude.to_string().len() as i64;
+        Some(Self { span, wide })
     }
 }
 
 impl State {
-    fn value(&self) -> Decimal {
-        Decimal::from_parts(self.digits.clone(), -i64::from(self.places))
+    /// Digits past the point, and one for the point; 0 before it.
+    fn places(&self) -> usize {
+        self.text.iter().position(|&byte| byte == b'.').map_or(0, |at| self.text.len() - at)
     }
+
+    fn magnitude(&self) -> Decimal {
+        let digits: Vec<u8> = self.text.iter().copied().filter(u8::is_ascii_digit).collect();
+        let magnitude = BigUint::parse_bytes(&digits, 10).unwrap_or_default();
+        Decimal::from_parts(magnitude, -(self.places().saturating_sub(1) as i64))
+    }
+
+    fn value(&self) -> Decimal {
+        if self.negative { self.magnitude().negated() } else { self.magnitude() }
+    }
+
+    /// The point that it spells; see [`ExactNumbers::points`].
+    fn key(&self) -> Vec<u8> {
+        if self.places() == 0 {
+            return [&self.text[..], b"."].concat();
+        }
+        let kept = self.text.iter().rposition(|&byte| byte != b'0').map_or(0, |last| last + 1);
+        self.text[..kept].to_vec()
+    }
+}
+
+/// Zero is on both sides.
+fn points_of(values: &[Decimal], negative: bool) -> Vec<Vec<u8>> {
+    let is_there = |value: &&Decimal| value.is_zero() || value.is_negative() == negative;
+    let mut out: Vec<Vec<u8>> = Vec::new();
+    for value in values.iter().filter(is_there) {
+        let (whole, fraction) = value.digits();
+        out.push([&whole[..], b".", &fraction].concat());
+    }
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Whether an interval with two ends is one of those that a span's bounds leave.
+fn is_inside((lo, hi): &Interval, span: &Span) -> bool {
+    let (Some((lo, _)), Some((hi, _))) = (lo, hi) else { return false };
+    span.lo.as_ref().is_none_or(|(bound, _)| lo > bound)
+        && span.hi.as_ref().is_none_or(|(bound, _)| hi < bound)
 }
 
 fn mirrored((lo, hi): Interval) -> Interval {
     let negated = |bound: Bound| bound.map(|(value, inclusive)| (value.negated(), inclusive));
     (negated(hi), negated(lo))
-}
-
-fn is_above(value: &Decimal, lo: &Bound) -> bool {
-    lo.as_ref().is_none_or(|(bound, inclusive)| value > bound || *inclusive && value == bound)
-}
-
-fn is_below(value: &Decimal, hi: &Bound) -> bool {
-    hi.as_ref().is_none_or(|(bound, inclusive)| value < bound || *inclusive && value == bound)
 }
 
 /// Whether a number of a span lies in an interval.

@@ -155,6 +155,14 @@ impl Digits {
         }
     }
 
+    fn goes_on(&mut self, at: u32) -> bool {
+        match self {
+            Self::Whole(automaton) => !automaton.states[at as usize].1.is_empty(),
+            Self::Late(automaton) => !automaton.edges(at).is_empty(),
+            Self::Exact(automaton) => automaton.goes_on(at),
+        }
+    }
+
     fn edges(&mut self, at: u32) -> Vec<(u8, u8, u32)> {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
@@ -365,7 +373,7 @@ impl JsonMachine {
                 }
                 (Kind::Number(numbers), Local::Number(at)) => {
                     let automaton = &mut self.numbers[*numbers as usize];
-                    (automaton.is_final(at), !automaton.edges(at).is_empty())
+                    (automaton.is_final(at), automaton.goes_on(at))
                 }
                 (&Kind::Embedded(reading @ Reading::Value { .. }), Local::Embedded(Spell::Char(at))) => {
                     self.embedded_value(reading, at)
