@@ -25,8 +25,10 @@ pub(crate) struct MachineState {
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
     pub(crate) like: Option<Like>,
-    /// What returns here has read a value that this rule must not meet again.
+    /// What returns here has read a value that is compared with those that this rule has met before.
     pub(crate) collects: Option<Collect>,
+    /// Where what returns here goes instead if it has read a value that was met before; see [`Collect::Repeat`].
+    pub(crate) repeated: Option<u32>,
     /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
     /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
     /// soon as they can.
@@ -51,10 +53,12 @@ pub(crate) enum Room {
 /// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Collect {
-    /// A JSON value.
+    /// A JSON value, which must not come again.
     Value,
-    /// A string without its opening quote.
+    /// A string without its opening quote, which must not come again.
     Name,
+    /// A JSON value; once one comes again, the call returns to another state, which collects no longer.
+    Repeat,
 }
 
 /// A state of a leaf rule whose texts up to the rule's end are among those of another: most of its mask is the other's.
@@ -153,6 +157,7 @@ struct LazyState {
     has_edges: bool,
     like: Option<Like<StateId>>,
     collects: Option<Collect>,
+    repeated: Option<StateId>,
     signature: Option<(u32, u32)>,
     room: Room,
     guard: Guard,
@@ -207,6 +212,7 @@ impl LazyPart {
                 has_edges: state.has_edges,
                 like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
                 collects: state.collects,
+                repeated: state.repeated.map(at),
                 signature: state.signature,
                 room: state.room,
                 guard: state.guard,
@@ -256,6 +262,10 @@ impl LazyPart {
 
     pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
         self.lazy(id).collects
+    }
+
+    pub(super) fn repeated(&self, id: StateId) -> Option<StateId> {
+        self.lazy(id).repeated
     }
 
     pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
@@ -446,6 +456,7 @@ mod tests {
                 has_edges: !is_final,
                 like: None,
                 collects: None,
+                repeated: None,
                 signature: None,
                 room: Room::Counted,
                 guard: Guard::None,

@@ -200,6 +200,11 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.collects(id) } else { None }
     }
 
+    /// Where what returns to a state goes if it has read a value that was met before.
+    pub(crate) fn repeated(&self, id: StateId) -> Option<StateId> {
+        if self.is_lazy(id) { self.lazy.repeated(id) } else { None }
+    }
+
     /// See [`MachineState::signature`].
     pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }

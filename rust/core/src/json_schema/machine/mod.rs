@@ -19,6 +19,7 @@ mod text;
 use super::byte_dfa::ByteDfa;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
+use super::exact::ExactNumbers;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
@@ -40,7 +41,7 @@ pub(crate) use languages::SharedLanguages;
 use languages::{AtWork, Languages};
 use layout::Layout;
 use parking_lot::Mutex;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,6 +145,7 @@ type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
 enum Digits {
     Whole(ByteDfa),
     Late(LateNumbers),
+    Exact(ExactNumbers),
 }
 
 impl Digits {
@@ -151,6 +153,15 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].0,
             Self::Late(automaton) => automaton.is_final(at),
+            Self::Exact(automaton) => automaton.is_final(at),
+        }
+    }
+
+    fn goes_on(&mut self, at: u32) -> bool {
+        match self {
+            Self::Whole(automaton) => !automaton.states[at as usize].1.is_empty(),
+            Self::Late(automaton) => !automaton.edges(at).is_empty(),
+            Self::Exact(automaton) => automaton.goes_on(at),
         }
     }
 
@@ -158,6 +169,7 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
             Self::Late(automaton) => automaton.edges(at),
+            Self::Exact(automaton) => automaton.edges(at),
         }
     }
 }
@@ -205,6 +217,8 @@ pub(crate) struct JsonMachine {
     cores: Vec<Core>,
     core_ids: FxHashMap<(u32, Option<Progress>), u32>,
     arrays: IndexSet<Arr, FxBuildHasher>,
+    /// Arrays whose items are compared until one comes again.
+    compared: FxHashSet<u32>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
@@ -251,6 +265,7 @@ impl JsonMachine {
             cores: Vec::new(),
             core_ids: FxHashMap::default(),
             arrays: IndexSet::default(),
+            compared: FxHashSet::default(),
             written: IndexSet::default(),
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
@@ -363,7 +378,7 @@ impl JsonMachine {
                 }
                 (Kind::Number(numbers), Local::Number(at)) => {
                     let automaton = &mut self.numbers[*numbers as usize];
-                    (automaton.is_final(at), !automaton.edges(at).is_empty())
+                    (automaton.is_final(at), automaton.goes_on(at))
                 }
                 (&Kind::Embedded(reading @ Reading::Value { .. }), Local::Embedded(Spell::Char(at))) => {
                     self.embedded_value(reading, at)
@@ -384,6 +399,7 @@ impl JsonMachine {
                 has_edges,
                 like: None,
                 collects,
+                repeated: None,
                 signature,
                 room,
                 guard,
@@ -391,6 +407,9 @@ impl JsonMachine {
             };
             self.states.push(state);
             self.states[index].like = self.like(rule, local);
+            if collects == Some(Collect::Repeat) {
+                self.states[index].repeated = self.repeated(rule, local);
+            }
         }
         index as u32
     }
@@ -399,8 +418,9 @@ impl JsonMachine {
     fn collects(&self, rule: u32, local: Local) -> Option<Collect> {
         match (&self.kinds[rule as usize], local) {
             (_, Local::Object(_, InObject::NameEnd(Key::Class(_)), false)) => Some(Collect::Name),
-            (&Kind::Array(arr, _), Local::Array(_, InArray::After, false)) => {
-                self.arrays[arr as usize].unique.then_some(Collect::Value)
+            (&Kind::Array(arr, _), Local::Array(written, InArray::After, false)) => {
+                let repeat = self.waits_for_repeat(arr, written).then_some(Collect::Repeat);
+                if self.arrays[arr as usize].unique { Some(Collect::Value) } else { repeat }
             }
             _ => None,
         }
@@ -419,6 +439,10 @@ impl JsonMachine {
                     false if plan.needs_no_free_name() => Room::Enough,
                     _ => Room::Counted,
                 }
+            }
+            // Items may come again at any time.
+            (&Kind::Array(arr, _), Local::Array(written, ..)) if self.waits_for_repeat(arr, written) => {
+                Room::Endless
             }
             (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
@@ -512,7 +536,12 @@ impl JsonMachine {
         }
         for arr in &shape.arrays {
             if self.engine.has_array(arr)? {
-                called.push(Kind::Array(self.arrays.insert_full(arr.clone()).0 as u32, depth));
+                let number = self.arrays.insert_full(arr.clone()).0 as u32;
+                if self.engine.compares(arr)? {
+                    self.engine.check_repeats(arr).map_err(|error| self.engine.placed(error, goal))?;
+                    self.compared.insert(number);
+                }
+                called.push(Kind::Array(number, depth));
             }
         }
         for obj in &shape.objects {
@@ -529,9 +558,13 @@ impl JsonMachine {
         if let Some(known) = self.numbers.get_index_of(numbers) {
             return Ok(known as u32);
         }
-        let automaton = match numbers.late_automaton()? {
-            Some(automaton) => Digits::Late(automaton),
-            None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
+        let automaton = match exact {
+            Some(automaton) => Digits::Exact(automaton),
+            None => match numbers.late_automaton()? {
+                Some(automaton) => Digits::Late(automaton),
+                None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+            },
         };
         Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
     }
