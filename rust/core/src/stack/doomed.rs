@@ -69,8 +69,11 @@ impl Arena {
             if flags.complete || flags.open || self.over_limit {
                 return true;
             }
+            // What has left the rule comes first: another round of it leads to the same places.
+            let mut after = self.configs(set).to_vec();
+            after.sort_by_key(|next| next.node == config.node);
             let has_counter = pda.rule_of(config.state).counter.is_some();
-            for next in self.configs(set).to_vec() {
+            for next in after {
                 // What stays inside the rule is among its ends already.
                 let is_inside = next.node == config.node
                     && !has_counter
