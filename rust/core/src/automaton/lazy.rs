@@ -48,6 +48,8 @@ pub(crate) enum Room {
     Enough,
     /// Its ends differ as values, and there is no end of them.
     Endless,
+    /// It reads nothing that counts: what lies beneath its rule says.
+    Beneath,
 }
 
 /// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.

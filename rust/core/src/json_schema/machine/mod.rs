@@ -447,6 +447,7 @@ impl JsonMachine {
             (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
             }
+            (Kind::Space, _) => Room::Beneath,
             _ => Room::Counted,
         }
     }
