@@ -38,8 +38,6 @@ pub(crate) struct Bpe {
     splitter: Option<Splitter>,
     ignore_merges: bool,
     unreachable: Vec<u32>,
-    /// The places of tokens in the trie's order.
-    places: Box<[u32]>,
     reaches: Mutex<FxHashMap<Boundary, Arc<Reach>>>,
 }
 
@@ -62,12 +60,8 @@ impl Bpe {
         let unreachable =
             ids.filter(|&id| vocabulary.is_text(id) && !merges.is_reachable(id) && !is_byte_piece(id));
         let unreachable = unreachable.collect();
-        let mut places: Box<[u32]> = vec![0; vocabulary.num_tokens()].into();
-        for (place, &token) in vocabulary.trie().order().iter().enumerate() {
-            places[token as usize] = place as u32;
-        }
         let reaches = Mutex::default();
-        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, places, reaches })
+        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, reaches })
     }
 
     /// Text tokens that merges never make of their own bytes.
@@ -240,7 +234,9 @@ impl Bpe {
     pub(crate) fn filter(&self, reach: &Reach, last: Option<u32>) -> Bitmask {
         let mut places = reach.bound.clone();
         if let Some(last) = last.filter(|&last| !self.is_byte_piece(last)) {
-            self.merges.visit_invalid(last, |right| places.remove(self.places[right as usize]));
+            if !self.merges.visit_invalid(last, |place| places.remove(place)) {
+                places.as_words_mut().fill(0);
+            }
         }
         let free = reach.free.as_words().iter();
         places.as_words_mut().iter_mut().zip(free).for_each(|(word, free)| *word |= free);
