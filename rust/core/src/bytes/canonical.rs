@@ -195,17 +195,18 @@ impl Canonical {
 
     /// Whether any token may follow whose text goes on from a node of the trie.
     pub(crate) fn any_below(&self, followers: &Followers, node: usize) -> bool {
-        let mut places = self.vocabulary.trie().places_below(node);
+        let places = self.vocabulary.trie().places_below(node);
         if let Some(all) = followers.all.get() {
-            return places.any(|place| all.contains(place as u32));
+            return all.any_in(places);
         }
         // One is found soon, mostly.
-        match (&self.rules, &followers.place, &followers.reach) {
-            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.any_below(at, node),
+        let found = match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => Some(unigram.any_below(at, node)),
             (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => {
-                places.any(|place| bpe.allows(reach, *last, place as u32))
+                bpe.any_allowed(reach, *last, places.clone())
             }
-            _ => false,
-        }
+            _ => None,
+        };
+        found.unwrap_or_else(|| self.all(followers).any_in(places))
     }
 }

@@ -16,6 +16,9 @@ pub const END: usize = 256;
 /// The 256 bytes and the end.
 pub const OUTCOMES: usize = 257;
 
+/// How many places are weighed together: 32 to a word of a filter.
+const BLOCK: usize = 1024;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -63,17 +66,40 @@ impl Row {
         let others = segments.others();
         let mut of_others = vec![0.0; others.len()];
         let all = weigh(logits, others, max, None, &mut of_others)
-            + weigh(logits, trie.order(), max, allowed.map(Bitmask::as_words), &mut row.weights);
+            + row.fill(logits, trie.order(), max, allowed.map(Bitmask::as_words));
         row.scale = 1.0 / all;
         let stops = vocabulary.stop_token_ids().iter();
         let stops = stops.filter_map(|id| Some(of_others[others.binary_search(id).ok()?]));
         row.end = stops.sum::<f64>() * row.scale;
-        row.sums = segments.ranges().map(|places| sum(&row.weights[places])).collect();
         let mut first = [0.0; 256];
         row.for_each_branch(trie, 0, |byte, weight| first[usize::from(byte)] = weight);
         *row.first = first;
         row.total = sum(&first);
         Ok(row)
+    }
+
+    /// Weighs the tokens and sums the segments, block by block, while what was written is near. Returns what all weigh, the
+    /// filtered ones included.
+    fn fill<T: Copy + Into<f64>>(
+        &mut self,
+        logits: &[T],
+        order: &[u32],
+        max: f64,
+        allowed: Option<&[u32]>,
+    ) -> f64 {
+        let mut segments = self.segments.ranges().peekable();
+        let mut sums = Vec::with_capacity(segments.len());
+        let mut all = 0.0;
+        for (block, ids) in order.chunks(BLOCK).enumerate() {
+            let places = block * BLOCK..block * BLOCK + ids.len();
+            let words = allowed.map(|words| &words[places.start / 32..]);
+            all += weigh(logits, ids, max, words, &mut self.weights[places.clone()]);
+            while let Some(segment) = segments.next_if(|segment| segment.end <= places.end) {
+                sums.push(sum(&self.weights[segment]));
+            }
+        }
+        self.sums = sums.into();
+        all
     }
 
     /// The probability of the token at a place.

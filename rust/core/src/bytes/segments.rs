@@ -62,7 +62,7 @@ impl Segments {
     }
 
     /// The segments, as ranges of places.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+    pub(crate) fn ranges(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         self.starts.windows(2).map(|pair| pair[0] as usize..pair[1] as usize)
     }
 
