@@ -216,7 +216,11 @@ def test_sampling_options():
     assert draws(top_p=0.6) == {0, 1}
     assert draws(top_p=0.5) == {0}
     assert draws(top_p=1.0) == {0, 1, 2, 3}
-    for wrong in ({"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}):
+    for wrong in (
+        *({"temperature": value} for value in (-1, math.nan, math.inf)),
+        *({"top_p": value} for value in (0.0, 1.1, math.nan)),
+        {"top_k": 0},
+    ):
         with pytest.raises(InvalidArgumentError):
             sample_outcome(logs, rng, **wrong)
     with pytest.raises(ImpossibleTextError):
@@ -313,6 +317,10 @@ def test_forced_bytes_cost_no_call():
     assert math.isnan(drawn.log_weight)
     assert model.calls <= 2
     assert sample(model.start(), max_bytes=3, rng=rng, constraint=constraint).text == b"abc"
+    with pytest.raises(InvalidArgumentError, match="max_bytes"):
+        sample(model.start(), max_bytes=-1, rng=rng, constraint=constraint)
+    with pytest.raises(InvalidArgumentError, match="max_bytes"):
+        sample_smc(model, model.start(), constraint, particles=2, max_bytes=-1, rng=rng)
     compiled = bw.GrammarCompiler(make_rules().tokenizer_info).compile_grammar('root ::= "a"')
     with pytest.raises(InvalidArgumentError, match="tokenizer"):
         ByteConstraint(compiled)
@@ -386,6 +394,26 @@ def test_one_cache_serves_all_sequences():
     with pytest.raises(InvalidArgumentError, match="max_slots"):
         cached([[1] * 41])
     np.testing.assert_allclose(cached([[1, 2]]), plain([[1, 2]]), atol=1e-4)
+
+
+def test_contexts_that_are_too_long_are_errors():
+    """Past its positions, or with a cache past its sliding window, a model's logits would not be its own."""
+    model = tiny_llama()
+    with pytest.raises(InvalidArgumentError, match="256 positions"):
+        TransformersModel(model)([[0] * 257])
+    transformers = pytest.importorskip("transformers")
+    config = transformers.MistralConfig(**{**model.config.to_dict(), "sliding_window": 6})
+    sliding = transformers.MistralForCausalLM(config).eval()
+    cached, plain = TransformersModel(sliding), TransformersModel(sliding, use_cache=False)
+    sequence = [1, 2, 3, 4, 5, 6, 7, 0, 1]
+    np.testing.assert_allclose(cached([sequence[:6]]), plain([sequence[:6]]), atol=1e-4)
+    with pytest.raises(InvalidArgumentError, match="sliding_window"):
+        cached([sequence])
+    # Without the cache the window is the model's own: two layers of it see eleven tokens back.
+    for length, sees in ((9, True), (14, False)):
+        past = ([1, 2, 3, 4, 5, 6, 7, 0] * 2)[:length]
+        apart = np.abs(plain([past]) - plain([[7, *past[1:]]])).max()
+        assert (apart > 1e-4) == sees
 
 
 def test_a_transformers_model_end_to_end():

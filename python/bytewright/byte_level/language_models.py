@@ -68,7 +68,8 @@ class TransformersModel:
 
     Raises:
         InvalidArgumentError: The model's cache or attention cannot hold a tree: its logits after a small tree
-            are not those without a cache. Pass ``use_cache=False``.
+            are not those without a cache. Pass ``use_cache=False``. When called: a sequence longer than the
+            model's positions, or, with the cache, than what its layers see (a sliding window).
     """
 
     def __init__(self, model: Any, *, max_slots: int = 16384, use_cache: bool = True) -> None:
@@ -81,6 +82,7 @@ class TransformersModel:
         self._use_cache = use_cache
         parameters = inspect.signature(model.forward).parameters
         self._cache_name = "cache" if "cache" in parameters else "past_key_values"
+        self._limits = _limits(model.config, use_cache=use_cache)
         self.contexts = self.calls = 0
         self._clock = 0
         self.clear()
@@ -101,6 +103,10 @@ class TransformersModel:
             raise InvalidArgumentError(
                 "an empty context: this model needs a start token; pass `start` to ByteModel"
             )
+        longest = max(map(len, sequences))
+        for limit, reason in self._limits:
+            if longest > limit:
+                raise InvalidArgumentError(f"a context of {longest} tokens is longer than {reason}")
         with torch.inference_mode():
             return self._cached(sequences) if self._use_cache else self._uncached(sequences)
 
@@ -252,6 +258,23 @@ class TransformersModel:
 
         with torch.inference_mode():
             return self._uncached(sequences)
+
+
+def _limits(config: Any, *, use_cache: bool) -> list[tuple[int, str]]:
+    """Lengths past which a model's logits would be no longer its own, and why."""
+    text = config.get_text_config()
+    limits = []
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions:
+        limits.append((positions, f"the model's {positions} positions"))
+    for name in ("sliding_window", "attention_chunk_size") if use_cache else ():
+        seen = getattr(text, name, None)
+        if seen and getattr(text, "use_sliding_window", None) is not False:
+            reason = (
+                f"the model's {name}, {seen}, which a shared cache does not keep to; pass use_cache=False"
+            )
+            limits.append((seen, reason))
+    return limits
 
 
 def _to_numpy(logits: Any) -> npt.NDArray[np.float32]:

@@ -115,26 +115,23 @@ fn weigh_by_lanes<const FUSED: bool, T: Copy + Into<f64>>(
 
 /// The largest logit; or the place of one that is NaN or plus infinity.
 pub(crate) fn largest<T: Copy + Into<f64>>(logits: &[T]) -> Result<f64, usize> {
-    let (chunks, rest) = logits.as_chunks::<16>();
     let mut largest = [f64::NEG_INFINITY; 16];
     let mut wrong = [0; 16];
-    let mut see = |i: usize, logit: f64| {
-        wrong[i] |= u64::from(!(logit < f64::INFINITY));
-        largest[i] = if logit > largest[i] { logit } else { largest[i] };
-    };
-    for chunk in chunks {
-        for i in 0..16 {
-            see(i, chunk[i].into());
+    for chunk in logits.chunks(16) {
+        for ((&logit, largest), wrong) in chunk.iter().zip(&mut largest).zip(&mut wrong) {
+            let logit: f64 = logit.into();
+            *wrong |= u64::from(is_wrong(logit));
+            *largest = if logit > *largest { logit } else { *largest };
         }
     }
-    for (i, &logit) in rest.iter().enumerate() {
-        see(i, logit.into());
-    }
     if wrong != [0; 16] {
-        let is_wrong = |&logit: &T| !(logit.into() < f64::INFINITY);
-        return Err(logits.iter().position(is_wrong).unwrap_or(0));
+        return Err(logits.iter().position(|&logit| is_wrong(logit.into())).unwrap_or(0));
     }
     Ok(largest.into_iter().fold(f64::NEG_INFINITY, f64::max))
+}
+
+fn is_wrong(logit: f64) -> bool {
+    logit.is_nan() | (logit == f64::INFINITY)
 }
 
 /// A sum in eight parts, which do not wait for each other.

@@ -59,12 +59,11 @@ pub struct MergeTable {
     conflicts: Conflicts,
 }
 
-/// A piece at one side of a token, while it stands there. Of two sides' events the lower rank goes first, the left one of
+/// The time that a piece stands at one side of a token. Of two sides' events the lower rank goes first, the left one of
 /// equals, in each side's own order; so an event goes before one of the other side iff the highest rank up to it is lower (or
 /// equal, for the left). Those highest ranks are the two clocks here.
 #[derive(Clone, Copy, Debug)]
 struct Stay {
-    piece: u32,
     /// The rank of the merge that ends it.
     ends: u32,
     /// The clock when it began, plus one; 0 if it was there from the beginning.
@@ -179,7 +178,7 @@ impl MergeTable {
         let mut beginning = Vec::new();
         for (place, &token) in vocabulary.trie().order().iter().enumerate() {
             let Some((left, _)) = self.spines[token as usize] else { continue };
-            beginning.extend(self.stays(left).map(|stay| (stay.piece, (place as u32, stay))));
+            beginning.extend(self.stays(left).map(|(piece, stay)| (piece, (place as u32, stay))));
         }
         let tokens = self.spines.len();
         Conflicts {
@@ -188,8 +187,8 @@ impl MergeTable {
         }
     }
 
-    /// The pieces at one side of a token, one after the other.
-    fn stays(&self, spine: Spine) -> impl Iterator<Item = Stay> + '_ {
+    /// The pieces at one side of a token, one after the other, and their times.
+    fn stays(&self, spine: Spine) -> impl Iterator<Item = (u32, Stay)> + '_ {
         let events = &self.events[spine.start as usize..spine.end as usize];
         let pieces = std::iter::once(spine.first).chain(events.iter().map(|event| event.piece));
         let ends = events.iter().map(|event| event.rank).chain([NEVER]);
@@ -197,7 +196,7 @@ impl MergeTable {
             let since = *clock;
             let until = since.saturating_sub(1).max(ends);
             *clock = until.saturating_add(1);
-            Some(Stay { piece, ends, since, until })
+            Some((piece, Stay { ends, since, until }))
         })
     }
 
@@ -205,14 +204,13 @@ impl MergeTable {
     /// trie's order, some more than once; `false` if none may.
     pub(crate) fn visit_invalid(&self, left: u32, mut visit: impl FnMut(u32)) -> bool {
         let Some((_, spine)) = self.spines.get(left as usize).copied().flatten() else { return false };
-        for l in self.stays(spine) {
-            for &(partner, rank) in
-                self.conflicts.partners.of(l.piece).iter().take_while(|pair| pair.1 < l.ends)
-            {
-                let in_time = self.conflicts.beginning.of(partner).iter().take_while(|(_, r)| r.ends >= rank);
-                for (place, r) in in_time {
+        for (piece, l) in self.stays(spine) {
+            let partners = self.conflicts.partners.of(piece).iter();
+            for &(partner, rank) in partners.take_while(|&&(_, rank)| rank < l.ends) {
+                let beginning = self.conflicts.beginning.of(partner).iter();
+                for &(place, r) in beginning.take_while(|(_, r)| r.ends >= rank) {
                     if l.since.saturating_sub(1) <= r.until && r.since <= l.until {
-                        visit(*place);
+                        visit(place);
                     }
                 }
             }
