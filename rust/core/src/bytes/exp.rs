@@ -197,7 +197,8 @@ mod tests {
                     prop_assert!(close(total, values.iter().sum()));
                     for (i, (&weight, &value)) in weights.iter().zip(&values).enumerate() {
                         let keeps = allowed.is_none_or(|words| words[i / 32] >> (i % 32) & 1 == 1);
-                        prop_assert!(if keeps { close(weight, value) } else { weight == 0.0 });
+                        let is_right = if keeps { close(weight, value) } else { weight == 0.0 };
+                        prop_assert!(is_right, "{weight} for {value}");
                     }
                 }
             }
