@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -432,29 +435,62 @@ def test_a_transformers_model_end_to_end():
 
 
 class FakeLlama:
-    """What `LlamaCppModel` uses of ``llama_cpp.Llama``: logits of a position are a function of its past."""
+    """What `LlamaCppModel` uses of ``llama_cpp``: logits of a position are a function of its past."""
 
-    def __init__(self):
-        self.n_tokens, self.past, self.scores, self.evaluated = 0, [], np.zeros((64, 7)), 0
+    def __init__(self, back=True, window=0):
+        self.input_ids, self.n_tokens = np.zeros(64, dtype=np.intc), 0
+        self.ctx = self.model = self
+        self.evaluated, self.back, self.window, self.row = 0, back, window, None
 
     def n_ctx(self):
         return 64
 
+    def n_vocab(self):
+        return 7
+
     def eval(self, tokens):
-        self.past = self.past[: self.n_tokens] + list(tokens)
-        for i in range(self.n_tokens, len(self.past)):
-            self.scores[i] = np.random.default_rng([t + 1 for t in self.past[: i + 1]]).normal(size=7)
+        end = self.n_tokens + len(tokens)
+        self.input_ids[self.n_tokens : end] = tokens
+        self.row = expected(self.input_ids[:end].tolist()).astype(np.float32)
         self.evaluated += len(tokens)
-        self.n_tokens = len(self.past)
+        self.n_tokens = end
+
+    def module(self):
+        def clear(memory, data):
+            self.n_tokens = 0
+
+        return types.SimpleNamespace(
+            llama_get_logits_ith=lambda ctx, i: ctx.row.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            llama_get_memory=lambda ctx: ctx,
+            llama_memory_seq_rm=lambda memory, sequence, start, end: self.back,
+            llama_memory_seq_pos_min=lambda memory, sequence: (
+                max(0, self.n_tokens - self.window) if self.window else 0
+            ),
+            llama_model_n_swa=lambda model: self.window,
+            llama_memory_clear=clear,
+        )
 
 
-def test_llama_cpp_goes_back_to_what_is_shared():
-    llama = FakeLlama()
+def expected(tokens):
+    return np.random.default_rng([t + 1 for t in tokens]).normal(size=7)
+
+
+@pytest.mark.parametrize(
+    ("options", "evaluated"),
+    [({}, 3 + 1 + 1 + 1 + 1), ({"back": False}, 3 + 1 + 3 + 3 + 1), ({"window": 2}, 11)],
+)
+def test_llama_cpp_goes_back_to_what_is_shared(monkeypatch, options, evaluated):
+    """Where the model can go back, and where it must begin again."""
+    llama = FakeLlama(**options)
+    monkeypatch.setitem(sys.modules, "llama_cpp", llama.module())
     model = LlamaCppModel(llama)
     for sequence in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 5], [1, 2, 5], [4]):
-        want = np.random.default_rng([t + 1 for t in sequence]).normal(size=7)
-        np.testing.assert_allclose(model([sequence])[0], want, atol=1e-6)
-    assert llama.evaluated == 3 + 1 + 1 + 1 + 1
+        np.testing.assert_allclose(model([sequence])[0], expected(sequence), atol=1e-6)
+    assert llama.evaluated == evaluated
+    # Used for something else between.
+    llama.n_tokens = 0
+    llama.eval([6, 6])
+    np.testing.assert_allclose(model([[4, 1]])[0], expected([4, 1]), atol=1e-6)
     for wrong in ([], [0] * 65):
         with pytest.raises(InvalidArgumentError):
             model([wrong])

@@ -287,13 +287,15 @@ def _to_numpy(logits: Any) -> npt.NDArray[np.float32]:
 class LlamaCppModel:
     """A ``llama_cpp.Llama``: one sequence at a time, going back to what it shares with the next.
 
+    Logits are read where llama.cpp has them: ``Llama.scores`` is filled with ``logits_all=True`` alone. What
+    the cache holds is taken from the `Llama` itself, so it may be used for other things between.
+
     Args:
-        llama: The model, loaded with ``logits_all=False``.
+        llama: The model; ``logits_all=False`` will do.
     """
 
     def __init__(self, llama: Any) -> None:
         self._llama = llama
-        self._tokens: list[int] = []
         self.contexts = self.calls = 0
 
     def __call__(self, sequences: Sequence[Sequence[int]], /) -> npt.NDArray[np.float32]:
@@ -301,24 +303,42 @@ class LlamaCppModel:
         return np.stack([self._one(list(sequence)) for sequence in sequences])
 
     def _one(self, sequence: list[int]) -> npt.NDArray[np.float32]:
+        import llama_cpp
+
+        llama = self._llama
         if not sequence:
             raise InvalidArgumentError("an empty context: this model needs a start token")
-        if len(sequence) > self._llama.n_ctx():
+        if len(sequence) > llama.n_ctx():
             raise InvalidArgumentError(
-                f"a context of {len(sequence)} tokens is longer than n_ctx, {self._llama.n_ctx()}"
+                f"a context of {len(sequence)} tokens is longer than n_ctx, {llama.n_ctx()}"
             )
         shared = 0
         # The last token is always evaluated: only its logits are there afterwards.
-        for ours, theirs in zip(self._tokens, sequence[:-1], strict=False):
-            if ours != theirs:
+        for known, token in zip(llama.input_ids[: llama.n_tokens].tolist(), sequence[:-1], strict=False):
+            if known != token:
                 break
             shared += 1
-        self._llama.n_tokens = shared
-        self._llama.eval(sequence[shared:])
-        self._tokens = sequence
+        llama.n_tokens = shared = self._go_back(shared)
+        llama.eval(sequence[shared:])
         self.calls += 1
         self.contexts += len(sequence) - shared
-        row = np.array(self._llama.scores[len(sequence) - 1], dtype=np.float32)
-        if row.ndim != 1:
-            raise InvalidLogitsError(f"llama-cpp gave logits of shape {row.shape}")
-        return row
+        logits = llama_cpp.llama_get_logits_ith(llama.ctx, -1)
+        if not logits:
+            raise InvalidLogitsError("llama.cpp has no logits for the last token: is it an embedding model?")
+        return np.array(np.ctypeslib.as_array(logits, shape=(llama.n_vocab(),)), dtype=np.float32)
+
+    def _go_back(self, shared: int) -> int:
+        """Forgets what comes after so many tokens, or all if need be; returns how many are left."""
+        import llama_cpp
+
+        llama = self._llama
+        if shared == llama.n_tokens:
+            return shared
+        memory = llama_cpp.llama_get_memory(llama.ctx)
+        # Recurrent models keep no past to go back to; layers with a sliding window have dropped what left it.
+        oldest = llama_cpp.llama_memory_seq_pos_min(memory, 0)
+        needed = shared - llama_cpp.llama_model_n_swa(llama.model)
+        if (oldest <= 0 or oldest < needed) and llama_cpp.llama_memory_seq_rm(memory, 0, shared, -1):
+            return shared
+        llama_cpp.llama_memory_clear(memory, True)
+        return 0
