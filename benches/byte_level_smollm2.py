@@ -1,6 +1,6 @@
 """SmolLM2 over bytes: the next byte at every cut of English and Python texts, three ways.
 
-    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--document N] [--threads N] [--save FILE]
+    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--document N] [--threads N] [--save FILE] [--plot FILE]
 
 For each text: bits of the true next byte after *every* prefix, when the prefix is encoded and the next
 token's first byte is taken (naive), when one token is taken back (the marginal of transformers' healing,
@@ -232,6 +232,33 @@ def check_cache(model: TransformersModel, plain: TransformersModel, rules) -> No
     assert apart < 1e-3
 
 
+def plot(results: dict[str, list[Sums]], path: Path) -> None:
+    """Bits of each way, and what laziness saves."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "bytewright"
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+    for (name, found), colour, shift in zip(
+        results.items(), ("#1b6ca8", "#b8c4ce"), (-0.2, 0.2), strict=True
+    ):
+        size = sum(sums.size for sums in found)
+        bits = [sum(sums.bits[way] for sums in found) / size for way in WAYS]
+        left.barh(np.arange(len(WAYS)) + shift, bits, height=0.38, color=colour, label=name)
+        contexts = [sum(sums.contexts[i] for sums in found) / size for i in range(len(TOLERANCES))]
+        right.plot([str(t) for t in TOLERANCES], contexts, marker="o", color=colour, label=name)
+    left.set_yticks(range(len(WAYS)), WAYS)
+    left.set_title("bits a byte", fontsize=10)
+    right.set_title("model contexts a byte, by tolerance", fontsize=10)
+    right.set_ylim(bottom=0)
+    for axis in (left, right):
+        axis.legend(frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
 class Saved:
     """The sums of documents that were measured before, by their texts."""
 
@@ -256,6 +283,7 @@ def main() -> None:
     parser.add_argument("--document", type=int, default=1000, help="bytes of a document")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--save", type=Path, help="where to keep each document's sums")
+    parser.add_argument("--plot", type=Path, help="an SVG file; needs matplotlib")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     transformer, tokenizer = load_smollm2(progress=False)
@@ -265,14 +293,16 @@ def main() -> None:
     info = rules.tokenizer_info
     known = Known(model)
     baselines = Baselines(info.decoded_vocab, {*info.special_token_ids, *info.stop_token_ids})
-    saved = Saved(arguments.save)
+    saved, results = Saved(arguments.save), {}
     for name, texts in (("English", english()), ("Python", python())):
         parts = documents(texts, arguments.document, arguments.bytes)
-        found = [
+        results[name] = [
             saved.get(part, lambda part=part: measure(part, rules, known, baselines))
             for part in tqdm(parts, desc=name, unit="document")
         ]
-        report(name, found)
+        report(name, results[name])
+    if arguments.plot:
+        plot(results, arguments.plot)
 
 
 if __name__ == "__main__":
