@@ -1,6 +1,6 @@
 """SmolLM2 over bytes: the next byte at every cut of English and Python texts, three ways.
 
-    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--document N] [--threads N] [--save FILE] [--plot FILE]
+    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--save FILE] [--plot FILE] ...
 
 For each text: bits of the true next byte after *every* prefix, when the prefix is encoded and the next
 token's first byte is taken (naive), when one token is taken back (the marginal of transformers' healing,
