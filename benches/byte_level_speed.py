@@ -136,7 +136,7 @@ def llama_cpp(rules: bw.TokenizerRules, size: int) -> None:
     from llama_cpp import Llama
 
     for tolerance in (0.0, 1e-4, 1e-2):
-        llama = Llama(str(find_smollm2()), n_ctx=1024, n_threads=1, verbose=False)
+        llama = Llama(str(find_smollm2()), n_ctx=1024, n_threads=1, n_threads_batch=1, verbose=False)
         LlamaCppModel(llama)([[0]])  # the file is read in when it is first needed
         language_model = LlamaCppModel(llama)
         seconds, wall = through(ByteModel(language_model, rules, start=[0], tolerance=tolerance), size)
