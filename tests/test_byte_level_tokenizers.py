@@ -68,6 +68,27 @@ def test_what_may_follow_a_token_is_found_for_all_at_once(load):
     assert compared > 10
 
 
+@pytest.mark.parametrize("text", [b"x<|endof", b"<|im_end|>", b"<|im_end|>\n<|im_st"])
+def test_texts_of_special_tokens_are_text(text):
+    """Whole or in part: no cover has a special token in it, however likely the model finds one."""
+    rules = bt.smollm2().rules
+    info = rules.tokenizer_info
+    special = [*info.special_token_ids, *info.stop_token_ids]
+    assert {1, 2} <= set(special)  # <|im_start|> and <|im_end|>
+    row = np.zeros((1, info.vocab_size), dtype=np.float32)
+    row[:, special] = 5.0
+    tree = bw.CoverTree(rules)
+    assert tree.push(text) == len(text)
+    for node, _, _ in tree.needed():
+        tree.supply([node], row)
+    nodes, tokens, probabilities = tree.covers()
+    assert probabilities.sum() == pytest.approx(1.0)
+    for node, token in zip(nodes.tolist(), tokens.tolist(), strict=True):
+        cover = tree.tokens(node) + ([token] if token >= 0 else [])
+        assert not set(cover) & set(special)
+        assert b"".join(map(info.token_bytes, cover)).startswith(text)
+
+
 def test_bytes_that_are_no_text_have_covers():
     tokenizer = bt.smollm2()
     for data in [b"\xe2\x82 x", b"caf\xc3", b"\xf0\x9f\x91", b"a\xe4\xb8b"]:
