@@ -103,7 +103,7 @@ class TransformersModel:
             raise InvalidArgumentError(
                 "an empty context: this model needs a start token; pass `start` to ByteModel"
             )
-        longest = max(map(len, sequences))
+        longest = max(map(len, sequences), default=0)
         for limit, reason in self._limits:
             if longest > limit:
                 raise InvalidArgumentError(f"a context of {longest} tokens is longer than {reason}")
@@ -265,7 +265,7 @@ def _limits(config: Any, *, use_cache: bool) -> list[tuple[int, str]]:
     text = config.get_text_config()
     limits = []
     positions = getattr(text, "max_position_embeddings", None)
-    if positions:
+    if positions and positions > 0:
         limits.append((positions, f"the model's {positions} positions"))
     for name in ("sliding_window", "attention_chunk_size") if use_cache else ():
         seen = getattr(text, name, None)
