@@ -24,9 +24,8 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
     return weight.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def write(path, model) -> None:
-    config, weights = model.config, {name: w.numpy() for name, w in model.state_dict().items()}
-    writer = gguf.GGUFWriter(path, "llama")
+def begin(path, config, architecture: str):
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -45,11 +44,21 @@ def write(path, model) -> None:
     writer.add_token_merges([" ".join(merge) for merge in MERGES])
     writer.add_bos_token_id(START)
     writer.add_eos_token_id(STOP)
-    names = {
-        "token_embd": "model.embed_tokens",
-        "output_norm": "model.norm",
-        "output": "lm_head",
-    }
+    return writer
+
+
+def finish(writer, tensors: dict[str, np.ndarray]) -> None:
+    for name, weight in tensors.items():
+        writer.add_tensor(f"{name}.weight", np.ascontiguousarray(weight, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def write(path, model) -> None:
+    config, weights = model.config, {name: w.numpy() for name, w in model.state_dict().items()}
+    names = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
     for layer in range(config.num_hidden_layers):
         ours, theirs = f"blk.{layer}.", f"model.layers.{layer}."
         for part in ("q", "k", "v"):
@@ -59,17 +68,37 @@ def write(path, model) -> None:
         names[f"{ours}attn_output"] = f"{theirs}self_attn.o_proj"
         names[f"{ours}attn_norm"] = f"{theirs}input_layernorm"
         names[f"{ours}ffn_norm"] = f"{theirs}post_attention_layernorm"
-    for name, source in names.items():
-        weight = weights[f"{source}.weight"]
-        if name.endswith("attn_q"):
-            weight = permuted(weight, config.num_attention_heads)
-        if name.endswith("attn_k"):
-            weight = permuted(weight, config.num_key_value_heads)
-        writer.add_tensor(f"{name}.weight", np.ascontiguousarray(weight))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tensors = {name: weights[f"{source}.weight"] for name, source in names.items()}
+    for layer in range(config.num_hidden_layers):
+        for part, heads in (("q", config.num_attention_heads), ("k", config.num_key_value_heads)):
+            name = f"blk.{layer}.attn_{part}"
+            tensors[name] = permuted(tensors[name], heads)
+    finish(begin(path, config, "llama"), tensors)
+
+
+def write_sliding(path, config, window: int) -> None:
+    """Random weights in the shape of Gemma 2, where every other layer has a sliding window."""
+    rng = np.random.default_rng(1)
+    size, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
+    head, shared = size // heads, config.num_key_value_heads
+    writer = begin(path, config, "gemma2")
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_sliding_window(window)
+    tensors = {"token_embd": rng.normal(size=(len(TOKENS), size)), "output_norm": np.ones(size)}
+    for layer in range(config.num_hidden_layers):
+        shapes = {
+            "attn_q": (heads * head, size),
+            "attn_k": (shared * head, size),
+            "attn_v": (shared * head, size),
+        }
+        shapes |= {"attn_output": (size, heads * head), "ffn_down": (size, inner)}
+        shapes |= dict.fromkeys(("ffn_gate", "ffn_up"), (inner, size))
+        shapes |= dict.fromkeys(("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"), (size,))
+        for name, shape in shapes.items():
+            weight = np.ones(shape) if len(shape) == 1 else rng.normal(scale=0.4, size=shape)
+            tensors[f"blk.{layer}.{name}"] = weight
+    finish(writer, tensors)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +123,8 @@ def parts(tmp_path_factory):
 
 def load(path, **options):
     # The cache in float32, as transformers has it.
-    return llama_cpp.Llama(
-        str(path), n_ctx=128, n_batch=16, n_threads=1, verbose=False, type_k=0, type_v=0, **options
-    )
+    options = {"n_ctx": 128, "n_batch": 16, "n_threads": 1, "n_threads_batch": 1, **options}
+    return llama_cpp.Llama(str(path), type_k=0, type_v=0, verbose=False, **options)
 
 
 @pytest.mark.parametrize("logits_all", [False, True])
@@ -132,3 +160,19 @@ def test_bytes_from_llama_cpp_are_those_of_transformers(parts):
     # Whatever else the model was used for between.
     llama.eval(list(b"other things"))
     assert ours.log_prob(text) == pytest.approx(theirs.log_prob(text), abs=1e-3 * len(text))
+
+
+@pytest.mark.parametrize("swa_full", [False, True])
+def test_a_sliding_window_is_not_gone_back_behind(parts, tmp_path, swa_full):
+    """Against a model that begins each sequence anew; a cache of the window alone has forgotten the rest."""
+    path = tmp_path / "sliding.gguf"
+    write_sliding(path, parts[1].config, window=8)
+    # So long that the smaller cache, of 256 places, has to forget.
+    ours = LlamaCppModel(load(path, swa_full=swa_full, n_ctx=1024))
+    long = np.random.default_rng(0).integers(256, size=700).tolist()
+    sequences = [long[:600], long[:620], [*long[:610], 7], long[:200], long, long[:350], [*long[:300], 1]]
+    for sequence in sequences:
+        want = LlamaCppModel(load(path, swa_full=True, n_ctx=1024))([sequence])
+        np.testing.assert_allclose(ours([sequence]), want, atol=1e-3)
+    went_back = 600 + 20 + 1 + 1 + 500 + 1 + 1
+    assert ours.contexts == went_back if swa_full else went_back < ours.contexts < sum(map(len, sequences))
