@@ -66,7 +66,7 @@ impl Segments {
         self.starts.windows(2).map(|pair| pair[0] as usize..pair[1] as usize)
     }
 
-    /// The children of a node: their bytes, and the places of the tokens at or below each. As [`ByteTrie::branches`], but
+    /// The children of a node: their bytes, and the places of the tokens at or below each. The trie knows them as well, but here
     /// all that is read lies together.
     pub(crate) fn branches<'a>(
         &'a self,
