@@ -29,10 +29,6 @@ pub(crate) struct MachineState {
     pub(crate) collects: Option<Collect>,
     /// Where what returns here goes instead if it has read a value that was met before; see [`Collect::Repeat`].
     pub(crate) repeated: Option<u32>,
-    /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
-    /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
-    /// soon as they can.
-    pub(crate) signature: Option<(u32, u32)>,
     pub(crate) room: Room,
     pub(crate) guard: Guard,
     pub(crate) spelled: Option<Spelled>,
@@ -118,6 +114,12 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
         None
     }
+    /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
+    /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
+    /// soon as they can.
+    fn signature(&mut self, _state: u32) -> Option<(u32, u32)> {
+        None
+    }
     /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`].
     fn horizon(&mut self, _state: u32) -> Option<Horizon> {
         None
@@ -160,7 +162,6 @@ struct LazyState {
     like: Option<Like<StateId>>,
     collects: Option<Collect>,
     repeated: Option<StateId>,
-    signature: Option<(u32, u32)>,
     room: Room,
     guard: Guard,
     spelled: Option<Spelled>,
@@ -215,7 +216,6 @@ impl LazyPart {
                 like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
                 collects: state.collects,
                 repeated: state.repeated.map(at),
-                signature: state.signature,
                 room: state.room,
                 guard: state.guard,
                 spelled: state.spelled,
@@ -271,7 +271,7 @@ impl LazyPart {
     }
 
     pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
-        self.lazy(id).signature
+        self.machine.as_ref()?.lock().signature(id.0 - self.first_state)
     }
 
     pub(super) fn room(&self, id: StateId) -> Room {
@@ -459,7 +459,6 @@ mod tests {
                 like: None,
                 collects: None,
                 repeated: None,
-                signature: None,
                 room: Room::Counted,
                 guard: Guard::None,
                 spelled: None,

@@ -205,7 +205,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.repeated(id) } else { None }
     }
 
-    /// See [`MachineState::signature`].
+    /// See [`lazy::Machine::signature`].
     pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }
     }

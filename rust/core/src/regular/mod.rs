@@ -59,7 +59,7 @@ enum Term {
 }
 
 /// An arena of languages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Regular {
     terms: Vec<Term>,
     nullable: Vec<bool>,
@@ -69,20 +69,39 @@ pub struct Regular {
     alphabets: FxHashMap<TermId, CodeSet>,
 }
 
+/// What every arena begins with, in this order: the constructors ask for these all the time.
+const EMPTY: TermId = TermId(0);
+const NOTHING: TermId = TermId(1);
+const EVERYTHING: TermId = TermId(3);
+
+impl Default for Regular {
+    fn default() -> Self {
+        let mut regular = Self {
+            terms: Vec::new(),
+            nullable: Vec::new(),
+            ids: FxHashMap::default(),
+            derivatives: FxHashMap::default(),
+            inhabited: FxHashMap::default(),
+            alphabets: FxHashMap::default(),
+        };
+        regular.intern(Term::Empty);
+        regular.intern(Term::Class(CodeSet::default()));
+        let any = regular.intern(Term::Class(CodeSet::all()));
+        regular.intern(Term::Repeat(any, 0, None));
+        regular
+    }
+}
+
 impl Regular {
-    /// An arena without languages.
+    /// An arena of the simplest languages.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// How many terms there are; what the caller bounds.
+    #[expect(clippy::len_without_is_empty, reason = "it never is")]
     pub fn len(&self) -> usize {
         self.terms.len()
-    }
-
-    /// Whether there is no term yet.
-    pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
     }
 
     fn term(&self, id: TermId) -> &Term {
@@ -116,19 +135,18 @@ impl Regular {
     }
 
     /// The empty string alone.
-    pub fn empty(&mut self) -> TermId {
-        self.intern(Term::Empty)
+    pub fn empty(&self) -> TermId {
+        EMPTY
     }
 
     /// No string at all.
-    pub fn nothing(&mut self) -> TermId {
-        self.intern(Term::Class(CodeSet::default()))
+    pub fn nothing(&self) -> TermId {
+        NOTHING
     }
 
     /// Every string.
-    pub fn everything(&mut self) -> TermId {
-        let any = self.class(CodeSet::all());
-        self.repeat(any, 0, None)
+    pub fn everything(&self) -> TermId {
+        EVERYTHING
     }
 
     /// One symbol of a set.

@@ -130,7 +130,7 @@ impl JsonMachine {
 
     /// What a state of a leaf rule is, for all machines that share the languages: equal numbers mean equal texts up to the rule's end,
     /// and the same that may follow.
-    pub(super) fn signature(&mut self, rule: u32, local: Local) -> Option<u32> {
+    pub(super) fn signature_of(&mut self, rule: u32, local: Local) -> Option<u32> {
         let kind = match &self.kinds[rule as usize] {
             kind
             @ (Kind::Text(_) | Kind::Number(_) | Kind::Space | Kind::Name(_, None) | Kind::Follow(_)) => {

@@ -388,8 +388,6 @@ impl JsonMachine {
             };
             let index = self.states.len();
             let collects = self.collects(rule, local);
-            let signature = self.signature(rule, local);
-            let signature = signature.map(|number| (self.generation, number));
             let room = self.room(rule, local);
             let guard = self.guard(rule, local);
             let spelled = self.spelled(rule, local);
@@ -400,7 +398,6 @@ impl JsonMachine {
                 like: None,
                 collects,
                 repeated: None,
-                signature,
                 room,
                 guard,
                 spelled,
@@ -624,6 +621,13 @@ impl Machine for JsonMachine {
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).end_of_name(state, key)
+    }
+
+    fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        let number = AtWork::new(self, &languages).signature_of(rule, local)?;
+        Some((self.generation, number))
     }
 
     fn horizon(&mut self, state: u32) -> Option<Horizon> {
