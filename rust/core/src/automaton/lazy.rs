@@ -24,7 +24,8 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
-    pub(crate) like: Option<Like>,
+    /// Whether it is like another; see [`Machine::like`].
+    pub(crate) has_like: bool,
     /// What returns here has read a value that is compared with those that this rule has met before.
     pub(crate) collects: Option<Collect>,
     /// Where what returns here goes instead if it has read a value that was met before; see [`Collect::Repeat`].
@@ -114,6 +115,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
         None
     }
+    /// The state that a state is like.
+    fn like(&mut self, _state: u32) -> Option<Like> {
+        None
+    }
     /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
     /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
     /// soon as they can.
@@ -159,7 +164,8 @@ const LEAST_ENDS: usize = 64;
 struct LazyState {
     state: State,
     has_edges: bool,
-    like: Option<Like<StateId>>,
+    has_like: bool,
+    like: OnceLock<Option<Like<StateId>>>,
     collects: Option<Collect>,
     repeated: Option<StateId>,
     room: Room,
@@ -213,7 +219,8 @@ impl LazyPart {
             self.states.push(LazyState {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
-                like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
+                has_like: state.has_like,
+                like: OnceLock::new(),
                 collects: state.collects,
                 repeated: state.repeated.map(at),
                 room: state.room,
@@ -259,7 +266,16 @@ impl LazyPart {
     }
 
     pub(super) fn like(&self, id: StateId) -> Option<Like<StateId>> {
-        self.lazy(id).like
+        let lazy = self.lazy(id);
+        if !lazy.has_like {
+            return None;
+        }
+        *lazy.like.get_or_init(|| {
+            let mut machine = self.machine.as_ref()?.lock();
+            let Like { base, is_exact } = machine.like(id.0 - self.first_state)?;
+            self.adopt(&**machine);
+            Some(Like { base: StateId(self.first_state + base), is_exact })
+        })
     }
 
     pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
@@ -383,7 +399,7 @@ impl LazyPart {
             let edges = self.heard(made).unwrap_or_default();
             let at = |state: u32| StateId(self.first_state + state);
             let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
-            let is_leaf = lazy.like.is_some() || rule.is_leaf;
+            let is_leaf = lazy.has_like || rule.is_leaf;
             let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
             self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
@@ -456,7 +472,7 @@ mod tests {
                 rule: 0,
                 is_final,
                 has_edges: !is_final,
-                like: None,
+                has_like: false,
                 collects: None,
                 repeated: None,
                 room: Room::Counted,

@@ -60,7 +60,6 @@ impl Several {
             let (states, rules) = &self.numbers[of];
             self.states.push(MachineState {
                 rule: rules[state.rule as usize],
-                like: state.like.map(|like| Like { base: states[like.base as usize], ..like }),
                 repeated: state.repeated.map(|repeated| states[repeated as usize]),
                 ..state
             });
@@ -109,6 +108,13 @@ impl Machine for Several {
         let end = self.machines[index].end_of_text(at, key);
         self.adopt(index);
         end.map(|end| self.numbers[index].0[end as usize])
+    }
+
+    fn like(&mut self, state: u32) -> Option<Like> {
+        let (index, at) = self.origins[state as usize];
+        let like = self.machines[index].like(at);
+        self.adopt(index);
+        like.map(|like| Like { base: self.numbers[index].0[like.base as usize], ..like })
     }
 
     fn signature(&mut self, state: u32) -> Option<(u32, u32)> {

@@ -395,7 +395,10 @@ impl JsonMachine {
                 rule,
                 is_final,
                 has_edges,
-                like: None,
+                has_like: matches!(
+                    (&self.kinds[rule as usize], local),
+                    (Kind::Name(_, Some(_)), Local::Name(_))
+                ),
                 collects,
                 repeated: None,
                 room,
@@ -403,7 +406,6 @@ impl JsonMachine {
                 spelled,
             };
             self.states.push(state);
-            self.states[index].like = self.like(rule, local);
             if collects == Some(Collect::Repeat) {
                 self.states[index].repeated = self.repeated(rule, local);
             }
@@ -450,7 +452,7 @@ impl JsonMachine {
     }
 
     /// A free name is like any name of its language, but for the declared ones.
-    fn like(&mut self, rule: u32, local: Local) -> Option<Like> {
+    fn like_of(&mut self, rule: u32, local: Local) -> Option<Like> {
         let (&Kind::Name(names, Some(_)), Local::Name(state)) = (&self.kinds[rule as usize], local) else {
             return None;
         };
@@ -621,6 +623,12 @@ impl Machine for JsonMachine {
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).end_of_name(state, key)
+    }
+
+    fn like(&mut self, state: u32) -> Option<Like> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).like_of(rule, local)
     }
 
     fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
