@@ -154,3 +154,98 @@ pub(crate) fn ascii_bits(lo: u8, hi: u8) -> u128 {
     }
     (u128::MAX >> (0x7F - hi.min(0x7F))) & (u128::MAX << lo)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Places by number; where each of the letters `a` to `d` leads.
+    struct Graph(Vec<[Option<usize>; 4]>);
+
+    impl Graph {
+        /// The length up to which all texts of some letters go on from a place, if it is less than a bound.
+        fn length(&self, place: usize, letters: u128, most: usize) -> Option<usize> {
+            let mut level = vec![place];
+            for length in 0..most {
+                let mut next = Vec::new();
+                for at in level {
+                    for (letter, to) in self.0[at].iter().enumerate() {
+                        if letters >> (usize::from(b'a') + letter) & 1 == 1 {
+                            match to {
+                                Some(to) => next.push(*to),
+                                None => return Some(length),
+                            }
+                        }
+                    }
+                }
+                next.sort_unstable();
+                next.dedup();
+                level = next;
+            }
+            None
+        }
+    }
+
+    impl Paths for Graph {
+        type Place = usize;
+
+        fn begin(&mut self, place: usize) -> Horizon {
+            let letters = self.0[place].iter().enumerate().filter(|(_, to)| to.is_some());
+            let ascii = letters.fold(0, |all, (letter, _)| all | 1 << (usize::from(b'a') + letter));
+            Horizon { ascii, ..Horizon::default() }
+        }
+
+        fn step(&mut self, place: usize, horizon: &Horizon, out: &mut Vec<usize>) -> Missing {
+            let mut missing = Missing::default();
+            for (letter, to) in self.0[place].iter().enumerate() {
+                let bit = 1 << (usize::from(b'a') + letter);
+                match to {
+                    Some(to) if horizon.ascii & bit != 0 => out.push(*to),
+                    None => missing.ascii |= horizon.ascii & bit,
+                    Some(_) => {}
+                }
+            }
+            missing
+        }
+
+        fn is_within(&self, place: usize, other: usize) -> bool {
+            place == other
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_texts_up_to_a_horizon_go_on(
+            mut edges in prop::collection::vec(prop::array::uniform4(prop::option::weighted(0.9, 0usize..12)), 1..12),
+        ) {
+            let size = edges.len();
+            edges.iter_mut().flatten().for_each(|to| *to = to.filter(|&to| to < size));
+            let mut graph = Graph(edges);
+            let mut known = FxHashMap::default();
+            for place in 0..size {
+                find(&mut graph, place, &mut known);
+            }
+            for (&place, horizon) in &known {
+                let most = usize::from(horizon.length.min(40));
+                prop_assert_eq!(graph.length(place, horizon.ascii, most), None, "{} {:?}", place, horizon);
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_is_followed_to_its_end_and_a_letter_given_up_that_leads_nowhere() {
+        // 50 places in a row, each with `a` and `b` to the next one; `c` stays.
+        let row = |at: usize| [Some(at + 1), Some(at + 1), Some(at), None];
+        let mut graph = Graph((0..50).map(row).chain([[None; 4]]).collect());
+        let mut known = FxHashMap::default();
+        assert_eq!(find(&mut graph, 0, &mut known).length, MOST_STEPS);
+        assert_eq!(known[&10].length, MOST_STEPS - 10, "places on the way are served, too");
+        assert_eq!(find(&mut graph, 45, &mut known).length, 5);
+        // After `d` there is no other `d`.
+        let mut graph = Graph(vec![[Some(0), Some(0), Some(0), Some(1)], [Some(0), Some(0), Some(0), None]]);
+        let horizon = find(&mut graph, 0, &mut FxHashMap::default());
+        assert_eq!(horizon.ascii, ascii_bits(b'a', b'c'));
+        assert_eq!(horizon.length, u16::MAX);
+    }
+}

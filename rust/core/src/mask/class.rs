@@ -102,3 +102,60 @@ impl ClassKey {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocab::VocabularyOptions;
+    use proptest::prelude::*;
+
+    /// Whether a text is made of whole characters of a class, but for the last one, which may be cut off if that is asked for.
+    fn is_made_of(key: &ClassKey, text: &[u8], may_be_cut: bool) -> bool {
+        let (whole, rest) = match std::str::from_utf8(text) {
+            Ok(whole) => (whole, false),
+            Err(error) if error.error_len().is_none() => {
+                (std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(), true)
+            }
+            Err(_) => return false,
+        };
+        let is_of = |c: char| if c.is_ascii() { key.ascii >> (c as u32) & 1 == 1 } else { key.has_others };
+        whole.chars().all(is_of) && (!rest || may_be_cut && key.has_others)
+    }
+
+    proptest! {
+        #[test]
+        fn classes_are_what_their_texts_say(
+            texts in prop::collection::vec(prop::collection::vec(prop::sample::select(
+                b"ab\"\xc3\xa9\xe2\x82\xac\xff".to_vec()), 1..24), 1..80),
+            has_others: bool,
+            beyond in prop::sample::subsequence(b"\"b\xc3\xff".to_vec(), 0..4),
+        ) {
+            let mut set = ByteSet::EMPTY;
+            beyond.iter().filter(|&&byte| byte.is_ascii() || !has_others).for_each(|&byte| set.insert(byte));
+            let ascii = ascii_bits(b'a', b'b') & !if set.contains(b'b') { ascii_bits(b'b', b'b') } else { 0 };
+            let key = ClassKey { ascii, has_others, beyond: set };
+            let vocabulary = Vocabulary::new(&texts, VocabularyOptions::default()).expect("a vocabulary");
+            let class = Class::new(&vocabulary, &key);
+            let (trie, mut found) = (vocabulary.trie(), Vec::new());
+            class.tokens.for_each(|token| found.push(token));
+            found.sort_unstable();
+            let expected: Vec<u32> = (0..texts.len() as u32)
+                .filter(|&token| is_made_of(&key, &texts[token as usize], true))
+                .collect();
+            prop_assert_eq!(found, expected);
+            let text = |node: usize| {
+                &vocabulary.token_bytes(trie.tokens_from(node)[0])[..usize::from(trie.nodes()[node].depth)]
+            };
+            for node in 1..trie.nodes().len() - 1 {
+                let (&last, before) = text(node).split_last().expect("a byte");
+                let leaves = is_made_of(&key, before, false) && !is_made_of(&key, text(node), true);
+                let is_exit = class.exits.contains(&(node as u32));
+                prop_assert_eq!(is_exit, leaves && set.contains(last), "{:?}", text(node));
+                let is_long = before.len() >= usize::from(ENOUGH)
+                    && !trie.tokens_at(node).is_empty()
+                    && is_made_of(&key, text(node), true);
+                prop_assert_eq!(class.long.contains(&(node as u32)), is_long, "{:?}", text(node));
+            }
+        }
+    }
+}

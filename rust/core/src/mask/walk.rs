@@ -9,6 +9,7 @@
 
 use super::assemble::{LocalSplit, MaskContext};
 use super::finished::Beneath;
+use crate::automaton::Room;
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Fit, Front, Level, Rival, SetFlags, SetId};
@@ -272,6 +273,8 @@ impl Walk<'_> {
         if rivals.is_empty() {
             return out;
         }
+        // Where there is no end of other values nothing is doomed, and need not be stepped through.
+        let is_endless = self.context.pda.room(config.state) == Room::Endless;
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node, start, rivals)];
         while let Some((at, set, rivals)) = todo.pop() {
@@ -286,7 +289,7 @@ impl Walk<'_> {
                 if !is_one && begun.is_empty() {
                     continue;
                 }
-                let next = self.arena.step(self.context.pda, set, byte);
+                let next = if is_endless { set } else { self.arena.step(self.context.pda, set, byte) };
                 if is_one || next == SetId::DEAD {
                     out.extend_from_slice(trie.tokens_from(child));
                 } else {
