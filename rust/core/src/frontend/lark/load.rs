@@ -140,6 +140,7 @@ impl Mangle<'_> {
         definition.parameters.iter_mut().for_each(|name| *name = self.name(name));
         definition.body.iter_mut().for_each(|body| self.node(body));
         definition.attributes.suffix.iter_mut().for_each(|suffix| self.node(suffix));
+        definition.attributes.stop.iter_mut().for_each(|stop| self.node(stop));
     }
 }
 
@@ -305,6 +306,7 @@ fn used(program: &Program, names: &[String]) -> Vec<usize> {
         let mut names = Vec::new();
         definition.body.iter().for_each(|body| names_in(body, &mut names));
         definition.attributes.suffix.iter().for_each(|suffix| names_in(suffix, &mut names));
+        definition.attributes.stop.iter().for_each(|stop| names_in(stop, &mut names));
         for (name, _) in names {
             if let Some(&index) = program.by_name.get(name)
                 && seen.insert(index)
