@@ -34,19 +34,20 @@ def recogniser(text: str, **arguments) -> Callable[[str], bool]:
 def oracle(text: str, lexer: str = "dynamic_complete", **arguments) -> Callable[[str], bool]:
     """Lark's."""
     parser = lark.Lark(text, parser="earley", lexer=lexer, **arguments)
+    return lambda sample: parses(parser, sample)
 
-    def accepts(sample: str) -> bool:
-        try:
-            parser.parse(sample)
-        except (lark.exceptions.UnexpectedInput, lark.exceptions.ParseError):
-            return False
-        except RuntimeError as error:
-            # A defect of Lark's: it has found several derivations that end in different ways.
-            if "multiple start symbol items" not in str(error):
-                raise
-        return True
 
-    return accepts
+def parses(parser: lark.Lark, sample: str) -> bool:
+    """Whether one of Lark's parsers takes a text."""
+    try:
+        parser.parse(sample)
+    except (lark.exceptions.UnexpectedInput, lark.exceptions.ParseError):
+        return False
+    except RuntimeError as error:
+        # A defect of Lark's: it has found several derivations that end in different ways.
+        if "multiple start symbol items" not in str(error):
+            raise
+    return True
 
 
 def mutations(sample: str, alphabet: str, count: int, rng: random.Random) -> list[str]:

@@ -170,6 +170,8 @@ ERRORS = [
     ('start: "b".."a"', GrammarSyntaxError, "1:8", "is empty"),
     ("%import common.NOTHING\nstart: NOTHING", GrammarSyntaxError, "1:1", "does not define"),
     ("%import common\nstart: /a/", GrammarSyntaxError, "1:1", "imports no name"),
+    ("%import python.NAME\nstart: NAME", GrammarSyntaxError, "1:1", "Lark ships it"),
+    ("%import common (NO, WS)\nstart: x\nx: WS y\ny: NO", GrammarSyntaxError, "1:1", "not define `NO`"),
     ("start: @json", UnsupportedFeatureError, "1:8", "`@name`"),
     ('start: %lark {\nstart: "a"\n}', UnsupportedFeatureError, "1:8", "nested grammar"),
     ("%override start: /a/", GrammarSyntaxError, "1:11", "cannot be overridden"),
@@ -201,6 +203,11 @@ def test_limits(text, limit) -> None:
     with pytest.raises(LimitExceededError) as caught:
         bw.Grammar.from_lark(text)
     assert re.fullmatch(limit, caught.value.limit)
+
+
+def test_imports_that_are_not_there_matter_where_they_are_used() -> None:
+    grammar = bw.Grammar.from_lark("%import common (NO, DIGIT)\nstart: DIGIT")
+    assert grammar.annotations == [("unknown-import", "`common.lark` does not define `NO`")]
 
 
 def test_unused_rules_are_no_news() -> None:
