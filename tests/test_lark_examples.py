@@ -1,6 +1,6 @@
 """The example grammars of the Lark project, with their own sample inputs, as its source archive ships them.
 
-The archive is read, not run: grammars and samples are the strings of its modules, found in their syntax trees.
+The archive is read, not run: grammars and samples are strings in the syntax trees of its modules.
 ``make test`` fetches it; ``BYTEWRIGHT_LARK_SOURCE`` names another one.
 """
 
@@ -217,13 +217,13 @@ LISTED += ["standalone/json.lark"]
 
 @pytest.mark.parametrize("grammar", ["lark.lark", "advanced/template_lark.lark"])
 def test_the_grammar_of_lark_on_the_files_of_the_example(grammar: str) -> None:
-    """What `lark_grammar.py` does, and the same for the grammar of grammars that is written with templates."""
+    """What `lark_grammar.py` does, and the same for the grammar that is written with templates."""
     is_lark = grammar == "lark.lark"
     assert set(LISTED) == {p for p in LISTED if p in files()["lark_grammar.py"]}
     accepts = recogniser((SHIPPED / grammar).read_text() if is_lark else files()[grammar])
     texts = [files()[path] for path in LISTED]
     texts += [path.read_text() for path in sorted(SHIPPED.glob("*.lark"))]
     refused = [text for text in texts if not accepts(text)]
-    # The templates know neither priorities below zero nor comments after `#`: Lark refuses these with them, too.
+    # That grammar has neither priorities below zero nor comments after `#`; Lark with it refuses these, too.
     assert refused == ([] if is_lark else [files()["tests/negative_priority.lark"], texts[-3]])
     assert is_lark or texts[-3].startswith("# ")
