@@ -1,4 +1,5 @@
 """Structural tags: what each format means, beside XGrammar where it is installed."""
+# ruff: noqa: RUF001 - the marks of DeepSeek look like other characters
 
 from __future__ import annotations
 
@@ -168,6 +169,25 @@ CASES: dict[str, tuple[Any, list[str], list[str]]] = {
             "<parameter=name>x</parameter><parameter=age>x</parameter>",
             "<parameter=name>x</parameter><parameter=role>d</parameter>",
             "<parameter=name>x</parameter></parameter>",
+        ],
+    ),
+    "minimax parameters": (
+        {"type": "json_schema", "style": "minimax_xml", "json_schema": PERSON},
+        ['<parameter name="name">a<b</parameter>\n<parameter name="age">7</parameter>'],
+        ['<parameter name="age">7</parameter>', '<parameter name="name">x</parameter'],
+    ),
+    "deepseek parameters": (
+        {"type": "json_schema", "style": "deepseek_xml", "json_schema": PERSON},
+        [
+            '<｜DSML｜parameter name="name" string="true">a</b</｜DSML｜parameter>\n'
+            '<｜DSML｜parameter name="age" string="false">7</｜DSML｜parameter>',
+            '<｜DSML｜parameter name="name" string="true">x</｜DSML｜parameter>'
+            '<｜DSML｜parameter name="role" string="true">b c</｜DSML｜parameter>',
+        ],
+        [
+            '<｜DSML｜parameter name="name" string="false">"x"</｜DSML｜parameter>',
+            '<｜DSML｜parameter name="name" string="true">x</｜DSML｜parameter>'
+            '<｜DSML｜parameter name="age" string="true">7</｜DSML｜parameter>',
         ],
     ),
     "glm parameters": (
