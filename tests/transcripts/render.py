@@ -148,7 +148,7 @@ TEMPLATES: dict[str, list[tuple[str, Marks]]] = {
 
 
 def _environment() -> jinja2.Environment:
-    """As `transformers` has it, but lists can change and `tojson` takes generators: some templates need it."""
+    """As `transformers` has it, but lists may change and `tojson` takes generators: some need it."""
     import jinja2.ext
     import jinja2.sandbox
 
