@@ -117,6 +117,29 @@ CASES: dict[str, tuple[Any, list[str], list[str]]] = {
         ["<fa>1</f>"],
         ["", "<fa>1</f>,<fa>1</f>"],
     ),
+    "nested": (
+        {
+            "type": "sequence",
+            "elements": [
+                {"type": "optional", "content": tag("<p>", {"type": "any_text"}, "</p>")},
+                {
+                    "type": "or",
+                    "elements": [
+                        {"type": "plus", "content": tag("<s>", SEPARATED, "</s>")},
+                        tag("<o>", {"type": "repeat", "min": 1, "max": 2, "content": TRIGGERED}, "</o>"),
+                        tag("<i>", tag("<j>", {"type": "regex", "pattern": "[0-9]+"}, "</j>"), "</i>"),
+                    ],
+                },
+            ],
+        },
+        [
+            "<p>x<</p><s></s>",
+            "<s><fa>1</f>,<fb>2</f></s><s><fa>1</f></s>",
+            "<o>x<fa>1</f>y</o>",
+            "<p></p><i><j>12</j></i>",
+        ],
+        ["<p>x</p>", "<s>,</s>", "<i><j></j></i>", "<i><j>1</j></i><s></s>", "<s><fa>2</f></s>"],
+    ),
     "dispatch": (
         {"type": "dispatch", "rules": [["<x>", const("1")], ["<y>", const("2")]]},
         ["", "a<x>1b<y>2"],
