@@ -6,6 +6,8 @@ Each engine gets the grammar in its own dialect (`dialects.py`). What an engine 
 with its reason, and how many of the samples it takes and should not, or the other way round, stands in a
 table of its own: a time over other texts says little.
 
+``--again`` takes the times when the texts come a second time: what masks cost that were made before.
+
 ``--save FILE`` keeps what was measured; ``--against FILE`` says what has changed since, as ratios: their
 geometric mean over the grammars, and the largest and smallest.
 """
@@ -83,11 +85,12 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one grammar")
     parser.add_argument("--cpu-time", action="store_true", help="processor time instead of the clock's")
+    parser.add_argument("--again", action="store_true", help="time the texts when they come a second time")
     parser.add_argument("--save", type=Path, help="a file for this engine's numbers")
     parser.add_argument("--against", type=Path, help="such a file, to compare with")
     args = parser.parse_args()
     names = installed(args.engines)
-    cases = [case(name) for name in args.grammars]
+    cases = [{**case(name), "again": args.again} for name in args.grammars]
     results = run({name: (name, False) for name in names}, cases, args.timeout, args.cpu_time)
     titles = ["compile to first mask, ms", "mask + accept, avg µs", "mask + accept, p99 µs"]
     titles += ["mask + accept, max µs", "samples wrong"]

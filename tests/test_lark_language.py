@@ -176,6 +176,7 @@ ERRORS = [
     ('start: %lark {\nstart: "a"\n}', UnsupportedFeatureError, "1:8", "nested grammar"),
     ("%override start: /a/", GrammarSyntaxError, "1:11", "cannot be overridden"),
     ("%ignore start\nstart: /a/", GrammarSyntaxError, "1:9", "cannot be ignored"),
+    ('start ::= "a"', UnsupportedFeatureError, "1:7", "looks like EBNF"),
     ("start: r::0x0", GrammarSyntaxError, "1:9", "expected a rule"),
 ]
 

@@ -174,7 +174,10 @@ impl<'a> Parser<'a> {
         }
         self.at.skip_blanks();
         if self.at.rest().starts_with("::") {
-            let hint = "write the rule out, one for each value";
+            let hint = match self.at.rest().starts_with("::=") {
+                true => "this looks like EBNF, which `Grammar.from_ebnf` reads",
+                false => "write the rule out, one for each value",
+            };
             return Err(self.at.unsupported_at(self.at.pos, "a rule with a parameter (`::`)", hint));
         }
         if !self.at.eat(":") {
