@@ -21,8 +21,8 @@ const INLINE_ONCE_WEIGHT: u32 = 1000;
 const TEXT_BYTES: usize = 64;
 /// Repeats are unrolled while all copies together stay within this weight.
 const UNROLL_WEIGHT: u32 = 32;
-/// How deep inlined rules may nest, to bound recursion below.
-const INLINE_HEIGHT: u32 = 64;
+/// How deep the expressions of an inlined rule may nest, those of rules inlined in it included, to bound recursion below.
+const INLINE_DEPTH: u32 = 200;
 
 /// Which rules are inlined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -380,67 +380,79 @@ fn weigh(grammar: &Grammar, inlining: Inlining) -> (Vec<u32>, Vec<bool>) {
             }
         }
     }
-    let mut weigher = Weigher {
-        grammar,
-        weights: vec![None; grammar.exprs.len()],
-        inline: vec![false; references.len()],
-        heights: vec![0; references.len()],
-    };
+    let mut weigher =
+        Weigher { grammar, sizes: vec![None; grammar.exprs.len()], inline: vec![false; references.len()] };
     let mut uses = vec![0u32; references.len()];
     references.iter().flatten().for_each(|&rule| uses[rule] += 1);
     let order = graph::components(references.len(), |rule, out| out.extend_from_slice(&references[rule]));
     for component in order {
         let recursive = component.len() > 1 || references[component[0]].contains(&component[0]);
-        let height = component.iter().flat_map(|&r| &references[r]).map(|&r| weigher.heights[r] + 1).max();
         for rule in component {
-            let weight = weigher.weight(grammar.rules()[rule].body);
-            let height = height.unwrap_or(0);
             let body = grammar.rules()[rule].body;
+            let Size { weight, depth } = weigher.size(body);
             let is_wanted = weight <= INLINE_WEIGHT
                 || inlining == Inlining::Once
                     && uses[rule] == 1
                     && weight <= INLINE_ONCE_WEIGHT
                     && !weigher.loops_on_text(body, false);
-            weigher.inline[rule] = !recursive && is_wanted && height <= INLINE_HEIGHT;
-            weigher.heights[rule] = if weigher.inline[rule] { height } else { 0 };
+            weigher.inline[rule] = !recursive && is_wanted && depth <= INLINE_DEPTH;
         }
     }
-    let weights = weigher.weights.into_iter().map(|w| w.unwrap_or(1)).collect();
+    let weights = weigher.sizes.into_iter().map(|size| size.map_or(1, |size| size.weight)).collect();
     (weights, weigher.inline)
+}
+
+/// What an expression comes to with the rules that are inlined in it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// Byte positions.
+    weight: u32,
+    /// How deep it nests.
+    depth: u32,
 }
 
 struct Weigher<'a> {
     grammar: &'a Grammar,
-    weights: Vec<Option<u32>>,
+    sizes: Vec<Option<Size>>,
     inline: Vec<bool>,
-    heights: Vec<u32>,
 }
 
 impl Weigher<'_> {
-    /// Recursion is bounded by the depth of expressions, which [`crate::grammar::GrammarBuilder::build`] checks.
-    fn weight(&mut self, id: ExprId) -> u32 {
-        if let Some(weight) = self.weights[id.index()] {
-            return weight;
+    /// Recursion is bounded by the depth of expressions, which [`crate::grammar::GrammarBuilder::build`] checks: the bodies of
+    /// inlined rules are known before their users are looked at.
+    fn size(&mut self, id: ExprId) -> Size {
+        if let Some(size) = self.sizes[id.index()] {
+            return size;
         }
         let grammar = self.grammar;
+        let mut inner = Size::default();
         let weight = match grammar.expr(id) {
             Expr::Empty => 0,
             Expr::Class(_) | Expr::Token(_) => 1,
             Expr::JsonSchema(_) => INLINE_WEIGHT + 1,
             Expr::Literal(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            Expr::Rule(rule) if self.inline[rule.index()] => self.weight(grammar.rule(*rule).body),
+            Expr::Rule(rule) if self.inline[rule.index()] => {
+                inner = self.size(grammar.rule(*rule).body);
+                inner.weight
+            }
             Expr::Rule(_) => 1,
             Expr::Concat(parts) | Expr::Choice(parts) => {
-                parts.iter().fold(0, |sum: u32, &part| sum.saturating_add(self.weight(part)))
+                for &part in parts {
+                    let Size { weight, depth } = self.size(part);
+                    inner.weight = inner.weight.saturating_add(weight);
+                    inner.depth = inner.depth.max(depth);
+                }
+                inner.weight
             }
             Expr::Repeat { body, min, max } => {
-                let body = self.weight(*body);
+                inner = self.size(*body);
                 let copies = max.unwrap_or((*min).max(1));
-                if unrolls(body, *min, *max) { body.saturating_mul(copies) } else { 1 }
+                if unrolls(inner.weight, *min, *max) { inner.weight.saturating_mul(copies) } else { 1 }
             }
         };
-        self.weights[id.index()] = Some(weight);
-        weight
+        let size = Size { weight, depth: inner.depth + 1 };
+        self.sizes[id.index()] = Some(size);
+        size
     }
 
     /// Whether an unbounded repeat goes round on most bytes. Recursion is bounded as above, and by the height of inlined rules.

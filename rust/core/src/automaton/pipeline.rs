@@ -271,6 +271,20 @@ text ::= "a text " [^"]* "ends here""#;
     }
 
     #[test]
+    fn rules_that_nest_deeply_are_not_inlined_in_each_other() {
+        // On a small stack: each rule is some hundred groups deep, and has one user.
+        let mut text = String::from("root ::= r0\n");
+        for rule in 0..100 {
+            let (open, close) = ("(".repeat(90), ")?".repeat(90));
+            text += &format!("r{rule} ::= {open}r{} \"x\"{close}\n", rule + 1);
+        }
+        text += "r100 ::= \"z\"";
+        let thread = std::thread::Builder::new().stack_size(1 << 20);
+        let compiled = thread.spawn(move || compile(&text, usize::MAX).map(|pda| pda.num_rules())).unwrap();
+        assert!(compiled.join().unwrap().unwrap() > 30);
+    }
+
+    #[test]
     fn inlining_does_not_multiply_states() {
         // In one automaton each of the places where the tail may have begun would be told apart: 2^20 states.
         let tail = "[ab] ".repeat(20);
