@@ -62,6 +62,27 @@ def mutations(sample: str, alphabet: str, count: int, rng: random.Random) -> lis
     return out
 
 
+def generated(text: str, count: int, rng: random.Random, *, most: int = 60, **arguments) -> list[str]:
+    """Sentences of our grammar: random walks along the masks, over printable ASCII, that come to an end."""
+    compiled = COMPILER.compile_grammar(bw.Grammar.from_lark(text, **arguments))
+    mask = bw.allocate_token_bitmask(1, 257, backend="numpy")
+    out = []
+    for _ in range(count):
+        matcher, sentence = bw.GrammarMatcher(compiled), ""
+        # Signs and letters are drawn as often as each other: letters seldom end anything.
+        while len(sentence) < most and not (matcher.is_completed() and rng.random() < 0.3):
+            matcher.fill_next_token_bitmask(mask)
+            allowed = [chr(b) for b in (10, *range(32, 127)) if int(mask[0, b >> 5]) >> (b & 31) & 1]
+            signs = [char for char in allowed if not char.isalnum()]
+            if not allowed:
+                break
+            sentence += rng.choice(signs if signs and rng.random() < 0.5 else allowed)
+            matcher.accept_string(sentence[-1])
+        if matcher.is_completed():
+            out.append(sentence)
+    return out
+
+
 def assert_agree(text: str, samples: list[str], alphabet: str = "", count: int = 30, **arguments) -> None:
     """Every sample is accepted by both; its mutations by both or by neither."""
     ours, theirs = recogniser(text, **arguments), oracle(text, **arguments)

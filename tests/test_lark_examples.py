@@ -19,7 +19,7 @@ import pytest
 
 import bytewright as bw
 from bytewright.errors import UnsupportedFeatureError
-from lark_oracle import SHIPPED, assert_agree, lark, mutations, parses, recogniser
+from lark_oracle import SHIPPED, assert_agree, generated, lark, mutations, oracle, parses, recogniser
 
 
 @functools.cache
@@ -132,7 +132,12 @@ def test_examples(path: str) -> None:
     # Long samples cost Lark's parser seconds each.
     count = max(4, 5000 // sum(map(len, samples)))
     text = grammar_of(path, name)
-    assert_agree(text, samples, alphabet, count=min(count, 60), start=start, import_paths=[str(SHIPPED)])
+    options = {"start": start, "import_paths": [str(SHIPPED)]}
+    assert_agree(text, samples, alphabet, count=min(count, 60), **options)
+    sentences = generated(text, 60, random.Random(3), **options)
+    theirs = oracle(text, **options)
+    assert len(sentences) > 5
+    assert [sentence for sentence in sentences if not theirs(sentence)] == []
 
 
 @pytest.mark.parametrize("path", DECLARED)
