@@ -40,7 +40,7 @@ impl Engine {
         Ok(shape)
     }
 
-    fn site(&mut self, node: NodeId, scope: ScopeId) -> Site {
+    pub(super) fn site(&mut self, node: NodeId, scope: ScopeId) -> Site {
         let scope = if self.documents.has_dynamic_references {
             self.goals.enter(scope, self.documents.resource_of(node))
         } else {
@@ -55,6 +55,11 @@ impl Engine {
 
     /// The target of a reference keyword.
     fn reference(&mut self, site: Site, key: &str) -> Result<Option<GoalId>> {
+        Ok(self.referred_to(site, key)?.map(|(site, target)| self.goal(site, target)))
+    }
+
+    /// The schema that a reference keyword leads to, and where that is looked at from.
+    pub(super) fn referred_to(&mut self, site: Site, key: &str) -> Result<Option<(Site, NodeId)>> {
         let Some(node) = self.keyword_of(site, key) else { return Ok(None) };
         let reference = self.text(node, key)?;
         let mut target = self.documents.resolve(site.node, &reference)?;
@@ -77,7 +82,7 @@ impl Engine {
         }
         // A document read just now may be the first with dynamic references: this schema's own resource comes before.
         let scope = self.site(site.node, site.scope).scope;
-        Ok(Some(self.goal(Site { scope, ..site }, target)))
+        Ok(Some((Site { scope, ..site }, target)))
     }
 
     fn goals_of(&mut self, site: Site, key: &str) -> Result<Option<Vec<GoalId>>> {

@@ -35,6 +35,29 @@ impl Decimal {
         Self::new(value.into(), 0)
     }
 
+    /// `m * 10^e`.
+    pub(super) fn from_parts(magnitude: BigUint, exponent: i64) -> Self {
+        Self::new(magnitude.into(), exponent)
+    }
+
+    pub(super) fn power_of_ten(exponent: i64) -> Self {
+        Self { mantissa: 1.into(), exponent }
+    }
+
+    /// Times a power of ten.
+    pub(super) fn shifted(&self, by: i64) -> Self {
+        Self::new(self.mantissa.clone(), self.exponent + by)
+    }
+
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        let exponent = self.exponent.min(other.exponent);
+        Self::new(self.scaled(exponent) + other.scaled(exponent), exponent)
+    }
+
+    pub(super) fn negated(&self) -> Self {
+        Self { mantissa: -&self.mantissa, exponent: self.exponent }
+    }
+
     /// Reads a JSON number; `None` for other text, and for exponents beyond ±5,000.
     pub fn parse(text: &str) -> Option<Self> {
         let (digits, exponent) = match text.find(['e', 'E']) {
@@ -96,6 +119,13 @@ impl Decimal {
         Some(u32::try_from(self.scaled(0)).unwrap_or(u32::MAX))
     }
 
+    /// The mantissa as it would be with this exponent, if that is small.
+    fn small(&self, exponent: i64) -> Option<i128> {
+        let up = u32::try_from(self.exponent - exponent).ok().filter(|&up| up < 19)?;
+        let mantissa = i64::try_from(&self.mantissa).ok()?;
+        i128::from(mantissa).checked_mul(10i128.pow(up))
+    }
+
     /// The mantissa as it would be with this exponent, which is no greater than the number's own.
     fn scaled(&self, exponent: i64) -> BigInt {
         let up = u32::try_from(self.exponent - exponent).unwrap_or(0);
@@ -148,6 +178,19 @@ impl Decimal {
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
         let exponent = self.exponent.min(other.exponent);
+        if let (Some(own), Some(theirs)) = (self.small(exponent), other.small(exponent)) {
+            return own.cmp(&theirs);
+        }
+        if self.mantissa.sign() != other.mantissa.sign() {
+            return self.mantissa.sign().cmp(&other.mantissa.sign());
+        }
+        // A decimal place is between three and four bits.
+        let least = |n: &Self| n.mantissa.bits() as i64 - 1 + (n.exponent - exponent) * 3;
+        let most = |n: &Self| n.mantissa.bits() as i64 + (n.exponent - exponent) * 4;
+        let is_less = most(self) <= least(other);
+        if is_less || least(self) >= most(other) {
+            return if is_less == self.is_negative() { Ordering::Greater } else { Ordering::Less };
+        }
         self.scaled(exponent).cmp(&other.scaled(exponent))
     }
 }

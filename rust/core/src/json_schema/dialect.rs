@@ -43,7 +43,7 @@ impl Draft {
 }
 
 /// How a schema resource is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Dialect {
     /// `None`: nobody said, so every keyword of any draft means what it meant there.
     pub(super) draft: Option<Draft>,

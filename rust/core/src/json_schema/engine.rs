@@ -5,7 +5,9 @@
 
 use super::content::Embedded;
 use super::document::{Documents, NodeId};
+use super::exact::ExactNumbers;
 use super::goal::{Goal, GoalId, Goals, Value, ValueId};
+use super::leaves::Leaf;
 use super::number::{Numbers, Span};
 use super::options::{JsonSchema, JsonSchemaOptions};
 use super::shape::{Arr, Obj, Shape, Strings};
@@ -37,6 +39,8 @@ pub(super) struct Engine {
     pub(super) annotations: Vec<Annotation>,
     pub(super) patterns: FxHashMap<Arc<str>, TermId>,
     pub(super) formats: FxHashMap<String, Option<TermId>>,
+    /// The goals of schemas without parts.
+    pub(super) leaves: FxHashMap<Leaf, GoalId>,
     shapes: FxHashMap<GoalId, Arc<Shape>>,
     in_progress: FxHashSet<GoalId>,
     found_loop: bool,
@@ -64,6 +68,7 @@ impl Engine {
             annotations: Vec::new(),
             patterns: FxHashMap::default(),
             formats: FxHashMap::default(),
+            leaves: FxHashMap::default(),
             shapes: FxHashMap::default(),
             in_progress: FxHashSet::default(),
             found_loop: false,
@@ -99,8 +104,20 @@ impl Engine {
         Ok(shape)
     }
 
+    /// The shape of a goal, unless that is being worked out right now.
+    pub(super) fn known_shape(&mut self, goal: GoalId) -> Result<Option<Arc<Shape>>> {
+        match self.shape(goal) {
+            Ok(shape) => Ok(Some(shape)),
+            Err(_) if self.found_loop && !self.in_progress.is_empty() => {
+                self.found_loop = false;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// An error about a schema that does not say where, with the place of a goal.
-    fn placed(&self, error: Error, goal: GoalId) -> Error {
+    pub(super) fn placed(&self, error: Error, goal: GoalId) -> Error {
         match error {
             Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
                 Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }
@@ -157,18 +174,15 @@ impl Engine {
 
     /// What two shapes have in common. Where the alternatives are many, those that nothing satisfies are left out.
     pub(super) fn both(&mut self, a: &Shape, b: &Shape) -> Result<Shape> {
-        let product = a
-            .objects
-            .len()
-            .saturating_mul(b.objects.len())
-            .max(a.arrays.len().saturating_mul(b.arrays.len()));
+        let product = a.arrays.len().saturating_mul(b.arrays.len());
         if product > MAX_PRODUCT {
-            let message =
-                format!("two schemas have {product} pairs of alternatives; {MAX_PRODUCT} are tried");
+            let message = format!(
+                "two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried"
+            );
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
         let mut shape = a.and(b, &mut self.goals, &mut self.regular)?;
-        for _ in 0..product {
+        for _ in 0..product.max(shape.objects.len()) {
             self.budget.work()?;
         }
         if shape.objects.len() <= FEW_ALTERNATIVES {
@@ -298,8 +312,11 @@ impl Engine {
         if let Some(&known) = self.numbers_inhabited.get(numbers) {
             return Ok(known);
         }
-        let automaton = numbers.automaton(&mut self.budget)?;
-        let known = !automaton.states.is_empty();
+        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
+        let known = match exact {
+            Some(exact) => !exact.is_empty(),
+            None => !numbers.automaton(&mut self.budget)?.states.is_empty(),
+        };
         self.numbers_inhabited.insert(numbers.clone(), known);
         Ok(known)
     }

@@ -57,7 +57,14 @@ impl Engine {
                 return self.explain_at(goal, format!("{path}/{index}"), depth + 1);
             }
         }
-        Ok("no array satisfies its length and `contains` at once".into())
+        Ok(match (arr.unique, arr.repeats) {
+            (true, _) => "no array satisfies its length, `contains` and `uniqueItems` at once",
+            (_, true) => {
+                "no array satisfies its length, `contains` and the negation of `uniqueItems` at once"
+            }
+            _ => "no array satisfies its length and `contains` at once",
+        }
+        .into())
     }
 
     fn explain_object(&mut self, obj: &Obj, path: &str, depth: u32) -> Result<String> {

@@ -28,13 +28,25 @@ type Found = IndexSet<ValueId, FxBuildHasher>;
 pub(super) struct Written {
     pub(super) index: u32,
     counts: Vec<u32>,
-    /// Values of a finite set that are there already, where none may come twice.
+    /// Values of a finite set that are there already, where none may come twice or one has to.
     used: Vec<ValueId>,
+    /// Some value has come twice, where one has to.
+    pub(super) is_repeated: bool,
 }
 
 impl Arr {
     pub(super) fn start(&self) -> Written {
-        Written { index: 0, counts: vec![0; self.contains.len()], used: Vec::new() }
+        Written { index: 0, counts: vec![0; self.contains.len()], used: Vec::new(), is_repeated: false }
+    }
+
+    /// This, once a value has come again.
+    pub(super) fn repeated(&self, written: &Written) -> Written {
+        Written { used: Vec::new(), is_repeated: true, ..written.clone() }
+    }
+
+    /// Whether a value has to come again.
+    pub(super) fn wants_repeat(&self, written: &Written) -> bool {
+        self.repeats && !written.is_repeated
     }
 
     /// Indices from here on are alike.
@@ -45,7 +57,9 @@ impl Arr {
 
     pub(super) fn may_end(&self, written: &Written) -> bool {
         let enough = |(c, &count): (&super::shape::Contains, &u32)| count >= c.min;
-        written.index >= self.min && self.contains.iter().zip(&written.counts).all(enough)
+        written.index >= self.min
+            && !self.wants_repeat(written)
+            && self.contains.iter().zip(&written.counts).all(enough)
     }
 }
 
@@ -103,7 +117,13 @@ impl Engine {
         if written.index == 0 && self.lacks_values(arr)? {
             return Ok(false);
         }
-        if arr.contains.is_empty() && !(arr.unique && self.is_few(arr)?) {
+        if arr.wants_repeat(written) && self.compares(arr)? {
+            // Where that is allowed at all, two equal items fit in anywhere.
+            let others = Arr { repeats: false, ..arr.clone() };
+            return Ok(self.may_repeat(arr, written)? && self.can_finish_array(&others, written, known)?);
+        }
+        let tells_apart = (arr.unique || arr.wants_repeat(written)) && self.is_few(arr)?;
+        if arr.contains.is_empty() && !tells_apart {
             // Items up to the least length have to be possible; of those alike, one.
             let end = arr.min.min(arr.prefix.len() as u32 + 1);
             for index in written.index..end {
@@ -187,6 +207,8 @@ impl Engine {
         }
         if arr.unique {
             out = self.each_once(out)?;
+        } else if arr.wants_repeat(written) && self.is_few(arr)? {
+            out = self.until_repeated(arr, out)?;
         }
         let mut inhabited = Vec::new();
         for (goal, after) in out {
@@ -197,6 +219,48 @@ impl Engine {
         Ok(inhabited)
     }
 
+    /// Whether items are compared as they are read, because one has to come again.
+    pub(super) fn compares(&mut self, arr: &Arr) -> Result<bool> {
+        Ok(arr.repeats && !self.is_few(arr)?)
+    }
+
+    /// An error about arrays in which an item has to come again and which may have to end before any one can: the last must then be
+    /// one of those before, which is known only as it is read.
+    pub(super) fn check_repeats(&mut self, arr: &Arr) -> Result<()> {
+        let is_endless = arr.max.is_none() && self.is_inhabited(arr.rest)?;
+        if !self.compares(arr)? || is_endless && arr.contains.iter().all(|c| c.max.is_none()) {
+            return Ok(());
+        }
+        Err(Error::UnsupportedSchema {
+            keyword: "uniqueItems".into(),
+            pointer: String::new(),
+            reason:
+                "negated (an item has to come twice) beside a bound on the items, which are of many values; \
+                     drop the bound, or write the schema without negating it"
+                    .into(),
+        })
+    }
+
+    /// Whether one of the items to come can be equal to another, as far as their goals say.
+    fn may_repeat(&mut self, arr: &Arr, written: &Written) -> Result<bool> {
+        if arr.max.is_none() && self.is_inhabited(arr.rest)? {
+            return Ok(true);
+        }
+        let end = arr.max.map_or(arr.prefix.len() + 2, |max| (max as usize).min(arr.prefix.len() + 2));
+        for second in 0..end {
+            if !self.is_inhabited(arr.item(second))? {
+                break;
+            }
+            for first in 0..second {
+                let both = self.goals.and([arr.item(first), arr.item(second)]);
+                if second >= written.index as usize && self.is_inhabited(both)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the items are of so few values that an array of different ones has to end.
     fn is_few(&mut self, arr: &Arr) -> Result<bool> {
         let goals: Vec<GoalId> = arr.prefix.iter().copied().chain([arr.rest]).collect();
@@ -204,22 +268,57 @@ impl Engine {
         Ok(self.few_values(all)?.is_some())
     }
 
+    /// Goals of few values are taken apart, so that it is known whether a value has come twice. Those that have come first.
+    fn until_repeated(
+        &mut self,
+        arr: &Arr,
+        options: Vec<(GoalId, Written)>,
+    ) -> Result<Vec<(GoalId, Written)>> {
+        let (mut again, mut fresh) = (Vec::new(), Vec::new());
+        for (goal, after) in options {
+            for (constant, value) in self.each_value(goal)? {
+                if after.used.contains(&value) {
+                    again.push((constant, arr.repeated(&after)));
+                } else {
+                    let mut used = after.clone();
+                    used.used.push(value);
+                    used.used.sort_unstable();
+                    fresh.push((constant, used));
+                }
+            }
+        }
+        again.extend(fresh);
+        Ok(again)
+    }
+
+    /// A goal for each value of a goal that has few.
+    fn each_value(&mut self, goal: GoalId) -> Result<Vec<(GoalId, ValueId)>> {
+        let values = self.few_values(goal)?.unwrap_or_default();
+        // How an integer of draft 4 is spelled is not in its value.
+        let is_plain = self.shape(goal)?.numbers.0.iter().any(|span| span.plain);
+        let mut out = Vec::new();
+        for value in values {
+            let constant = self.goals.constant(value);
+            out.push((if is_plain { self.goals.and([goal, constant]) } else { constant }, value));
+        }
+        Ok(out)
+    }
+
     /// Goals of few values are taken apart, so that each value comes once.
     fn each_once(&mut self, options: Vec<(GoalId, Written)>) -> Result<Vec<(GoalId, Written)>> {
         let mut out = Vec::new();
         for (goal, after) in options {
-            let Some(values) = self.few_values(goal)? else {
+            if self.few_values(goal)?.is_none() {
                 out.push((goal, after));
                 continue;
-            };
-            // How an integer of draft 4 is spelled is not in its value.
-            let is_plain = self.shape(goal)?.numbers.0.iter().any(|span| span.plain);
-            for value in values.into_iter().filter(|value| !after.used.contains(value)) {
+            }
+            for (constant, value) in self.each_value(goal)? {
+                if after.used.contains(&value) {
+                    continue;
+                }
                 let mut used = after.clone();
                 used.used.push(value);
                 used.used.sort_unstable();
-                let constant = self.goals.constant(value);
-                let constant = if is_plain { self.goals.and([goal, constant]) } else { constant };
                 if out.iter().all(|(known, _)| *known != constant) {
                     out.push((constant, used));
                 }
@@ -332,7 +431,7 @@ impl Engine {
                     let Some(values) = self.values(goal, most, depth + 1)? else { return Ok(false) };
                     for value in values {
                         let mut longer = members.clone();
-                        longer.push((Arc::clone(&plan.names[index].name), value));
+                        longer.push((Arc::clone(&plan.names[index]), value));
                         todo.push((longer, after.clone(), index + 1));
                     }
                 }

@@ -204,16 +204,6 @@ impl Engine {
         }
     }
 
-    /// A subschema as a goal; `true` and `{}` are the goal that everything satisfies.
-    pub(super) fn goal(&mut self, site: Site, node: NodeId) -> GoalId {
-        match self.documents.json(node) {
-            Json::Bool(true) => Goals::TRUE,
-            Json::Bool(false) => Goals::FALSE,
-            Json::Object(members) if members.is_empty() => Goals::TRUE,
-            _ => self.goals.schema(node, site.scope),
-        }
-    }
-
     fn array(&mut self, site: Site) -> Result<Arr> {
         let mut arr = Arr::any();
         let dialect = site.dialect;

@@ -55,7 +55,12 @@ impl Span {
         not_multiples.dedup();
         let (lo, hi) = (tighter(&self.lo, &other.lo, true), tighter(&self.hi, &other.hi, false));
         let span = Self { lo, hi, multiple, not_multiples, plain: self.plain || other.plain };
-        (!span.is_plainly_empty()).then_some(span)
+        if span.is_plainly_empty() {
+            return None;
+        }
+        // One number is what it is.
+        let is_point = span.lo.is_some() && span.lo == span.hi;
+        Some(if is_point { Self { multiple: None, not_multiples: Vec::new(), ..span } } else { span })
     }
 
     /// Whether every number of it plainly is one of the other.

@@ -44,6 +44,8 @@ pub(super) struct Arr {
     pub(super) min: u32,
     pub(super) max: Option<u32>,
     pub(super) unique: bool,
+    /// Some value comes twice.
+    pub(super) repeats: bool,
     pub(super) contains: Vec<Contains>,
 }
 
@@ -61,7 +63,7 @@ pub(super) struct Clause {
     pub(super) absent: BTreeSet<Name>,
 }
 
-/// A conjunction about objects.
+/// A conjunction about objects; alternatives that would be many multiplied out are kept in it as choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Obj {
     /// What the values of declared names satisfy; in the order of declaration.
@@ -75,12 +77,15 @@ pub(super) struct Obj {
     pub(super) clauses: Vec<Clause>,
     /// If the first name is there, so is the second.
     pub(super) implies: Vec<(Name, Name)>,
+    /// Of each of these, at least one holds.
+    pub(super) choices: Vec<Arc<[Obj]>>,
 }
 
 impl std::hash::Hash for Obj {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.props.iter().for_each(|prop| prop.hash(state));
-        (&self.rest, &self.required, self.min, self.max, &self.clauses, &self.implies).hash(state);
+        (&self.rest, &self.required, self.min, self.max).hash(state);
+        (&self.clauses, &self.implies, &self.choices).hash(state);
     }
 }
 
@@ -99,6 +104,9 @@ pub(super) struct Shape {
 /// Conjunctions that a shape may have for one type.
 pub(super) const MAX_ALTERNATIVES: usize = 1024;
 
+/// Pairs of conjunctions about objects that are put together; more stay apart as two choices.
+pub(super) const MAX_MULTIPLIED: usize = 16;
+
 fn min_of(a: Option<u32>, b: Option<u32>) -> Option<u32> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -108,7 +116,15 @@ fn min_of(a: Option<u32>, b: Option<u32>) -> Option<u32> {
 
 impl Arr {
     pub(super) fn any() -> Self {
-        Self { prefix: Vec::new(), rest: Goals::TRUE, min: 0, max: None, unique: false, contains: Vec::new() }
+        Self {
+            prefix: Vec::new(),
+            rest: Goals::TRUE,
+            min: 0,
+            max: None,
+            unique: false,
+            repeats: false,
+            contains: Vec::new(),
+        }
     }
 
     /// What the item at an index satisfies.
@@ -126,6 +142,7 @@ impl Arr {
             min: self.min.max(other.min),
             max: min_of(self.max, other.max),
             unique: self.unique || other.unique,
+            repeats: self.repeats || other.repeats,
             contains,
         }
         .tidy()
@@ -133,6 +150,9 @@ impl Arr {
 
     /// An item that nothing satisfies bounds the length.
     pub(super) fn tidy(mut self) -> Self {
+        if self.repeats {
+            self.min = self.min.max(2);
+        }
         if let Some(at) = self.prefix.iter().position(|&goal| goal == Goals::FALSE) {
             self.prefix.truncate(at);
             self.rest = Goals::FALSE;
@@ -151,20 +171,15 @@ impl Arr {
 
     pub(super) fn is_plainly_empty(&self) -> bool {
         self.max.is_some_and(|max| max < self.min)
+            || self.unique && self.repeats
             || self.contains.iter().any(|c| c.max.is_some_and(|max| max < c.min))
     }
 
-    fn not(&self, goals: &mut Goals) -> Result<Vec<Self>> {
-        if self.unique {
-            // A repeated item would have to be remembered in order to be written again.
-            return Err(Error::UnsupportedSchema {
-                keyword: "uniqueItems".into(),
-                pointer: String::new(),
-                reason: "its negation (arrays with a repeated item); write the schema without negating it"
-                    .into(),
-            });
-        }
+    fn not(&self, goals: &mut Goals) -> Vec<Self> {
         let mut out = Vec::new();
+        if self.unique || self.repeats {
+            out.push(Self { unique: self.repeats, repeats: self.unique, ..Self::any() });
+        }
         if self.min > 0 {
             out.push(Self { max: Some(self.min - 1), ..Self::any() });
         }
@@ -189,7 +204,7 @@ impl Arr {
                 out.push(contains(c.from, c.goal, max.saturating_add(1), None));
             }
         }
-        Ok(out.into_iter().map(Self::tidy).filter(|arr| !arr.is_plainly_empty()).collect())
+        out.into_iter().map(Self::tidy).filter(|arr| !arr.is_plainly_empty()).collect()
     }
 }
 
@@ -203,7 +218,39 @@ impl Obj {
             max: None,
             clauses: Vec::new(),
             implies: Vec::new(),
+            choices: Vec::new(),
         }
+    }
+
+    /// The object that satisfies one of these.
+    pub(super) fn one_of(objs: Vec<Self>) -> Self {
+        match <[Self; 1]>::try_from(objs) {
+            Ok([one]) => one,
+            Err(objs) => Self { choices: vec![objs.into()], ..Self::any() },
+        }
+    }
+
+    /// Conjunctions in it.
+    fn size(&self) -> usize {
+        1 + self.choices.iter().flat_map(|objs| objs.iter()).map(Self::size).sum::<usize>()
+    }
+
+    /// What satisfies one of each of two lists: multiplied out where that is little, else as a choice from each.
+    fn all_of(a: &[Self], b: &[Self], goals: &mut Goals, regular: &mut Regular) -> Result<Vec<Self>> {
+        let is_plain = |objs: &[Self]| objs.iter().all(|obj| obj.choices.is_empty());
+        let is_one = |objs: &[Self]| objs.len() <= 1 && is_plain(objs);
+        let is_little = a.len().saturating_mul(b.len()) <= MAX_MULTIPLIED && is_plain(a) && is_plain(b);
+        let mut out = Vec::new();
+        if is_one(a) || is_one(b) || is_little {
+            for (a, b) in a.iter().flat_map(|a| b.iter().map(move |b| (a, b))) {
+                add(&mut out, a.and(b, goals, regular), Self::is_plainly_empty)?;
+            }
+        } else {
+            let both = Self::one_of(a.to_vec()).and(&Self::one_of(b.to_vec()), goals, regular);
+            add(&mut out, both, Self::is_plainly_empty)?;
+        }
+        check_size(&out)?;
+        Ok(out)
     }
 
     /// What the value of a name satisfies.
@@ -244,6 +291,7 @@ impl Obj {
         out.max = min_of(out.max, other.max);
         out.clauses.extend(other.clauses.iter().filter(|c| !self.clauses.contains(c)).cloned());
         out.implies.extend(other.implies.iter().filter(|i| !self.implies.contains(i)).cloned());
+        out.choices.extend(other.choices.iter().filter(|c| !self.choices.contains(c)).cloned());
         out.tidy(goals, regular)
     }
 
@@ -282,13 +330,14 @@ impl Obj {
         most < self.min
             || self.required.len() > most as usize
             || self.required.iter().any(|name| self.props.get(name) == Some(&Goals::FALSE))
+            || self.choices.iter().any(|objs| objs.iter().all(Self::is_plainly_empty))
             || self
                 .clauses
                 .iter()
                 .any(|c| c.absent.is_empty() && c.exists.iter().all(|e| e.1 == Goals::FALSE))
     }
 
-    fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Vec<Self> {
+    fn not(&self, goals: &mut Goals, regular: &mut Regular) -> Result<Vec<Self>> {
         let mut out = Vec::new();
         if self.min > 0 {
             out.push(Self { max: Some(self.min - 1), ..Self::any() });
@@ -335,8 +384,16 @@ impl Obj {
                 IndexMap::from_iter([(Arc::clone(name), Goals::TRUE), (Arc::clone(other), Goals::FALSE)]);
             out.push(Self { props, required: BTreeSet::from([Arc::clone(name)]), ..Self::any() });
         }
+        for objs in &self.choices {
+            let mut none = vec![Self::any()];
+            for obj in objs.iter() {
+                let outside = obj.not(goals, regular)?;
+                none = Self::all_of(&none, &outside, goals, regular)?;
+            }
+            out.extend(none);
+        }
         out.retain(|obj| !obj.is_plainly_empty());
-        out
+        Ok(out)
     }
 }
 
@@ -367,17 +424,12 @@ impl Shape {
 
     pub(super) fn and(&self, other: &Self, goals: &mut Goals, regular: &mut Regular) -> Result<Self> {
         let mut arrays = Vec::new();
-        let mut objects = Vec::new();
         for a in &self.arrays {
             for b in &other.arrays {
                 add(&mut arrays, a.and(b, goals), Arr::is_plainly_empty)?;
             }
         }
-        for a in &self.objects {
-            for b in &other.objects {
-                add(&mut objects, a.and(b, goals, regular), Obj::is_plainly_empty)?;
-            }
-        }
+        let objects = Obj::all_of(&self.objects, &other.objects, goals, regular)?;
         Ok(Self {
             null: self.null && other.null,
             no: self.no && other.no,
@@ -423,7 +475,7 @@ impl Shape {
         out.numbers = self.numbers.not()?;
         out.strings = self.strings.not(regular)?;
         for arr in &self.arrays {
-            let outside = arr.not(goals)?;
+            let outside = arr.not(goals);
             let inside = std::mem::take(&mut out.arrays);
             for a in &inside {
                 for b in &outside {
@@ -432,16 +484,22 @@ impl Shape {
             }
         }
         for obj in &self.objects {
-            let outside = obj.not(goals, regular);
-            let inside = std::mem::take(&mut out.objects);
-            for a in &inside {
-                for b in &outside {
-                    add(&mut out.objects, a.and(b, goals, regular), Obj::is_plainly_empty)?;
-                }
-            }
+            let outside = obj.not(goals, regular)?;
+            out.objects = Obj::all_of(&out.objects, &outside, goals, regular)?;
         }
         Ok(out)
     }
+}
+
+/// Conjunctions inside of conjunctions count as well.
+fn check_size(objs: &[Obj]) -> Result<()> {
+    let size = objs.iter().map(Obj::size).sum::<usize>();
+    if size <= MAX_ALTERNATIVES { Ok(()) } else { Err(too_many()) }
+}
+
+fn too_many() -> Error {
+    let message = format!("a schema needs more than {MAX_ALTERNATIVES} alternatives for one type");
+    Error::LimitExceeded { limit: "schema_alternatives", message }
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T, is_empty: impl Fn(&T) -> bool) -> Result<()> {
@@ -449,8 +507,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T, is_empty: impl Fn(&T) -> bool) 
         return Ok(());
     }
     if list.len() >= MAX_ALTERNATIVES {
-        let message = format!("a schema needs more than {MAX_ALTERNATIVES} alternatives for one type");
-        return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
+        return Err(too_many());
     }
     list.push(item);
     Ok(())

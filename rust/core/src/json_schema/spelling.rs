@@ -206,7 +206,7 @@ struct Reading {
 
 /// Where in the syntax of a number one is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Phase {
+pub(super) enum Phase {
     Start,
     Minus,
     Zero,
@@ -219,7 +219,7 @@ enum Phase {
 }
 
 impl Phase {
-    fn step(self, byte: u8) -> Option<Self> {
+    pub(super) fn step(self, byte: u8) -> Option<Self> {
         Some(match (self, byte) {
             (Self::Start, b'-') => Self::Minus,
             (Self::Start | Self::Minus, b'0') => Self::Zero,
@@ -237,7 +237,7 @@ impl Phase {
         })
     }
 
-    fn is_final(self) -> bool {
+    pub(super) fn is_final(self) -> bool {
         matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::Exponent { .. })
     }
 }

@@ -6,6 +6,9 @@
 //! - *seen*: the set of values collected so far by this run of the rule, and
 //! - *text*: the bytes since the outermost collecting call that is still running, as a list shared by all who read the same.
 //!
+//! Negated, `uniqueItems` asks for a value that was there before: then the call returns to one state or another
+//! ([`Collect::Repeat`]), and to both where that is not known.
+//!
 //! In a frame, *text* is where the call began. Values are compared as JSON Schema does: numbers by what they are, objects
 //! without regard to order. Registers, texts and sets are hash-consed like everything in the arena; no register is number 0.
 //!
@@ -66,8 +69,12 @@ pub(super) enum Return {
     Register(RegisterId),
     /// The same, but a value may be missing in the comparison: the token has to be looked at again.
     Recheck(RegisterId),
-    /// The value was there before.
+    /// The value was there before, and must not have been.
     Duplicate,
+    /// The value was there before, and this is the register of a caller that asks no more.
+    Repeated(RegisterId),
+    /// Both may be: the register of the caller now, and if the value was there before. The token has to be looked at again.
+    PerhapsRepeated(RegisterId, RegisterId),
 }
 
 impl Registers {
@@ -170,14 +177,32 @@ impl Registers {
         frame: RegisterId,
         collect: Option<Collect>,
     ) -> Return {
-        if callee == RegisterId::default() && frame == RegisterId::default() {
+        if callee == RegisterId::default()
+            && frame == RegisterId::default()
+            && collect != Some(Collect::Repeat)
+        {
             return Return::Register(frame);
         }
         let (inner, outer) = (self.get(callee), self.get(frame));
-        let Some(collect) = collect.filter(|_| outer.text != NO_TEXT) else {
-            return Return::Register(self.intern(Register { text: inner.text, ..outer }));
+        let collect = match collect {
+            Some(collect) if outer.text != NO_TEXT => collect,
+            _ => {
+                let register = self.intern(Register { text: inner.text, ..outer });
+                // Where no call is known to have begun, nothing is known of its value.
+                return match collect {
+                    Some(Collect::Repeat) => Return::PerhapsRepeated(register, register),
+                    _ => Return::Register(register),
+                };
+            }
         };
         let text = if outer.text == BEGIN { NO_TEXT } else { inner.text };
+        let done = Register { seen: 0, text, is_partial: false };
+        if collect == Collect::Repeat
+            && (outer.text == UNKNOWN || inner.text <= UNKNOWN && inner.text != BEGIN)
+        {
+            let partial = self.intern(Register { text, is_partial: true, ..outer });
+            return Return::PerhapsRepeated(partial, self.intern(done));
+        }
         if outer.text == UNKNOWN {
             // The call began inside a token, after something unknown.
             return Return::Recheck(self.intern(Register { text, is_partial: true, ..outer }));
@@ -187,7 +212,12 @@ impl Registers {
         }
         let value = self.value(outer.text, inner.text, collect);
         let set = &self.sets[outer.seen as usize];
-        let Err(at) = set.binary_search(&value) else { return Return::Duplicate };
+        let Err(at) = set.binary_search(&value) else {
+            return match collect {
+                Collect::Repeat => Return::Repeated(self.intern(done)),
+                Collect::Value | Collect::Name => Return::Duplicate,
+            };
+        };
         let mut set = set.clone();
         set.insert(at, value);
         let items = set.len();
@@ -196,7 +226,11 @@ impl Registers {
         self.largest_set = self.largest_set.max(items);
         let seen = seen as u32;
         let register = self.intern(Register { seen, text, is_partial: outer.is_partial });
-        if outer.is_partial { Return::Recheck(register) } else { Return::Register(register) }
+        match (outer.is_partial, collect) {
+            (true, Collect::Repeat) => Return::PerhapsRepeated(register, self.intern(done)),
+            (true, _) => Return::Recheck(register),
+            (false, _) => Return::Register(register),
+        }
     }
 
     fn bytes(&self, from: u32, to: u32) -> Vec<u8> {

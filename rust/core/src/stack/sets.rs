@@ -4,7 +4,7 @@ use super::history::HistoryEntry;
 use super::nodes::hash_of;
 use super::registers::{Registers, Return};
 use super::{Count, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
-use crate::automaton::{Pda, StateId};
+use crate::automaton::{Collect, Pda, StateId};
 use crate::error::{Error, Result};
 use crate::grammar::ByteSet;
 use hashbrown::HashTable;
@@ -331,7 +331,8 @@ impl Arena {
                 if edge.ret == END_MARK || edge.ret == OPEN_MARK {
                     continue;
                 }
-                frames.extend(pda.collects(edge.ret).map(|collect| (edge.register, collect)));
+                let forbids = pda.collects(edge.ret).filter(|&collect| collect != Collect::Repeat);
+                frames.extend(forbids.map(|collect| (edge.register, collect)));
                 if !nodes.contains(&edge.parent) {
                     nodes.push(edge.parent);
                 }
@@ -517,10 +518,26 @@ impl Arena {
                             register
                         }
                         Return::Duplicate => continue,
+                        Return::Repeated(register) => {
+                            self.arrive_again(pda, edge, count, register);
+                            continue;
+                        }
+                        Return::PerhapsRepeated(register, again) => {
+                            self.scratch.flags.recheck = true;
+                            self.arrive_again(pda, edge, count, again);
+                            register
+                        }
                     };
                     self.scratch.todo.push(Config { state, count, node: edge.parent, register });
                 }
             }
+        }
+    }
+
+    /// A value was there before where one has to be.
+    fn arrive_again(&mut self, pda: &Pda, edge: Edge, count: Count, register: RegisterId) {
+        if let Some(state) = pda.repeated(edge.ret) {
+            self.scratch.todo.push(Config { state, count, node: edge.parent, register });
         }
     }
 

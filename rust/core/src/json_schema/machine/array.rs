@@ -18,6 +18,22 @@ impl JsonMachine {
         self.written.insert_full((arr, written)).0 as u32
     }
 
+    /// Whether the items of an array are compared, and none has come again.
+    pub(super) fn waits_for_repeat(&self, arr: u32, written: u32) -> bool {
+        self.compared.contains(&arr) && !self.written[written as usize].1.is_repeated
+    }
+
+    /// The state after an item that has come again.
+    pub(super) fn repeated(&mut self, rule: u32, local: Local) -> Option<u32> {
+        let (&Kind::Array(arr, _), Local::Array(written, at, gap)) = (&self.kinds[rule as usize], local)
+        else {
+            return None;
+        };
+        let after = self.arrays[arr as usize].repeated(&self.written[written as usize].1);
+        let after = self.written(arr, after);
+        Some(self.state(rule, Local::Array(after, at, gap)))
+    }
+
     /// What the next item may be, with what is then written, as far as the array can be completed after it.
     pub(super) fn next_items(&mut self, arr: u32, written: u32) -> Result<Vec<(GoalId, u32)>> {
         let (conjunction, before) =
@@ -40,6 +56,7 @@ impl JsonMachine {
             || !alike
             || !arr.contains.is_empty()
             || arr.unique
+            || arr.wants_repeat(written)
             || !self.engine.is_inhabited(arr.rest)?
         {
             return Ok(None);

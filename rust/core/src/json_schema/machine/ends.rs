@@ -317,6 +317,10 @@ impl JsonMachine {
     fn item_ways(&mut self, arr: u32, written: u32, depth: u32, choice: Choice) -> Result<Ways> {
         let mut out = Vec::new();
         let conjunction = self.arrays[arr as usize].clone();
+        if self.waits_for_repeat(arr, written) {
+            // Endlessly many may come before.
+            return Ok(None);
+        }
         if choice.end && !self.has_begun(choice) && conjunction.may_end(&self.written[written as usize].1) {
             out.push(self.close(depth, choice, b"]"));
         }
@@ -359,7 +363,7 @@ impl JsonMachine {
                 continue;
             }
             let mut way = self.comma(depth, choice);
-            way.push(Part::Bytes(quoted(&planned.plan.names[index as usize].name)));
+            way.push(Part::Bytes(quoted(&planned.plan.names[index as usize])));
             way.extend(self.colon(depth));
             way.push(Part::Member { plan, progress: progress.clone(), depth, key, from: index + 1 });
             out.push(way);
@@ -446,6 +450,11 @@ impl JsonMachine {
             (Kind::Name(_, plan), Local::Name(Spell::Char((term, branch)))) => {
                 let mut free = term;
                 if let Some((plan, branch)) = plan.zip(branch) {
+                    // Mostly there are so many that those that are declared do not matter.
+                    let declared = (branch.hi - branch.lo) as usize;
+                    if self.words(term, most + declared)?.is_none() {
+                        return Ok(None);
+                    }
                     free = self.free_rests(plan, term, branch);
                 }
                 let words = self.words(free, most)?;
@@ -478,6 +487,7 @@ impl JsonMachine {
     fn number_ends(&mut self, numbers: u32, at: u32, most: usize) -> Option<Vec<Vec<u8>>> {
         let place = match &self.numbers[numbers as usize] {
             Digits::Late(automaton) => automaton.place(at),
+            Digits::Exact(automaton) => automaton.place(at),
             Digits::Whole(automaton) => {
                 let places = self.places.entry(numbers).or_insert_with(|| number_ends::places(automaton));
                 places[at as usize]

@@ -10,6 +10,7 @@
 mod array;
 mod content;
 mod ends;
+mod horizon;
 mod languages;
 mod layout;
 mod object;
@@ -18,6 +19,7 @@ mod text;
 use super::byte_dfa::ByteDfa;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
+use super::exact::ExactNumbers;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
@@ -27,6 +29,7 @@ use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
 use super::spelling::LateNumbers;
+use crate::automaton::horizon::Horizon;
 use crate::automaton::{
     Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
@@ -38,7 +41,7 @@ pub(crate) use languages::SharedLanguages;
 use languages::{AtWork, Languages};
 use layout::Layout;
 use parking_lot::Mutex;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +145,7 @@ type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
 enum Digits {
     Whole(ByteDfa),
     Late(LateNumbers),
+    Exact(ExactNumbers),
 }
 
 impl Digits {
@@ -149,6 +153,15 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].0,
             Self::Late(automaton) => automaton.is_final(at),
+            Self::Exact(automaton) => automaton.is_final(at),
+        }
+    }
+
+    fn goes_on(&mut self, at: u32) -> bool {
+        match self {
+            Self::Whole(automaton) => !automaton.states[at as usize].1.is_empty(),
+            Self::Late(automaton) => !automaton.edges(at).is_empty(),
+            Self::Exact(automaton) => automaton.goes_on(at),
         }
     }
 
@@ -156,6 +169,7 @@ impl Digits {
         match self {
             Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
             Self::Late(automaton) => automaton.edges(at),
+            Self::Exact(automaton) => automaton.edges(at),
         }
     }
 }
@@ -203,12 +217,16 @@ pub(crate) struct JsonMachine {
     cores: Vec<Core>,
     core_ids: FxHashMap<(u32, Option<Progress>), u32>,
     arrays: IndexSet<Arr, FxBuildHasher>,
+    /// Arrays whose items are compared until one comes again.
+    compared: FxHashSet<u32>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
     finishable: FxHashMap<u32, FxHashMap<Written, bool>>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     targets: FxHashMap<TermId, Targets<TermId>>,
     /// The edges of names between two characters.
     plain_edges: FxHashMap<TermId, PlainEdges>,
+    /// How far texts of a language go on.
+    horizons: FxHashMap<TermId, Horizon>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
     languages: Arc<Mutex<Languages>>,
     /// The number of the languages.
@@ -247,11 +265,13 @@ impl JsonMachine {
             cores: Vec::new(),
             core_ids: FxHashMap::default(),
             arrays: IndexSet::default(),
+            compared: FxHashSet::default(),
             written: IndexSet::default(),
             finishable: FxHashMap::default(),
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
+            horizons: FxHashMap::default(),
             signatures: IndexSet::default(),
             generation: languages.lock().number,
             languages: Arc::clone(&languages),
@@ -358,7 +378,7 @@ impl JsonMachine {
                 }
                 (Kind::Number(numbers), Local::Number(at)) => {
                     let automaton = &mut self.numbers[*numbers as usize];
-                    (automaton.is_final(at), !automaton.edges(at).is_empty())
+                    (automaton.is_final(at), automaton.goes_on(at))
                 }
                 (&Kind::Embedded(reading @ Reading::Value { .. }), Local::Embedded(Spell::Char(at))) => {
                     self.embedded_value(reading, at)
@@ -368,8 +388,6 @@ impl JsonMachine {
             };
             let index = self.states.len();
             let collects = self.collects(rule, local);
-            let signature = self.signature(rule, local);
-            let signature = signature.map(|number| (self.generation, number));
             let room = self.room(rule, local);
             let guard = self.guard(rule, local);
             let spelled = self.spelled(rule, local);
@@ -377,15 +395,20 @@ impl JsonMachine {
                 rule,
                 is_final,
                 has_edges,
-                like: None,
+                has_like: matches!(
+                    (&self.kinds[rule as usize], local),
+                    (Kind::Name(_, Some(_)), Local::Name(_))
+                ),
                 collects,
-                signature,
+                repeated: None,
                 room,
                 guard,
                 spelled,
             };
             self.states.push(state);
-            self.states[index].like = self.like(rule, local);
+            if collects == Some(Collect::Repeat) {
+                self.states[index].repeated = self.repeated(rule, local);
+            }
         }
         index as u32
     }
@@ -394,8 +417,9 @@ impl JsonMachine {
     fn collects(&self, rule: u32, local: Local) -> Option<Collect> {
         match (&self.kinds[rule as usize], local) {
             (_, Local::Object(_, InObject::NameEnd(Key::Class(_)), false)) => Some(Collect::Name),
-            (&Kind::Array(arr, _), Local::Array(_, InArray::After, false)) => {
-                self.arrays[arr as usize].unique.then_some(Collect::Value)
+            (&Kind::Array(arr, _), Local::Array(written, InArray::After, false)) => {
+                let repeat = self.waits_for_repeat(arr, written).then_some(Collect::Repeat);
+                if self.arrays[arr as usize].unique { Some(Collect::Value) } else { repeat }
             }
             _ => None,
         }
@@ -415,15 +439,20 @@ impl JsonMachine {
                     _ => Room::Counted,
                 }
             }
+            // Items may come again at any time.
+            (&Kind::Array(arr, _), Local::Array(written, ..)) if self.waits_for_repeat(arr, written) => {
+                Room::Endless
+            }
             (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
             }
+            (Kind::Space, _) => Room::Beneath,
             _ => Room::Counted,
         }
     }
 
     /// A free name is like any name of its language, but for the declared ones.
-    fn like(&mut self, rule: u32, local: Local) -> Option<Like> {
+    fn like_of(&mut self, rule: u32, local: Local) -> Option<Like> {
         let (&Kind::Name(names, Some(_)), Local::Name(state)) = (&self.kinds[rule as usize], local) else {
             return None;
         };
@@ -507,7 +536,12 @@ impl JsonMachine {
         }
         for arr in &shape.arrays {
             if self.engine.has_array(arr)? {
-                called.push(Kind::Array(self.arrays.insert_full(arr.clone()).0 as u32, depth));
+                let number = self.arrays.insert_full(arr.clone()).0 as u32;
+                if self.engine.compares(arr)? {
+                    self.engine.check_repeats(arr).map_err(|error| self.engine.placed(error, goal))?;
+                    self.compared.insert(number);
+                }
+                called.push(Kind::Array(number, depth));
             }
         }
         for obj in &shape.objects {
@@ -524,9 +558,13 @@ impl JsonMachine {
         if let Some(known) = self.numbers.get_index_of(numbers) {
             return Ok(known as u32);
         }
-        let automaton = match numbers.late_automaton()? {
-            Some(automaton) => Digits::Late(automaton),
-            None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
+        let automaton = match exact {
+            Some(automaton) => Digits::Exact(automaton),
+            None => match numbers.late_automaton()? {
+                Some(automaton) => Digits::Late(automaton),
+                None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
+            },
         };
         Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
     }
@@ -585,6 +623,25 @@ impl Machine for JsonMachine {
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).end_of_name(state, key)
+    }
+
+    fn like(&mut self, state: u32) -> Option<Like> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).like_of(rule, local)
+    }
+
+    fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        let number = AtWork::new(self, &languages).signature_of(rule, local)?;
+        Some((self.generation, number))
+    }
+
+    fn horizon(&mut self, state: u32) -> Option<Horizon> {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).horizon_of(state)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

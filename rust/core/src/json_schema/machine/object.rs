@@ -23,7 +23,7 @@ impl JsonMachine {
         }
         let plan = self.engine.plan(obj)?;
         let mut sorted: Vec<(Vec<char>, u32)> =
-            plan.names.iter().enumerate().map(|(i, d)| (d.name.chars().collect(), i as u32)).collect();
+            plan.names.iter().enumerate().map(|(i, name)| (name.chars().collect(), i as u32)).collect();
         sorted.sort();
         let start = plan.start();
         // A layout that is fixed writes an empty object without a gap, which depends on what may come.
@@ -67,9 +67,13 @@ impl JsonMachine {
         let Some(progress) = core.and_then(|core| self.cores[core as usize].progress.as_ref()) else {
             return Ok(number);
         };
-        let after = planned.plan.after(progress, key, 0, self.engine.options.any_order);
-        let core = self.core(plan, Some(after));
-        self.carry(core)
+        match planned.plan.after(progress, key, self.engine.options.any_order) {
+            Some(after) => {
+                let core = self.core(plan, Some(after));
+                self.carry(core)
+            }
+            None => Ok(number),
+        }
     }
 
     /// The core that a number stands for, where a plan's are carried.
