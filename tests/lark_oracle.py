@@ -34,19 +34,20 @@ def recogniser(text: str, **arguments) -> Callable[[str], bool]:
 def oracle(text: str, lexer: str = "dynamic_complete", **arguments) -> Callable[[str], bool]:
     """Lark's."""
     parser = lark.Lark(text, parser="earley", lexer=lexer, **arguments)
+    return lambda sample: parses(parser, sample)
 
-    def accepts(sample: str) -> bool:
-        try:
-            parser.parse(sample)
-        except (lark.exceptions.UnexpectedInput, lark.exceptions.ParseError):
-            return False
-        except RuntimeError as error:
-            # A defect of Lark's: it has found several derivations that end in different ways.
-            if "multiple start symbol items" not in str(error):
-                raise
-        return True
 
-    return accepts
+def parses(parser: lark.Lark, sample: str) -> bool:
+    """Whether one of Lark's parsers takes a text."""
+    try:
+        parser.parse(sample)
+    except (lark.exceptions.UnexpectedInput, lark.exceptions.ParseError):
+        return False
+    except RuntimeError as error:
+        # A defect of Lark's: it has found several derivations that end in different ways.
+        if "multiple start symbol items" not in str(error):
+            raise
+    return True
 
 
 def mutations(sample: str, alphabet: str, count: int, rng: random.Random) -> list[str]:
@@ -58,6 +59,27 @@ def mutations(sample: str, alphabet: str, count: int, rng: random.Random) -> lis
             at = rng.randrange(len(text) + 1)
             text[at : at + rng.randint(0, 1)] = rng.choice(["", *alphabet])
         out.append("".join(text))
+    return out
+
+
+def generated(text: str, count: int, rng: random.Random, *, most: int = 60, **arguments) -> list[str]:
+    """Sentences of our grammar: random walks along the masks, over printable ASCII, that come to an end."""
+    compiled = COMPILER.compile_grammar(bw.Grammar.from_lark(text, **arguments))
+    mask = bw.allocate_token_bitmask(1, 257, backend="numpy")
+    out = []
+    for _ in range(count):
+        matcher, sentence = bw.GrammarMatcher(compiled), ""
+        # Signs and letters are drawn as often as each other: letters seldom end anything.
+        while len(sentence) < most and not (matcher.is_completed() and rng.random() < 0.3):
+            matcher.fill_next_token_bitmask(mask)
+            allowed = [chr(b) for b in (10, *range(32, 127)) if int(mask[0, b >> 5]) >> (b & 31) & 1]
+            signs = [char for char in allowed if not char.isalnum()]
+            if not allowed:
+                break
+            sentence += rng.choice(signs if signs and rng.random() < 0.5 else allowed)
+            matcher.accept_string(sentence[-1])
+        if matcher.is_completed():
+            out.append(sentence)
     return out
 
 

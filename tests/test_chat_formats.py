@@ -97,6 +97,25 @@ TURNS: dict[str, tuple[list[str], str, str, str]] = {
         '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": null}<｜tool▁call▁end｜>'
         "<｜tool▁calls▁end｜>",
     ),
+    "deepseek_v3_2": (
+        [],
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        "Paris</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        'Paris</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name="get_time">\n</｜DSML｜invoke>\n'
+        "</｜DSML｜function_calls>",
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="false">'
+        "7</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+    ),
+    "deepseek_v4": (
+        [],
+        '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        "Paris</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+        '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        'Paris</｜DSML｜parameter>\n</｜DSML｜invoke>\n<｜DSML｜invoke name="get_time">\n\n</｜DSML｜invoke>\n'
+        "</｜DSML｜tool_calls>",
+        '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="get_weather">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>',
+    ),
     "mistral": (
         ["[TOOL_CALLS]"],
         '[TOOL_CALLS][{"name": "get_weather", "arguments": {"city": "Paris"}}]',
@@ -189,7 +208,9 @@ def test_turns(name: str, as_tokens: bool) -> None:
         assert [text for text in bad if accepts(made, text, special)] == [], choices
 
 
-@pytest.mark.parametrize("name", ["hermes", "qwen", "qwen_coder", "deepseek", "deepseek_v3_1", "kimi", "glm"])
+@pytest.mark.parametrize(
+    "name", ["hermes", "qwen", "qwen_coder", "deepseek", "deepseek_v3_1", "deepseek_v3_2", "kimi", "glm"]
+)
 def test_reasoning(name: str) -> None:
     one = TURNS[name][1]
     thought = "<think>\nThey ask for <tool_call> and </thin.\n</think>\n\n"
@@ -204,6 +225,7 @@ def test_reasoning(name: str) -> None:
     optional = structural_tag(name, TOOLS, reasoning="optional", tool_choice="required")
     assert accepts(optional, one, [])
     assert accepts(optional, thought.rstrip() + one, [])
+    assert accepts(optional, thought + one, [])
     assert not accepts(optional, "It rains.", [])
 
 

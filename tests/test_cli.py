@@ -18,11 +18,43 @@ def run(*args, text=None):
 def test_check_says_where_a_text_stops():
     status, out, _ = run("check", "json", "-", text='{"a": [1,\n 2,]}')
     assert status == 1
-    assert out.startswith("-:2:4: byte 13:")
+    assert out.startswith("-:2:4: byte 13 (")
     status, out, _ = run("check", "json", "-", "--json", text="[1")
     assert status == 1
     assert json.loads(out)["message"] == "the text ends too early"
     assert run("check", "json", "-", text="[1]")[0] == 0
+    status, out, _ = run("check", "json", text="[1")
+    assert (status, out) == (1, "-:1:3: byte 2: the text ends too early\n")
+    status, out, _ = run("check", "json", text="[x")
+    assert out.count("byte") == 1
+
+
+def test_structural_tags_are_grammars(tmp_path):
+    call = {
+        "begin": "<f>",
+        "content": {"type": "json_schema", "json_schema": {"type": "integer"}},
+        "end": "</f>",
+    }
+    form = {"type": "triggered_tags", "triggers": ["<f"], "tags": [call]}
+    tag, schema = tmp_path / "tag.json", tmp_path / "schema.json"
+    tag.write_text(json.dumps({"type": "structural_tag", "format": form}))
+    schema.write_text(json.dumps({"type": "object", "properties": {"structures": {"type": "array"}}}))
+    assert run("check", str(tag), text="so <f>12</f>.")[0] == 0
+    assert run("check", str(tag), text="so <f>x")[0] == 1
+    assert run("check", str(schema), text='{"structures": []}')[0] == 0
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "bytewright", "check", "semver"]
+    done = subprocess.run(command, input="1.0.0", capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "-: valid\n"
+
+
+def test_a_name_that_is_none_is_said_to_be():
+    status, _, err = run("check", "jsn", text="")
+    assert status == 2
+    assert "no ready grammar of that name; did you mean `json`?" in err
+    assert "arithmetic, c, chess" in run("check", "?!", text="")[2]
 
 
 def test_mask_shows_what_may_follow(tmp_path):
@@ -41,6 +73,12 @@ def test_lark_files_import_from_beside_them(tmp_path):
     assert run("check", str(tmp_path / "g.lark"), "-", text="a b")[0] == 0
     status, out, _ = run("check", str(tmp_path / "g.lark"), "-", text="a c")
     assert (status, out[:6]) == (1, "-:1:3:")
+
+
+def test_lark_files_import_what_lark_ships(tmp_path):
+    pytest.importorskip("lark")
+    (tmp_path / "g.lark").write_text("start: NAME\n%import python.NAME")
+    assert run("check", str(tmp_path / "g.lark"), text="ab_1")[0] == 0
 
 
 def test_compile_writes_what_loads(tmp_path):

@@ -69,3 +69,17 @@ def test_impossible_repeats() -> None:
     for wrong in [lambda: bw.repeat("a", 2, 1), lambda: bw.repeat("a", -1), bw.seq, bw.choice]:
         with pytest.raises(InvalidArgumentError):
             wrong()
+
+
+def test_rules_of_one_name_do_not_clash() -> None:
+    first = bw.Grammar.from_ebnf('root ::= "<" item ">"\nitem ::= "a" | "(" item ")"')
+    second = bw.Grammar.from_ebnf('root ::= "[" item "]"\nitem ::= "b" | "{" item "}"')
+    third = bw.Grammar.from_lark('start: item+\nitem: "c"')
+    both = bw.seq(first, bw.choice(second, bw.seq(third, first)))
+    # What a composed grammar is printed as is a grammar of the same language.
+    for grammar in (both, bw.Grammar.from_ebnf(str(both))):
+        assert accepts(grammar, "<((a))>[{b}]")
+        assert accepts(grammar, "<a>cc<(a)>")
+        assert not accepts(grammar, "<b>[b]")
+        assert not accepts(grammar, "<a>[a]")
+        assert not accepts(grammar, "<a>cc<c>")

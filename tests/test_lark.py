@@ -110,7 +110,7 @@ def test_what_is_only_declared_is_refused_where_it_is_needed() -> None:
         bw.Grammar.from_lark(text, start="file_input")
 
 
-# --- grammars in the style of Lark's examples -------------------------------------------------------------
+# --- grammars of many kinds; Lark's own examples are in test_lark_examples.py -----------------------------
 
 EXAMPLES = {
     "json": (

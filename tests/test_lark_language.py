@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import unicodedata
 
@@ -86,11 +87,48 @@ def test_lazy_and_suffix() -> None:
     accepts = recogniser('start: a "x"\na[lazy]: /[ab]*b/')
     assert accepts("aabx")
     assert not accepts("abbx")
-    with pytest.raises(UnsupportedFeatureError, match="attribute `stop`"):
-        bw.Grammar.from_lark('start[stop="x"]: /.*/')
     with pytest.raises(UnsupportedFeatureError, match="max_tokens"):
         bw.Grammar.from_lark("start[max_tokens=5]: /.*/")
     assert recogniser('start[capture, stop=""]: /.*/')("abc")
+
+
+def test_stop_ends_a_text_and_is_no_part_of_it() -> None:
+    # The three rules of llguidance's documentation, with the texts that its captures have in the end.
+    rule = 'start: with_stop {}\nwith_stop[capture, stop="<end>"]: /.*/'
+    for after, text in [("", "foo"), ('"<end>"', "foo<end>"), ('"b"', "foob")]:
+        accepts = recogniser(rule.format(after))
+        assert accepts(text)
+        assert not accepts("foo<end>" + text)
+    # `a` and the stop after it would have ended before: at the first two of three.
+    accepts = recogniser('start[stop="aa"]: /[ab]*/')
+    assert [t for t in ["", "b", "bab", "a", "ba", "baab"] if accepts(t)] == ["", "b", "bab"]
+    accepts = recogniser('start: "Name: " x "\\nAge: " x\nx[stop=BREAK]: /(.|\\n)*/\nBREAK: /\\n| ?;/')
+    assert accepts("Name: A. B.\nAge: 7")
+    assert not accepts("Name: A;\nAge: 7")
+    with pytest.raises(GrammarSyntaxError, match="both stop= and suffix="):
+        bw.Grammar.from_lark('start[stop="x", suffix="y"]: /.*/')
+    with pytest.raises(UnsupportedFeatureError, match="lazy, suffix or stop"):
+        bw.Grammar.from_lark('start[stop="x"]: /(?!a).*/')
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    body=st.sampled_from(["[ab]*", "a*b?", "(ab|b)*", "b(a|bb)*", "[ab]{1,3}"]),
+    stops=st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3),
+)
+def test_stops_by_definition(body: str, stops: list[str]) -> None:
+    """What stands before the stop where body and stop match for the first time."""
+    accepts = recogniser(f"start[stop=STOP]: /{body}/\nSTOP: " + " | ".join(f'"{stop}"' for stop in stops))
+
+    def whole(text: str) -> bool:
+        return any(text.endswith(stop) and re.fullmatch(body, text[: -len(stop)]) for stop in stops)
+
+    def is_first(text: str) -> bool:
+        return whole(text) and not any(whole(text[:end]) for end in range(len(text)))
+
+    for text in ("".join(word) for n in range(6) for word in itertools.product("ab", repeat=n)):
+        expected = re.fullmatch(body, text) is not None and any(is_first(text + stop) for stop in stops)
+        assert accepts(text) == expected, (body, stops, text)
 
 
 def test_terminals_are_intersected_and_complemented() -> None:
@@ -132,10 +170,13 @@ ERRORS = [
     ('start: "b".."a"', GrammarSyntaxError, "1:8", "is empty"),
     ("%import common.NOTHING\nstart: NOTHING", GrammarSyntaxError, "1:1", "does not define"),
     ("%import common\nstart: /a/", GrammarSyntaxError, "1:1", "imports no name"),
+    ("%import python.NAME\nstart: NAME", GrammarSyntaxError, "1:1", "Lark ships it"),
+    ("%import common (NO, WS)\nstart: x\nx: WS y\ny: NO", GrammarSyntaxError, "1:1", "not define `NO`"),
     ("start: @json", UnsupportedFeatureError, "1:8", "`@name`"),
     ('start: %lark {\nstart: "a"\n}', UnsupportedFeatureError, "1:8", "nested grammar"),
     ("%override start: /a/", GrammarSyntaxError, "1:11", "cannot be overridden"),
     ("%ignore start\nstart: /a/", GrammarSyntaxError, "1:9", "cannot be ignored"),
+    ('start ::= "a"', UnsupportedFeatureError, "1:7", "looks like EBNF"),
     ("start: r::0x0", GrammarSyntaxError, "1:9", "expected a rule"),
 ]
 
@@ -163,6 +204,11 @@ def test_limits(text, limit) -> None:
     with pytest.raises(LimitExceededError) as caught:
         bw.Grammar.from_lark(text)
     assert re.fullmatch(limit, caught.value.limit)
+
+
+def test_imports_that_are_not_there_matter_where_they_are_used() -> None:
+    grammar = bw.Grammar.from_lark("%import common (NO, DIGIT)\nstart: DIGIT")
+    assert grammar.annotations == [("unknown-import", "`common.lark` does not define `NO`")]
 
 
 def test_unused_rules_are_no_news() -> None:

@@ -1,4 +1,5 @@
 """Structural tags: what each format means, beside XGrammar where it is installed."""
+# ruff: noqa: RUF001 - the marks of DeepSeek look like other characters
 
 from __future__ import annotations
 
@@ -116,6 +117,29 @@ CASES: dict[str, tuple[Any, list[str], list[str]]] = {
         ["<fa>1</f>"],
         ["", "<fa>1</f>,<fa>1</f>"],
     ),
+    "nested": (
+        {
+            "type": "sequence",
+            "elements": [
+                {"type": "optional", "content": tag("<p>", {"type": "any_text"}, "</p>")},
+                {
+                    "type": "or",
+                    "elements": [
+                        {"type": "plus", "content": tag("<s>", SEPARATED, "</s>")},
+                        tag("<o>", {"type": "repeat", "min": 1, "max": 2, "content": TRIGGERED}, "</o>"),
+                        tag("<i>", tag("<j>", {"type": "regex", "pattern": "[0-9]+"}, "</j>"), "</i>"),
+                    ],
+                },
+            ],
+        },
+        [
+            "<p>x<</p><s></s>",
+            "<s><fa>1</f>,<fb>2</f></s><s><fa>1</f></s>",
+            "<o>x<fa>1</f>y</o>",
+            "<p></p><i><j>12</j></i>",
+        ],
+        ["<p>x</p>", "<s>,</s>", "<i><j></j></i>", "<i><j>1</j></i><s></s>", "<s><fa>2</f></s>"],
+    ),
     "dispatch": (
         {"type": "dispatch", "rules": [["<x>", const("1")], ["<y>", const("2")]]},
         ["", "a<x>1b<y>2"],
@@ -168,6 +192,25 @@ CASES: dict[str, tuple[Any, list[str], list[str]]] = {
             "<parameter=name>x</parameter><parameter=age>x</parameter>",
             "<parameter=name>x</parameter><parameter=role>d</parameter>",
             "<parameter=name>x</parameter></parameter>",
+        ],
+    ),
+    "minimax parameters": (
+        {"type": "json_schema", "style": "minimax_xml", "json_schema": PERSON},
+        ['<parameter name="name">a<b</parameter>\n<parameter name="age">7</parameter>'],
+        ['<parameter name="age">7</parameter>', '<parameter name="name">x</parameter'],
+    ),
+    "deepseek parameters": (
+        {"type": "json_schema", "style": "deepseek_xml", "json_schema": PERSON},
+        [
+            '<｜DSML｜parameter name="name" string="true">a</b</｜DSML｜parameter>\n'
+            '<｜DSML｜parameter name="age" string="false">7</｜DSML｜parameter>',
+            '<｜DSML｜parameter name="name" string="true">x</｜DSML｜parameter>'
+            '<｜DSML｜parameter name="role" string="true">b c</｜DSML｜parameter>',
+        ],
+        [
+            '<｜DSML｜parameter name="name" string="false">"x"</｜DSML｜parameter>',
+            '<｜DSML｜parameter name="name" string="true">x</｜DSML｜parameter>'
+            '<｜DSML｜parameter name="age" string="true">7</｜DSML｜parameter>',
         ],
     ),
     "glm parameters": (

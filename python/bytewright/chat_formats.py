@@ -17,6 +17,7 @@ name them in `special_tokens`: they are then those tokens, and no text spells th
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -35,9 +36,9 @@ Reasoning: TypeAlias = Literal["none", "optional", "required", "open"]
 class _ChatFormat:
     """How a chat format writes tool calls and reasoning.
 
-    `before` and `after` stand around the arguments of one call, with ``{name}`` for the tool's name and
-    ``{index}`` for a number. `section` stands around all calls, which `separator` divides. Without a section
-    calls may stand anywhere in the text, each announced by `trigger`.
+    `before` and `after` stand around the arguments of one call, with ``{name}`` for the tool's name and other
+    braces for what `_PARTS` says. `section` stands around all calls, which `separator` divides. Without a
+    section calls may stand anywhere in the text, each announced by `trigger`. `lead` may stand before all.
     """
 
     before: str
@@ -47,10 +48,35 @@ class _ChatFormat:
     separator: str = ""
     style: str = "json"
     reasoning: tuple[str, str] | None = None
+    lead: str = ""
 
+
+# What is not the same in each call: a text, a pattern, a text, and whether they may be left out together.
+_PARTS = {
+    "{index}": ("", "[0-9]+", "", False),
+    # Mistral's calls have an id in some places of a conversation: nine letters and digits.
+    "{json_id}": (', "id": "', "[a-zA-Z0-9]{9}", '"', True),
+    "{call_id}": ("[CALL_ID]", "[a-zA-Z0-9]{9}", "", True),
+    # What SentencePiece writes before text after a special token.
+    "{blank}": ("", " ?", "", False),
+}
 
 _THINK = ("<think>", "</think>")
 _DEEPSEEK = ("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>")
+
+
+def _dsml(begin: str, end: str) -> _ChatFormat:
+    """DeepSeek's mark-up of calls, from V3.2 on."""
+    return _ChatFormat(
+        '<｜DSML｜invoke name="{name}">',
+        "</｜DSML｜invoke>",
+        begin,
+        section=(begin + "\n", "\n" + end),
+        separator="\n",
+        style="deepseek_xml",
+        reasoning=_THINK,
+    )
+
 
 _FORMATS: dict[str, _ChatFormat] = {
     # Llama 3.1 and later, custom tools in the prompt.
@@ -87,17 +113,19 @@ _FORMATS: dict[str, _ChatFormat] = {
         section=_DEEPSEEK,
         reasoning=_THINK,
     ),
+    "deepseek_v3_2": _dsml("<｜DSML｜function_calls>", "</｜DSML｜function_calls>"),
+    "deepseek_v4": _dsml("<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>"),
     # Mistral's tokenizers up to v7: a JSON list.
     "mistral": _ChatFormat(
         '{"name": "{name}", "arguments": ',
-        "}",
+        "{json_id}}",
         "[TOOL_CALLS]",
-        section=("[TOOL_CALLS][", "]"),
+        section=("[TOOL_CALLS]{blank}[", "]"),
         separator=", ",
     ),
     # v11 and later.
     "mistral_v11": _ChatFormat(
-        "[TOOL_CALLS]{name}[ARGS]", "", "[TOOL_CALLS]", reasoning=("[THINK]", "[/THINK]")
+        "[TOOL_CALLS]{name}{call_id}[ARGS]", "", "[TOOL_CALLS]", reasoning=("[THINK]", "[/THINK]")
     ),
     "kimi": _ChatFormat(
         "<|tool_call_begin|>functions.{name}:{index}<|tool_call_argument_begin|>",
@@ -106,9 +134,9 @@ _FORMATS: dict[str, _ChatFormat] = {
         section=("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"),
         reasoning=_THINK,
     ),
-    # GLM 4.5 and later.
+    # GLM 4.5 and later; those before 4.7 write line breaks between the marks.
     "glm": _ChatFormat(
-        "<tool_call>{name}\n", "</tool_call>", "<tool_call>", style="glm_xml", reasoning=_THINK
+        "<tool_call>{name}", "</tool_call>", "<tool_call>", style="glm_xml", reasoning=_THINK, lead="\n"
     ),
 }
 
@@ -155,7 +183,12 @@ def structural_tag(
         return _whole(_harmony(marks, chosen, must_call, reasoning))
     known = _FORMATS[chat_format]
     body = _turn(known, marks, chosen, must_call, parallel_tool_calls) if chosen else _ANY_TEXT
-    return _whole(_sequence([*_reasoning(chat_format, known, marks, reasoning), body]))
+    thought = _reasoning(chat_format, known, marks, reasoning)
+    if must_call and thought:
+        # Templates leave lines empty after the reasoning; where any text may follow they are text.
+        thought.append({"type": "regex", "pattern": r"\n{0,2}"})
+    lead = [{"type": "regex", "pattern": f"(?:{known.lead})?"}] if known.lead else []
+    return _whole(_sequence([*lead, *thought, body]))
 
 
 def _chosen_tools(tools: Sequence[Mapping[str, Any]], tool_choice: str) -> dict[str, Any]:
@@ -211,6 +244,18 @@ class _Marks:
             text = text[at + len(mark) :]
         return out
 
+    def expand(self, template: str, name: str = "") -> list[Format]:
+        """A text with a tool's name and the parts that change."""
+        out: list[Format] = []
+        for piece in re.split("(" + "|".join(map(re.escape, _PARTS)) + ")", template):
+            if piece not in _PARTS:
+                out += self.spell(piece.replace("{name}", name))
+                continue
+            before, pattern, after, optional = _PARTS[piece]
+            part = [*self.spell(before), {"type": "regex", "pattern": pattern}, *self.spell(after)]
+            out += [{"type": "optional", "content": _sequence(part)}] if optional else part
+        return out
+
     def free(self, *ends: str) -> Format:
         """Free text that none of these marks stands in; those that are tokens cannot."""
         texts = [end for end in ends if end not in self.special]
@@ -239,15 +284,11 @@ def _reasoning(chat_format: str, known: _ChatFormat, marks: _Marks, reasoning: R
 def _call(known: _ChatFormat, marks: _Marks, name: str, schema: Any, skip: int = 0) -> Format:
     """One call, without the first `skip` characters of what is before its arguments."""
     spelled_name = json.dumps(name)[1:-1] if '"{name}"' in known.before else name
-    before = known.before.replace("{name}", spelled_name)[skip:]
-    index: list[Format] = []
-    if "{index}" in before:
-        before, after_index = before.split("{index}")
-        index = [{"type": "regex", "pattern": "[0-9]+"}, *marks.spell(after_index)]
+    before = marks.expand(known.before[skip:], spelled_name)
     arguments: Format = {"type": "json_schema", "json_schema": schema, "style": known.style}
     if known.style == "json":
         arguments["any_order"] = True
-    return _sequence([*marks.spell(before), *index, arguments, *marks.spell(known.after)])
+    return _sequence([*before, arguments, *marks.expand(known.after)])
 
 
 def _turn(
@@ -264,7 +305,7 @@ def _turn(
     if parallel:
         more = _sequence([*marks.spell(known.separator), call])
         calls.append({"type": "star", "content": more})
-    case = _sequence([*marks.spell(begin[len(known.trigger) :]), *calls, *marks.spell(end)])
+    case = _sequence([*marks.expand(begin[len(known.trigger) :]), *calls, *marks.spell(end)])
     return _announced(marks, known.trigger, case, must_call, parallel=False)
 
 

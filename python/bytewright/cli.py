@@ -6,6 +6,7 @@ tokenizer or file that cannot be read.
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import pathlib
@@ -30,8 +31,9 @@ from bytewright.tokenizers.named import TOKENIZERS, load_named_tokenizer
 __all__ = ["main"]
 
 GRAMMAR_HELP = (
-    "A grammar: a file of EBNF (.ebnf, .gbnf), Lark (.lark), one regular expression (.regex) or a JSON "
-    "Schema (.json), or the name of a ready grammar, e.g. `json`, `sql`, `semver` (docs/grammars.md)."
+    "A grammar: a file of EBNF (.ebnf, .gbnf), Lark (.lark), one regular expression (.regex), a JSON Schema "
+    "or structural tag (.json), or the name of a ready grammar, e.g. `json`, `sql`, `semver` "
+    "(docs/grammars.md)."
 )
 TOKENIZER_HELP = (
     "A tokenizer: a .gguf file, a tiktoken rank file (.tiktoken), a tokenizer.json, a SentencePiece .model, "
@@ -43,16 +45,39 @@ TOKENIZER_HELP = (
 def read_grammar(source: str) -> bw.Grammar:
     """The grammar behind a command-line argument."""
     path = pathlib.Path(source)
-    if not path.exists() and source in bw.Grammar.builtin_names():
-        return bw.Grammar.builtin(source)
+    if not path.exists():
+        names = bw.Grammar.builtin_names()
+        if source in names:
+            return bw.Grammar.builtin(source)
+        near = difflib.get_close_matches(source, names, 1)
+        meant = f"; did you mean `{near[0]}`?" if near else f": {', '.join(names)}"
+        raise FileNotFoundError(f"no grammar file at {source}, and no ready grammar of that name{meant}")
     text = path.read_bytes()
     if path.suffix == ".json":
-        return bw.Grammar.from_json_schema(text)
+        return (
+            bw.Grammar.from_structural_tag(text)
+            if is_structural_tag(text)
+            else bw.Grammar.from_json_schema(text)
+        )
     if path.suffix == ".lark":
-        return bw.Grammar.from_lark(text, import_paths=[path.parent])
+        # `python` and `lark` are grammars that come with Lark itself; it is looked for, not imported.
+        spec = importlib.util.find_spec("lark")
+        shipped = [
+            pathlib.Path(place, "grammars") for place in (spec and spec.submodule_search_locations) or []
+        ]
+        return bw.Grammar.from_lark(text, import_paths=[path.parent, *shipped])
     if path.suffix == ".regex":
         return bw.Grammar.from_regex(text.rstrip(b"\r\n"))
     return bw.Grammar.from_ebnf(text)
+
+
+def is_structural_tag(text: bytes) -> bool:
+    """Whether a JSON text is a structural tag; no JSON Schema looks like one."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(data, dict) and (data.get("type") == "structural_tag" or "structures" in data)
 
 
 def read_tokenizer(source: str | None) -> bw.TokenizerInfo:
@@ -133,24 +158,28 @@ def compile_command(
 
 def check_command(
     grammar: Annotated[str, typer.Argument(help=GRAMMAR_HELP)],
-    files: Annotated[list[str], typer.Argument(help="Texts to check; `-` is the standard input.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts to check; `-`, and none at all, is the standard input."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a file.")] = False,
 ) -> None:
     """Check whether texts are sentences of a grammar, and say where one stops being one.
 
-    Example: echo -n '[1, 2,]' | bytewright check json -
+    Example: echo -n '[1, 2,]' | bytewright check json
     """
     compiled = bw.GrammarCompiler(read_tokenizer(None)).compile_grammar(read_grammar(grammar))
     all_valid = True
-    for name in files:
+    for name in files or ["-"]:
         data = read_file(name)
         matcher = bw.GrammarMatcher(compiled)
         rejection = matcher.explain_rejection(data)
         offset = len(data) if rejection is None else rejection.byte_offset
         valid = rejection is None and matcher.accept_string(data) and matcher.is_completed()
-        message = "valid"
+        message, place = "valid", f"byte {offset}: "
         if rejection is not None:
-            message = rejection.message
+            # It names the byte itself.
+            message, place = rejection.message, ""
         elif not valid:
             message = "the text ends too early"
         before = data[:offset].decode("utf-8", "replace")
@@ -163,7 +192,7 @@ def check_command(
             "column": column,
             "message": message,
         }
-        text = f"{name}: valid" if valid else f"{name}:{line}:{column}: byte {offset}: {message}"
+        text = f"{name}: valid" if valid else f"{name}:{line}:{column}: {place}{message}"
         show(result, [text], as_json)
         all_valid = all_valid and valid
     if not all_valid:

@@ -52,6 +52,16 @@ impl Budget {
         self.deadline.map(|(_, limit)| limit)
     }
 
+    /// Leaves room for so many states more, or fewer.
+    pub(super) fn leave(&mut self, states: usize) {
+        self.state_limit = self.state_limit.min(self.states.saturating_add(states));
+    }
+
+    /// Counts the states that a copy of this budget has counted.
+    pub(super) fn spend_as(&mut self, copy: &Self) {
+        self.states = copy.states;
+    }
+
     /// How many states may be made.
     pub(crate) fn state_limit(&self) -> usize {
         self.state_limit

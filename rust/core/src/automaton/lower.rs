@@ -1,7 +1,8 @@
 //! From grammar rules to one nondeterministic automaton each (Thompson's construction, 1968).
 //!
-//! Two decisions are made here. *Inlining*: a small rule that does not lead back to itself is copied into its users, which
-//! saves a call at run time; larger rules stay rules, so that equal ones share their masks. *Counting*: a repeat whose
+//! Two decisions are made here. *Inlining*: a rule that does not lead back to itself is copied into its users if it is small or
+//! has one user, which saves a call at run time and what masks would try on either side of it; other rules stay rules, so that
+//! equal ones share their masks, and so do those that loop on text, whose masks are dear. *Counting*: a repeat whose
 //! copies stay small is unrolled; any other becomes a rule of its own with a [`Counter`], which costs the same for
 //! 3 rounds and for 3 million.
 
@@ -14,10 +15,24 @@ use rustc_hash::FxHashMap;
 
 /// Rules up to this weight (byte positions) are inlined.
 const INLINE_WEIGHT: u32 = 10;
+/// Rules with one user are inlined up to this weight.
+const INLINE_ONCE_WEIGHT: u32 = 1000;
+/// A loop on a class of so many bytes is one on text.
+const TEXT_BYTES: usize = 64;
 /// Repeats are unrolled while all copies together stay within this weight.
 const UNROLL_WEIGHT: u32 = 32;
-/// How deep inlined rules may nest, to bound recursion below.
-const INLINE_HEIGHT: u32 = 64;
+/// How deep the expressions of an inlined rule may nest, those of rules inlined in it included, to bound recursion below.
+const INLINE_DEPTH: u32 = 200;
+
+/// Which rules are inlined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inlining {
+    /// Small ones.
+    Small,
+    /// Also those with one user. What follows from a rule then meets what follows from another in one automaton, which can
+    /// multiply its states; so this is tried first, within bounds.
+    Once,
+}
 
 /// What an edge consumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +120,13 @@ pub(super) struct Lowered {
 }
 
 /// Lowers all rules that the root reaches; the others get an automaton that matches nothing.
-pub(super) fn lower(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Budget) -> Result<Lowered> {
-    let (weights, inline) = weigh(grammar);
+pub(super) fn lower(
+    grammar: &Grammar,
+    vocabulary: &Vocabulary,
+    inlining: Inlining,
+    budget: &mut Budget,
+) -> Result<Lowered> {
+    let (weights, inline) = weigh(grammar, inlining);
     let mut lowering = Lowering {
         grammar,
         vocabulary,
@@ -342,7 +362,7 @@ fn unrolls(weight: u32, min: u32, max: Option<u32>) -> bool {
 }
 
 /// Weight of every expression, and which rules are inlined.
-fn weigh(grammar: &Grammar) -> (Vec<u32>, Vec<bool>) {
+fn weigh(grammar: &Grammar, inlining: Inlining) -> (Vec<u32>, Vec<bool>) {
     let mut references: Vec<Vec<usize>> = vec![Vec::new(); grammar.rules().len()];
     let mut todo = Vec::new();
     for (rule, references) in grammar.rules().iter().zip(&mut references) {
@@ -360,58 +380,96 @@ fn weigh(grammar: &Grammar) -> (Vec<u32>, Vec<bool>) {
             }
         }
     }
-    let mut weigher = Weigher {
-        grammar,
-        weights: vec![None; grammar.exprs.len()],
-        inline: vec![false; references.len()],
-        heights: vec![0; references.len()],
-    };
+    let mut weigher =
+        Weigher { grammar, sizes: vec![None; grammar.exprs.len()], inline: vec![false; references.len()] };
+    let mut uses = vec![0u32; references.len()];
+    references.iter().flatten().for_each(|&rule| uses[rule] += 1);
     let order = graph::components(references.len(), |rule, out| out.extend_from_slice(&references[rule]));
     for component in order {
         let recursive = component.len() > 1 || references[component[0]].contains(&component[0]);
-        let height = component.iter().flat_map(|&r| &references[r]).map(|&r| weigher.heights[r] + 1).max();
         for rule in component {
-            let weight = weigher.weight(grammar.rules()[rule].body);
-            let height = height.unwrap_or(0);
-            weigher.inline[rule] = !recursive && weight <= INLINE_WEIGHT && height <= INLINE_HEIGHT;
-            weigher.heights[rule] = if weigher.inline[rule] { height } else { 0 };
+            let body = grammar.rules()[rule].body;
+            let Size { weight, depth } = weigher.size(body);
+            let is_wanted = weight <= INLINE_WEIGHT
+                || inlining == Inlining::Once
+                    && uses[rule] == 1
+                    && weight <= INLINE_ONCE_WEIGHT
+                    && !weigher.loops_on_text(body, false);
+            weigher.inline[rule] = !recursive && is_wanted && depth <= INLINE_DEPTH;
         }
     }
-    let weights = weigher.weights.into_iter().map(|w| w.unwrap_or(1)).collect();
+    let weights = weigher.sizes.into_iter().map(|size| size.map_or(1, |size| size.weight)).collect();
     (weights, weigher.inline)
+}
+
+/// What an expression comes to with the rules that are inlined in it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// Byte positions.
+    weight: u32,
+    /// How deep it nests.
+    depth: u32,
 }
 
 struct Weigher<'a> {
     grammar: &'a Grammar,
-    weights: Vec<Option<u32>>,
+    sizes: Vec<Option<Size>>,
     inline: Vec<bool>,
-    heights: Vec<u32>,
 }
 
 impl Weigher<'_> {
-    /// Recursion is bounded by the depth of expressions, which [`crate::grammar::GrammarBuilder::build`] checks.
-    fn weight(&mut self, id: ExprId) -> u32 {
-        if let Some(weight) = self.weights[id.index()] {
-            return weight;
+    /// Recursion is bounded by the depth of expressions, which [`crate::grammar::GrammarBuilder::build`] checks: the bodies of
+    /// inlined rules are known before their users are looked at.
+    fn size(&mut self, id: ExprId) -> Size {
+        if let Some(size) = self.sizes[id.index()] {
+            return size;
         }
         let grammar = self.grammar;
+        let mut inner = Size::default();
         let weight = match grammar.expr(id) {
             Expr::Empty => 0,
             Expr::Class(_) | Expr::Token(_) => 1,
             Expr::JsonSchema(_) => INLINE_WEIGHT + 1,
             Expr::Literal(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-            Expr::Rule(rule) if self.inline[rule.index()] => self.weight(grammar.rule(*rule).body),
+            Expr::Rule(rule) if self.inline[rule.index()] => {
+                inner = self.size(grammar.rule(*rule).body);
+                inner.weight
+            }
             Expr::Rule(_) => 1,
             Expr::Concat(parts) | Expr::Choice(parts) => {
-                parts.iter().fold(0, |sum: u32, &part| sum.saturating_add(self.weight(part)))
+                for &part in parts {
+                    let Size { weight, depth } = self.size(part);
+                    inner.weight = inner.weight.saturating_add(weight);
+                    inner.depth = inner.depth.max(depth);
+                }
+                inner.weight
             }
             Expr::Repeat { body, min, max } => {
-                let body = self.weight(*body);
+                inner = self.size(*body);
                 let copies = max.unwrap_or((*min).max(1));
-                if unrolls(body, *min, *max) { body.saturating_mul(copies) } else { 1 }
+                if unrolls(inner.weight, *min, *max) { inner.weight.saturating_mul(copies) } else { 1 }
             }
         };
-        self.weights[id.index()] = Some(weight);
-        weight
+        let size = Size { weight, depth: inner.depth + 1 };
+        self.sizes[id.index()] = Some(size);
+        size
+    }
+
+    /// Whether an unbounded repeat goes round on most bytes. Recursion is bounded as above, and by the height of inlined rules.
+    fn loops_on_text(&self, id: ExprId, in_loop: bool) -> bool {
+        match self.grammar.expr(id) {
+            Expr::Class(set) => {
+                let size = set.ranges().map(|(lo, hi)| usize::from(hi - lo) + 1).sum::<usize>();
+                in_loop && size >= TEXT_BYTES
+            }
+            Expr::Rule(rule) if self.inline[rule.index()] => {
+                self.loops_on_text(self.grammar.rule(*rule).body, in_loop)
+            }
+            Expr::Concat(parts) | Expr::Choice(parts) => {
+                parts.iter().any(|&part| self.loops_on_text(part, in_loop))
+            }
+            Expr::Repeat { body, max, .. } => self.loops_on_text(*body, in_loop || max.is_none()),
+            _ => false,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::determinise::{Dfa, determinise};
 use super::lazy::{LazyPart, Machine};
 use super::left_recursion::{self, RuleDfa};
-use super::lower::{self, Lowered};
+use super::lower::{self, Inlining, Lowered};
 use super::several::Several;
 use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
 use crate::error::{Error, Result};
@@ -26,23 +26,9 @@ impl Pda {
         languages: &SharedLanguages,
         budget: &mut Budget,
     ) -> Result<Self> {
-        let Lowered { rules: nfas, token_sets, schemas } = lower::lower(grammar, vocabulary, budget)?;
-        let nullable = trim::nullable_rules(&nfas);
+        let Automata { mut rules, nullable, token_sets, schemas } = automata(grammar, vocabulary, budget)?;
         let root = grammar.root().index();
         let root_nullable = nullable[root];
-
-        let mut rules = Vec::with_capacity(nfas.len());
-        for (index, rule) in nfas.into_iter().enumerate() {
-            let dfa = determinise(&rule.nfa, &nullable, budget)?;
-            let mut counter = rule.counter;
-            if let Some(counter) = &mut counter
-                && nullable[index]
-            {
-                // Empty rounds count as well, so any number of rounds that are not empty will do.
-                counter.min = 0;
-            }
-            rules.push(RuleDfa { name: rule.name, span: rule.span, counter, dfa });
-        }
         let dfas: Vec<Dfa> = rules.iter_mut().map(|r| std::mem::take(&mut r.dfa)).collect();
         let productive = trim::productive_rules(&dfas, &token_sets);
         if !productive[root] && !root_nullable {
@@ -116,6 +102,52 @@ impl Pda {
         pda.lazy = LazyPart::new(machine, pda.states.len(), pda.rules.len());
         pda
     }
+}
+
+/// What `lower` gives, with deterministic automata.
+struct Automata {
+    rules: Vec<RuleDfa>,
+    nullable: Vec<bool>,
+    token_sets: Vec<Vec<u32>>,
+    schemas: Vec<(u32, JsonSchema)>,
+}
+
+/// The rules' automata: with all inlining that may pay, unless that multiplies states.
+fn automata(grammar: &Grammar, vocabulary: &Vocabulary, budget: &mut Budget) -> Result<Automata> {
+    let mut trial = budget.clone();
+    if let Ok(automata) = automata_with(grammar, vocabulary, Inlining::Once, &mut trial) {
+        budget.spend_as(&trial);
+        return Ok(automata);
+    }
+    // Whatever went wrong, if it was not that, goes wrong again.
+    automata_with(grammar, vocabulary, Inlining::Small, budget)
+}
+
+fn automata_with(
+    grammar: &Grammar,
+    vocabulary: &Vocabulary,
+    inlining: Inlining,
+    budget: &mut Budget,
+) -> Result<Automata> {
+    let Lowered { rules: nfas, token_sets, schemas } = lower::lower(grammar, vocabulary, inlining, budget)?;
+    if inlining == Inlining::Once {
+        let states: usize = nfas.iter().map(|rule| rule.nfa.len()).sum();
+        budget.leave(2 * states + 64);
+    }
+    let nullable = trim::nullable_rules(&nfas);
+    let mut rules = Vec::with_capacity(nfas.len());
+    for (index, rule) in nfas.into_iter().enumerate() {
+        let dfa = determinise(&rule.nfa, &nullable, budget)?;
+        let mut counter = rule.counter;
+        if let Some(counter) = &mut counter
+            && nullable[index]
+        {
+            // Empty rounds count as well, so any number of rounds that are not empty will do.
+            counter.min = 0;
+        }
+        rules.push(RuleDfa { name: rule.name, span: rule.span, counter, dfa });
+    }
+    Ok(Automata { rules, nullable, token_sets, schemas })
 }
 
 fn empty_language(grammar: &Grammar, productive: &[bool]) -> Error {
@@ -203,4 +235,61 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
     pda.number_of = number;
     pda.heavy = (0..pda.states.len()).map(|_| AtomicBool::new(false)).collect();
     pda
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::automaton::CancelToken;
+    use crate::frontend::ebnf::{EbnfOptions, parse};
+    use crate::vocab::VocabularyOptions;
+
+    fn compile(text: &str, state_limit: usize) -> Result<Pda> {
+        let grammar = parse(text, &EbnfOptions::default())?;
+        let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+        let vocabulary = Vocabulary::new(&bytes, VocabularyOptions::default())?;
+        let mut budget = Budget::new(None, state_limit, CancelToken::default());
+        Pda::new(&grammar, &vocabulary, &SharedLanguages::default(), &mut budget)
+    }
+
+    fn rules(text: &str) -> Vec<String> {
+        let pda = compile(text, usize::MAX).unwrap();
+        pda.own_rules().iter().map(|rule| rule.name.clone()).collect()
+    }
+
+    #[test]
+    fn rules_with_one_user_are_part_of_it() {
+        let long = r#"long ::= "a long literal" | "another one""#;
+        assert_eq!(rules(&format!("root ::= \"x\" long\n{long}")), ["root"]);
+        assert_eq!(rules(&format!("root ::= \"x\" long | \"y\" long\n{long}")), ["root", "long"]);
+        let recursive = r#"root ::= list
+list ::= "[" (list ("," list)*)? "] and so on""#;
+        assert_eq!(rules(recursive), ["root", "list"]);
+        let text = r#"root ::= "say" text
+text ::= "a text " [^"]* "ends here""#;
+        assert_eq!(rules(text), ["root", "text"], "its masks are shared with other grammars");
+    }
+
+    #[test]
+    fn rules_that_nest_deeply_are_not_inlined_in_each_other() {
+        // On a small stack: each rule is some hundred groups deep, and has one user.
+        let mut text = String::from("root ::= r0\n");
+        for rule in 0..100 {
+            let (open, close) = ("(".repeat(90), ")?".repeat(90));
+            text += &format!("r{rule} ::= {open}r{} \"x\"{close}\n", rule + 1);
+        }
+        text += "r100 ::= \"z\"";
+        let thread = std::thread::Builder::new().stack_size(1 << 20);
+        let compiled = thread.spawn(move || compile(&text, usize::MAX).map(|pda| pda.num_rules())).unwrap();
+        assert!(compiled.join().unwrap().unwrap() > 30);
+    }
+
+    #[test]
+    fn inlining_does_not_multiply_states() {
+        // In one automaton each of the places where the tail may have begun would be told apart: 2^20 states.
+        let tail = "[ab] ".repeat(20);
+        let pda = compile(&format!("root ::= [ab]* \"a\" tail\ntail ::= {tail}"), 500).unwrap();
+        assert_eq!(pda.num_rules(), 2);
+        assert!(pda.num_states() < 50);
+    }
 }

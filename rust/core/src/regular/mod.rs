@@ -11,6 +11,7 @@
 //! Invariants: terms are built by the constructors of [`Regular`] alone, so equal ids mean equal terms; a repeat of
 //! something nullable has `min == 0`; the first part of a concatenation is no concatenation.
 
+mod before;
 mod code_set;
 mod dfa;
 mod empty;
@@ -56,6 +57,8 @@ enum Term {
     Repeat(TermId, u32, Option<u32>),
     /// What is left of a language with markers when they are taken out; the beginning's are behind us.
     Anchored(TermId),
+    /// The texts of the first language that some text of the third completes to one of the second.
+    Before(TermId, TermId, TermId),
 }
 
 /// An arena of languages.
@@ -126,6 +129,13 @@ impl Regular {
             Term::Not(a) => !self.is_nullable(*a),
             Term::Repeat(_, min, _) => *min == 0,
             Term::Anchored(a) => self.marked(*a, END).iter().any(|&t| self.is_nullable(t)),
+            // `before` has looked at all that derivatives lead to.
+            Term::Before(a, whole, end) => {
+                self.is_nullable(*a) && {
+                    let completions = self.and([*whole, *end]);
+                    self.inhabited.get(&completions) == Some(&true)
+                }
+            }
         };
         let id = TermId(self.terms.len() as u32);
         self.terms.push(term.clone());
@@ -418,6 +428,15 @@ impl Regular {
                 let after = self.derivative(a, symbol);
                 if after == self.nothing() { after } else { self.intern(Term::Anchored(after)) }
             }
+            Term::Before(a, whole, end) => {
+                let (a, whole) = (self.derivative(a, symbol), self.derivative(whole, symbol));
+                let nothing = self.nothing();
+                if a == nothing || whole == nothing {
+                    nothing
+                } else {
+                    self.intern(Term::Before(a, whole, end))
+                }
+            }
         };
         self.derivatives.insert((id, symbol), result);
         result
@@ -452,7 +471,7 @@ impl Regular {
             Term::Empty => CodeSet::default(),
             Term::Class(set) => set,
             Term::Not(_) => CodeSet::all(),
-            Term::Repeat(inner, ..) | Term::Anchored(inner) => self.alphabet(inner),
+            Term::Repeat(inner, ..) | Term::Anchored(inner) | Term::Before(inner, ..) => self.alphabet(inner),
             Term::Concat(..) => CodeSet::default(),
             Term::Or(parts) => {
                 parts.iter().fold(CodeSet::default(), |all, &part| all.union(&self.alphabet(part)))
@@ -528,6 +547,7 @@ impl Regular {
                 }
                 Term::Or(parts) | Term::And(parts) => todo.extend_from_slice(parts),
                 Term::Not(a) | Term::Repeat(a, ..) | Term::Anchored(a) => todo.push(*a),
+                Term::Before(a, whole, _) => todo.extend([*a, *whole]),
             }
         }
         let mut blocks = vec![CodeSet::all()];

@@ -120,6 +120,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn what_stands_before_an_end(
+        body in tree(),
+        whole in tree(),
+        ends in prop::collection::vec(prop::sample::select(vec!["", "a", "b", "ab", "ba", "aa"]), 1..4),
+    ) {
+        let mut arena = Regular::new();
+        let (body_id, whole_id) = (add(&mut arena, &body), add(&mut arena, &whole));
+        let end = arena.words(ends.iter().copied());
+        let before = arena.before(body_id, whole_id, end, &mut Budget::unlimited()).unwrap();
+        let dfa = dfa(&mut arena, before);
+        for text in texts() {
+            let chars: Vec<char> = text.chars().collect();
+            let completed = |end: &&str| matches(&whole, &[&chars[..], &end.chars().collect::<Vec<_>>()].concat());
+            let expected = matches(&body, &chars) && ends.iter().any(completed);
+            prop_assert_eq!(dfa.matches(&text), expected, "{:?}", text);
+        }
+    }
+}
+
 fn pattern(pattern: &str, search: bool) -> Dfa {
     let mut arena = Regular::new();
     let hir = regex_syntax::parse(pattern).unwrap();

@@ -127,7 +127,12 @@ impl<'a> Parser<'a> {
         }
         self.at.skip_space();
         if !self.at.eat("::=") {
-            return Err(self.at.expected(&format!("expected `::=` after the rule name `{}`", shorten(name))));
+            let hint = match self.at.peek() {
+                Some(':') => "this looks like Lark, which `Grammar.from_lark` reads",
+                _ => "",
+            };
+            let message = format!("expected `::=` after the rule name `{}`", shorten(name));
+            return Err(self.at.expected_with(&message, hint));
         }
         let rule = self.builder.declare(name);
         let body = self.body(name)?;

@@ -68,6 +68,8 @@ pub(super) struct Attributes {
     pub(super) lazy: bool,
     /// What ends the match; the match is the shortest.
     pub(super) suffix: Option<Box<Node>>,
+    /// What would end the match and is no part of it.
+    pub(super) stop: Option<Box<Node>>,
     /// Those that steer sampling and captures, not the language.
     pub(super) ignored: Vec<String>,
 }
@@ -75,7 +77,7 @@ pub(super) struct Attributes {
 impl Attributes {
     /// Whether they make the definition one of a terminal, whatever its name.
     pub(super) fn make_terminal(&self) -> bool {
-        self.lazy || self.suffix.is_some()
+        self.lazy || self.suffix.is_some() || self.stop.is_some()
     }
 }
 

@@ -181,7 +181,7 @@ fn first_of(re: &Re, terminals: &Terminals<'_>) -> First {
             Some(body) => first_of(&body, terminals),
             None => First::default(),
         },
-        Re::And(_) | Re::Not(_) | Re::Shortest(_) => {
+        Re::And(_) | Re::Not(_) | Re::Shortest(_) | Re::Before(_) => {
             First { begin: Begin { chars: CodeSet::all(), end: false }, nullable: true }
         }
     }

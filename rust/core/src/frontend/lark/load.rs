@@ -13,6 +13,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 const MAX_FILES: usize = 1000;
 const MAX_IMPORT_DEPTH: usize = 50;
 
+/// Where the grammars are that only Lark ships.
+const LARKS_OWN: &str =
+    "Lark ships it: `import_paths=[pathlib.Path(lark.__file__).with_name(\"grammars\")]` in Python";
+
 /// A text that definitions came from.
 #[derive(Debug)]
 pub(super) struct File {
@@ -29,6 +33,8 @@ pub(super) struct Program {
     pub(super) by_name: FxHashMap<String, usize>,
     pub(super) ignored: Vec<Node>,
     pub(super) notes: Vec<(&'static str, String)>,
+    /// Imported names that their files do not define, and where they are imported. Lark asks for them only where they are used.
+    missing: FxHashMap<String, (String, At)>,
 }
 
 impl Program {
@@ -54,6 +60,9 @@ impl Program {
     }
 
     pub(super) fn undefined(&self, at: At, name: &str) -> Error {
+        if let Some((message, imported_at)) = self.missing.get(name) {
+            return self.syntax(*imported_at, message, "correct the spelling");
+        }
         let (location, _) = self.located(at, String::new());
         Error::UndefinedRule { name: name.into(), location }
     }
@@ -140,6 +149,7 @@ impl Mangle<'_> {
         definition.parameters.iter_mut().for_each(|name| *name = self.name(name));
         definition.body.iter_mut().for_each(|body| self.node(body));
         definition.attributes.suffix.iter_mut().for_each(|suffix| self.node(suffix));
+        definition.attributes.stop.iter_mut().for_each(|stop| self.node(stop));
     }
 }
 
@@ -252,7 +262,12 @@ impl Reader<'_> {
         let built_in = || common::text(&path).filter(|_| !import.is_relative).map(str::to_owned);
         let Some(text) = (self.loader)(&path)?.or_else(built_in) else {
             let message = format!("there is no grammar `{path}` to import");
-            let hint = "give its text in `imports`, or its directory in `import_paths`; `common` and `unicode` are built in";
+            let hint = match path.as_str() {
+                "python.lark" | "lark.lark" => LARKS_OWN,
+                _ => {
+                    "give its text in `imports`, or its directory in `import_paths`; `common` and `unicode` are built in"
+                }
+            };
             return Err(program.syntax(import.at, message, hint));
         };
         let mangle =
@@ -268,11 +283,14 @@ impl Reader<'_> {
                 let hint = "a rule's alias is in small letters, a terminal's in capitals";
                 return Err(program.syntax(import.at, format!("`{name}` cannot become `{alias}`"), hint));
             }
-            if !imported.by_name.contains_key(&mangle.name(name)) {
+            let here = mangle.name(name);
+            if !imported.by_name.contains_key(&here) {
                 let message = format!("`{path}` does not define `{name}`");
-                return Err(program.syntax(import.at, message, "correct the spelling"));
+                program.notes.push(("unknown-import", message.clone()));
+                program.missing.insert(here, (message, import.at));
             }
         }
+        program.missing.extend(imported.missing.iter().map(|(name, place)| (name.clone(), place.clone())));
         for index in used(&imported, &wanted) {
             let definition = imported.definitions[index].clone();
             if program.by_name.contains_key(&definition.name) {
@@ -305,6 +323,7 @@ fn used(program: &Program, names: &[String]) -> Vec<usize> {
         let mut names = Vec::new();
         definition.body.iter().for_each(|body| names_in(body, &mut names));
         definition.attributes.suffix.iter().for_each(|suffix| names_in(suffix, &mut names));
+        definition.attributes.stop.iter().for_each(|stop| names_in(stop, &mut names));
         for (name, _) in names {
             if let Some(&index) = program.by_name.get(name)
                 && seen.insert(index)

@@ -174,7 +174,10 @@ impl<'a> Parser<'a> {
         }
         self.at.skip_blanks();
         if self.at.rest().starts_with("::") {
-            let hint = "write the rule out, one for each value";
+            let hint = match self.at.rest().starts_with("::=") {
+                true => "this looks like EBNF, which `Grammar.from_ebnf` reads",
+                false => "write the rule out, one for each value",
+            };
             return Err(self.at.unsupported_at(self.at.pos, "a rule with a parameter (`::`)", hint));
         }
         if !self.at.eat(":") {
@@ -229,18 +232,19 @@ impl<'a> Parser<'a> {
                     out.ignored.push(name.into());
                 }
                 ("stop", true) if self.at.eat("\"\"") => {}
-                ("stop", true) => {
-                    let hint = "the text it takes back was part of the output already; write suffix= instead";
-                    return Err(self.at.unsupported_at(start, "the attribute `stop`", hint));
-                }
+                ("stop", true) => out.stop = Some(Box::new(self.atom()?)),
                 ("max_tokens", true) => {
                     let hint = "how many tokens spell a text is the tokenizer's matter; bound the characters, as in `/.{0,80}/`";
                     return Err(self.at.unsupported_at(start, "the attribute `max_tokens`", hint));
                 }
                 _ => {
-                    let hint = "the attributes are lazy, suffix=, capture and temperature=";
+                    let hint = "the attributes are lazy, suffix=, stop=, capture and temperature=";
                     return Err(self.at.error_at(start, format!("unknown attribute `{name}`"), hint));
                 }
+            }
+            if out.stop.is_some() && out.suffix.is_some() {
+                let hint = "suffix= ends the text and is part of it, stop= is not: keep one of them";
+                return Err(self.at.error_at(start, "both stop= and suffix= are given", hint));
             }
             self.at.skip_lines();
             if self.at.eat("]") {

@@ -22,6 +22,8 @@ pub(super) enum Re {
     Not(Rc<Re>),
     /// Those of which no proper beginning matches.
     Shortest(Rc<Re>),
+    /// Those of the first that the second, written after them, completes to a shortest match of both.
+    Before([Rc<Re>; 2]),
     /// Another terminal, by number.
     Terminal(usize),
 }
@@ -50,6 +52,7 @@ impl Re {
         match self {
             Self::Class(_) | Self::Terminal(_) => &[],
             Self::Concat(parts) | Self::Or(parts) | Self::And(parts) => parts,
+            Self::Before(parts) => parts,
             Self::Repeat(body, ..) | Self::Not(body) | Self::Shortest(body) => std::slice::from_ref(body),
             Self::Look(look) => std::slice::from_ref(&look.body),
         }
@@ -74,7 +77,9 @@ impl Re {
                 let most = max.zip(hi).map(|(n, hi)| u64::from(n).saturating_mul(hi));
                 (lo.saturating_mul(u64::from(*min)), if hi == Some(0) { Some(0) } else { most })
             }
-            Self::And(_) | Self::Not(_) | Self::Shortest(_) | Self::Terminal(_) => (0, None),
+            Self::And(_) | Self::Not(_) | Self::Shortest(_) | Self::Before(_) | Self::Terminal(_) => {
+                (0, None)
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl<S: Surroundings> Compiler<'_, S> {
                 self.emit(&body)
             }
             // Their terminals are no programs but terms: see `contexts`.
-            Re::And(_) | Re::Not(_) | Re::Shortest(_) => {
+            Re::And(_) | Re::Not(_) | Re::Shortest(_) | Re::Before(_) => {
                 Err(Error::InvalidArgument("a program has no intersections".into()))
             }
         }

@@ -1,6 +1,6 @@
 //! Terminals: from syntax trees to regular expressions, and those without lookaround straight to the grammar.
 //!
-//! A *plain* terminal (no lookaround, no lazy quantifier, no `&`, `~`, `lazy` or `suffix`) matches every text that its
+//! A *plain* terminal (no lookaround, no lazy quantifier, no `&`, `~`, `lazy`, `suffix` or `stop`) matches every text that its
 //! expression describes, and becomes an expression of the grammar with its counted repeats kept. Any other becomes an
 //! automaton, see [`super::contexts`].
 
@@ -13,7 +13,7 @@ use super::program::{self, Surroundings};
 use crate::error::{Error, Result};
 use crate::frontend::right_linear::{self, Classes};
 use crate::grammar::{ExprId, GrammarBuilder};
-use crate::regular::{CodeSet, TermId};
+use crate::regular::{CodeSet, Regular, TermId};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
@@ -88,12 +88,14 @@ impl<'d> Terminals<'d> {
         if let Some(suffix) = &definition.attributes.suffix {
             re = Rc::new(Re::Concat(vec![re, self.expression(suffix)?]));
         }
-        if definition.attributes.make_terminal() {
+        if let Some(stop) = &definition.attributes.stop {
+            re = Rc::new(Re::Before([re, self.expression(stop)?]));
+        } else if definition.attributes.make_terminal() {
             re = Rc::new(Re::Shortest(re));
         }
         let needs = self.needs(&re);
         if needs.algebra && (needs.looks || needs.lazy) {
-            let feature = "lookaround or a lazy quantifier in a terminal with `&`, `~`, lazy or suffix";
+            let feature = "lookaround or a lazy quantifier in a terminal with `&`, `~`, lazy, suffix or stop";
             let hint = "write the condition with `&` and `~` alone";
             return Err(self.definitions.unsupported(definition.at, feature, hint));
         }
@@ -106,7 +108,9 @@ impl<'d> Terminals<'d> {
         let mut needs = match re {
             Re::Look(_) => Needs { looks: true, ..Needs::default() },
             Re::Repeat(_, _, _, true) => Needs { lazy: true, ..Needs::default() },
-            Re::And(_) | Re::Not(_) | Re::Shortest(_) => Needs { algebra: true, ..Needs::default() },
+            Re::And(_) | Re::Not(_) | Re::Shortest(_) | Re::Before(_) => {
+                Needs { algebra: true, ..Needs::default() }
+            }
             Re::Terminal(index) => match self.known.get(index) {
                 Some(Known::Done(_, needs)) => *needs,
                 _ => Needs::default(),
@@ -256,12 +260,11 @@ impl<'d> Terminals<'d> {
             Re::And(_) => regular.and(parts),
             Re::Repeat(_, min, max, _) => regular.repeat(parts[0], *min, *max),
             Re::Not(_) => regular.not(parts[0]),
-            Re::Shortest(_) => {
-                let any = regular.class(CodeSet::all());
-                let more = regular.repeat(any, 1, None);
-                let longer = regular.concat(parts[0], more);
-                let shortest = regular.not(longer);
-                regular.and([parts[0], shortest])
+            Re::Shortest(_) => shortest(regular, parts[0]),
+            Re::Before(_) => {
+                let stopped = regular.concat(parts[0], parts[1]);
+                let whole = shortest(regular, stopped);
+                regular.before(parts[0], whole, parts[1], &mut self.contexts.budget)?
             }
             Re::Terminal(index) => match (self.terms.get(index), self.known.get(index).cloned()) {
                 (Some(&term), _) => term,
@@ -335,6 +338,15 @@ impl<'d> Terminals<'d> {
         self.rules.insert(index, expr);
         Ok(expr)
     }
+}
+
+/// The texts of a language that begin with no other one of it.
+fn shortest(regular: &mut Regular, language: TermId) -> TermId {
+    let any = regular.class(CodeSet::all());
+    let more = regular.repeat(any, 1, None);
+    let longer = regular.concat(language, more);
+    let shortest = regular.not(longer);
+    regular.and([language, shortest])
 }
 
 impl Surroundings for Terminals<'_> {

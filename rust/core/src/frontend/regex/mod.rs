@@ -125,9 +125,10 @@ fn ast_error(pattern: &str, error: &ast::Error) -> Error {
             limit: "nesting_depth",
             message: format!("the regular expression nests deeper than {limit} ({location})"),
         },
-        ErrorKind::UnsupportedLookAround => {
-            unsupported("lookaround", "write the condition out as alternatives, or as rules of a grammar")
-        }
+        ErrorKind::UnsupportedLookAround => unsupported(
+            "lookaround",
+            "write the alternatives out, or a Lark grammar: `start: /a(?=b).*/` (`Grammar.from_lark`)",
+        ),
         ErrorKind::UnsupportedBackreference => unsupported(
             "a backreference",
             "no context-free grammar can say it; list the alternatives if they are few",

@@ -10,6 +10,10 @@ pub(super) enum Style {
     Json,
     /// `<parameter=key>value</parameter>`
     Qwen,
+    /// `<parameter name="key">value</parameter>`
+    MiniMax,
+    /// `<｜DSML｜parameter name="key" string="true">value</｜DSML｜parameter>`
+    DeepSeek,
     /// `<arg_key>key</arg_key><arg_value>value</arg_value>`
     Glm,
 }
@@ -430,10 +434,16 @@ fn json(object: &mut Object<'_>, is_qwen: bool) -> Result<Format> {
         _ if is_qwen => Style::Qwen,
         None | Some("json") => Style::Json,
         Some("qwen_xml") => Style::Qwen,
+        Some("minimax_xml") => Style::MiniMax,
+        Some("deepseek_xml") => Style::DeepSeek,
         Some("glm_xml") => Style::Glm,
         Some(other) => {
             let message = format!("the style {other:?} is not supported");
-            return Err(invalid(&object.at("style"), message, "json, qwen_xml and glm_xml are"));
+            return Err(invalid(
+                &object.at("style"),
+                message,
+                "json, qwen_xml, minimax_xml, deepseek_xml and glm_xml are",
+            ));
         }
     };
     object.refuse("excludes", "exclude with `not` and `pattern` in the schema")?;

@@ -1,12 +1,14 @@
-//! Parameters as marked-up text: the styles `qwen_xml` and `glm_xml`.
+//! Parameters as marked-up text: the styles `qwen_xml`, `minimax_xml`, `deepseek_xml` and `glm_xml`.
 //!
 //! ```text
 //! <parameter=city>Paris</parameter><parameter=days>3</parameter>
+//! <parameter name="city">Paris</parameter><parameter name="days">3</parameter>
+//! <｜DSML｜parameter name="city" string="true">Paris</｜DSML｜parameter>
 //! <arg_key>city</arg_key><arg_value>Paris</arg_value>
 //! ```
 //!
 //! Properties come in the order of the schema; blanks may stand around them. A string stands as it is, up to its end mark; any
-//! other value is JSON. A schema that is no plain list of properties, or a string with conditions, is refused.
+//! other value is JSON; `True` and `False` are read where the template of the models writes them. A schema that is no plain list of properties, or a string with conditions, is refused.
 
 use super::format::{Style, invalid};
 use super::lower::{Lowering, Tail};
@@ -53,7 +55,11 @@ pub(super) fn lower(
         let hint = "list the parameters in `properties`";
         return Err(invalid(&pointer, "this style needs the schema of an object", hint));
     };
-    let close = if style == Style::Qwen { "</parameter>" } else { "</arg_value>" };
+    let close = match style {
+        Style::DeepSeek => "</｜DSML｜parameter>",
+        Style::Glm => "</arg_value>",
+        _ => "</parameter>",
+    };
     Parameters { lowering, root: root.clone(), style, close }.object(&root, &pointer)
 }
 
@@ -111,10 +117,15 @@ impl Parameters<'_, '_> {
 
     fn element(&mut self, name: &str, schema: &Value, pointer: &str) -> Result<ExprId> {
         let mut parts = vec![self.blanks()];
-        if self.style == Style::Qwen {
-            parts.push(self.lowering.builder.literal(format!("<parameter={name}>")));
-        } else {
-            parts.push(self.lowering.builder.literal(format!("<arg_key>{name}</arg_key>")));
+        let open = match self.style {
+            Style::MiniMax => format!("<parameter name=\"{name}\">"),
+            // What kind of value it is stands before the value: see `opened`.
+            Style::DeepSeek => format!("<｜DSML｜parameter name=\"{name}\" string=\""),
+            Style::Glm => format!("<arg_key>{name}</arg_key>"),
+            _ => format!("<parameter={name}>"),
+        };
+        parts.push(self.lowering.builder.literal(open));
+        if self.style == Style::Glm {
             parts.push(self.blanks());
             parts.push(self.lowering.builder.literal("<arg_value>"));
         }
@@ -122,12 +133,21 @@ impl Parameters<'_, '_> {
         Ok(self.lowering.builder.concat(parts))
     }
 
+    /// The rest of the mark before a value, where it says whether that is a string.
+    fn opened(&mut self, is_text: bool, value: ExprId) -> ExprId {
+        if self.style != Style::DeepSeek {
+            return value;
+        }
+        let mark = self.lowering.builder.literal(if is_text { "true\">" } else { "false\">" });
+        self.lowering.builder.concat(vec![mark, value])
+    }
+
     /// A value and its end mark.
     fn value(&mut self, schema: &Value, pointer: &str, depth: usize) -> Result<ExprId> {
         if depth > MAX_DEPTH {
             return Err(invalid(pointer, "references lead too far, or in a circle", ""));
         }
-        let Value::Object(fields) = schema else { return self.raw() };
+        let Value::Object(fields) = schema else { return self.anything() };
         let conditions: Vec<&str> =
             fields.keys().map(String::as_str).filter(|name| !is_annotation(name)).collect();
         if let Some(Value::String(reference)) = fields.get("$ref")
@@ -181,18 +201,40 @@ impl Parameters<'_, '_> {
             let message = format!("`{name}` is not supported for a string that stands as it is");
             return Err(invalid(pointer, message, "list the values in `enum`, or use the style json"));
         }
-        let Some(values) = listed else { return self.raw() };
-        let texts: Vec<String> = values
-            .iter()
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            .collect();
-        let parts = vec![self.blanks(), self.lowering.one_of(&texts), self.blanks()];
-        let close = self.lowering.builder.literal(self.close);
-        Ok(self.lowering.builder.concat(parts.into_iter().chain([close]).collect()))
+        let Some(values) = listed else {
+            return if fields.contains_key("type") { self.raw() } else { self.anything() };
+        };
+        let (texts, others): (Vec<Value>, Vec<Value>) = values.into_iter().partition(Value::is_string);
+        let mut options = Vec::new();
+        for (values, is_text) in [(texts, true), (others, false)] {
+            let spelled: Vec<String> = values
+                .iter()
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                .collect();
+            if !spelled.is_empty() {
+                let parts = vec![self.blanks(), self.lowering.one_of(&spelled), self.blanks()];
+                let close = self.lowering.builder.literal(self.close);
+                let value = self.lowering.builder.concat(parts.into_iter().chain([close]).collect());
+                options.push(self.opened(is_text, value));
+            }
+        }
+        Ok(self.lowering.builder.choice(options))
     }
 
+    /// A string.
     fn raw(&mut self) -> Result<ExprId> {
-        self.lowering.free(Vec::new(), &[], None, &Tail::Texts(vec![self.close.into()]))
+        let text = self.lowering.free(Vec::new(), &[], None, &Tail::Texts(vec![self.close.into()]))?;
+        Ok(self.opened(true, text))
+    }
+
+    /// A value of any kind: where nothing marks strings, any text is one.
+    fn anything(&mut self) -> Result<ExprId> {
+        let mut options = vec![self.raw()?];
+        if self.style == Style::DeepSeek {
+            let others = serde_json::json!({"type": ["number", "boolean", "null", "array", "object"]});
+            options.push(self.json(others.as_object().unwrap_or(&Map::new()))?);
+        }
+        Ok(self.lowering.builder.choice(options))
     }
 
     fn json(&mut self, fields: &Map<String, Value>) -> Result<ExprId> {
@@ -203,9 +245,16 @@ impl Parameters<'_, '_> {
             }
         }
         let before = self.blanks();
-        let value = self.lowering.json(Value::Object(schema).to_string(), false, None);
+        let is_plain_bool = fields.get("type").is_some_and(|kind| kind == "boolean")
+            && fields.keys().all(|name| name == "type" || is_annotation(name));
+        let mut value = self.lowering.json(Value::Object(schema).to_string(), false, None);
+        if self.style == Style::Qwen && is_plain_bool {
+            let words = self.lowering.one_of(&["True".into(), "False".into()]);
+            value = self.lowering.builder.choice(vec![value, words]);
+        }
         let after = self.blanks();
         let close = self.lowering.builder.literal(self.close);
-        Ok(self.lowering.builder.concat(vec![before, value, after, close]))
+        let value = self.lowering.builder.concat(vec![before, value, after, close]);
+        Ok(self.opened(false, value))
     }
 }
