@@ -28,6 +28,9 @@ const FEW_ALTERNATIVES: usize = 8;
 /// Pairs of alternatives of two schemas that are put together.
 const MAX_PRODUCT: usize = 1 << 14;
 
+/// How the place of an error ends.
+const OF_SCHEMA: &str = " of the schema)";
+
 /// A schema on its way to a machine.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -122,6 +125,14 @@ impl Engine {
             Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
                 Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }
             }
+            // These say which keywords; the time and the states are those of the whole schema.
+            Error::LimitExceeded {
+                limit: limit @ ("schema_alternatives" | "multiple_of_modulus"),
+                message,
+            } if !message.ends_with(OF_SCHEMA) => {
+                let message = format!("{message} (at {:?}{OF_SCHEMA}", self.pointer_of(goal));
+                Error::LimitExceeded { limit, message }
+            }
             error => error,
         }
     }
@@ -177,7 +188,7 @@ impl Engine {
         let product = a.arrays.len().saturating_mul(b.arrays.len());
         if product > MAX_PRODUCT {
             let message = format!(
-                "two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried"
+                "`anyOf`, `oneOf`, `not` and `if` ask for {product} pairs of alternatives of arrays; {MAX_PRODUCT} are tried"
             );
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
@@ -246,7 +257,7 @@ impl Engine {
         self.path.push(goal);
         let before = std::mem::take(&mut self.guessed);
         let result = match self.shape(goal) {
-            Ok(shape) => self.is_shape_inhabited(&shape),
+            Ok(shape) => self.is_shape_inhabited(&shape).map_err(|error| self.placed(error, goal)),
             // Its shape is being worked out right now, and asks. Whoever asks may go on with "perhaps".
             Err(_) if self.found_loop && !self.in_progress.is_empty() => {
                 self.found_loop = false;
