@@ -135,8 +135,8 @@ def test_twenty_conditions_on_one_name() -> None:
 @pytest.mark.parametrize("required", [["label"], ["label", "type"]])
 def test_one_of_thirty_objects_that_differ_in_a_constant(required: list[str]) -> None:
     def one(i: int) -> Any:
-        properties = {"type": {"enum": [f"t{i}"]}, "label": {"type": "string"}, f"p{i % 7}": {"type": "object"}}
-        return {"type": "object", "properties": properties, "required": required}
+        own = {"type": {"enum": [f"t{i}"]}, f"p{i % 7}": {"type": "object"}}
+        return {"type": "object", "properties": {**own, "label": {"type": "string"}}, "required": required}
 
     compiled = COMPILER.compile_json_schema({"oneOf": [one(i) for i in range(30)]})
     assert accepts(compiled, {"type": "t3", "label": "", "p3": {}})
@@ -171,7 +171,4 @@ def test_a_limit_names_keyword_and_place() -> None:
         "unevaluatedProperties": False,
     }
     with pytest.raises(bw.LimitExceededError, match=r"schema_alternatives.*unevaluated.*/properties/a"):
-        matcher = bw.GrammarMatcher(
-            COMPILER.compile_json_schema({"properties": {"a": branch}, "required": ["a"]})
-        )
-        matcher.accept_string('{"a":')
+        COMPILER.compile_json_schema({"properties": {"a": branch}, "required": ["a"], "type": "object"})
