@@ -62,6 +62,8 @@ impl Engine {
         let mut chosen = vec![0];
         let mut open: Vec<usize> =
             plan.open_choices(&plan.parts[0], progress).map(|(number, _)| number).collect();
+        // The last is looked at first: what leaves no choice decides most.
+        open.sort_by_key(|&number| std::cmp::Reverse(plan.choices[number].alive(progress).count()));
         Ok(self.can_finish_as(plan, progress, &chosen)?
             && self.can_choose(plan, progress, &mut chosen, &mut open)?)
     }
