@@ -107,6 +107,20 @@ impl Engine {
         Ok(shape)
     }
 
+    /// Both of two goals; where their shapes are known, its shape is made of them rather than of all their parts again.
+    pub(super) fn meet(&mut self, a: GoalId, b: GoalId) -> Result<GoalId> {
+        let both = self.goals.and([a, b]);
+        let shapes = self.shapes.get(&a).cloned().zip(self.shapes.get(&b).cloned());
+        if let (Goal::And(_), Some((a, b))) = (self.goals.get(both), shapes)
+            && !self.shapes.contains_key(&both)
+        {
+            self.budget.state()?;
+            let shape = self.both(&a, &b).map_err(|error| self.placed(error, both))?;
+            self.shapes.insert(both, Arc::new(shape));
+        }
+        Ok(both)
+    }
+
     /// The shape of a goal, unless that is being worked out right now.
     pub(super) fn known_shape(&mut self, goal: GoalId) -> Result<Option<Arc<Shape>>> {
         match self.shape(goal) {
@@ -202,7 +216,7 @@ impl Engine {
         let mut kept: Vec<Obj> = Vec::new();
         for mut obj in std::mem::take(&mut shape.objects) {
             for goal in obj.props.values_mut() {
-                if matches!(self.goals.get(*goal), Goal::And(_)) && !self.is_inhabited(*goal)? {
+                if matches!(self.goals.get(*goal), Goal::And(_)) && self.is_surely_empty(*goal)? {
                     *goal = Goals::FALSE;
                 }
             }
@@ -335,7 +349,12 @@ impl Engine {
     /// Whether no value satisfies both goals, as far as can be told now.
     pub(super) fn are_disjoint(&mut self, a: GoalId, b: GoalId) -> Result<bool> {
         let both = self.goals.and([a, b]);
-        Ok(!self.is_inhabited(both)?)
+        self.is_surely_empty(both)
+    }
+
+    /// Whether nothing satisfies a goal, whatever comes of what is being looked into.
+    fn is_surely_empty(&mut self, goal: GoalId) -> Result<bool> {
+        Ok(!self.is_inhabited(goal)? && self.inhabited.get(&goal) == Some(&false))
     }
 
     /// The node of a schema, for errors.

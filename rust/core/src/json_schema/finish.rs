@@ -59,13 +59,26 @@ impl Engine {
 
     /// Whether what is written can be completed.
     pub(super) fn can_finish(&mut self, plan: &Plan, progress: &Progress) -> Result<bool> {
+        if plan.choices.is_empty() {
+            return self.can_finish_as(plan, progress, &[0]);
+        }
+        let witness = plan.made_by(&plan.witness.lock(), progress);
+        if let Some(chosen) = witness
+            && self.can_finish_as(plan, progress, &chosen)?
+        {
+            return Ok(true);
+        }
         let mut chosen = vec![0];
         let mut open: Vec<usize> =
             plan.open_choices(&plan.parts[0], progress).map(|(number, _)| number).collect();
         // The last is looked at first: what leaves no choice decides most.
         open.sort_by_key(|&number| std::cmp::Reverse(plan.choices[number].alive(progress).count()));
-        Ok(self.can_finish_as(plan, progress, &chosen)?
-            && self.can_choose(plan, progress, &mut chosen, &mut open)?)
+        let can_finish = self.can_finish_as(plan, progress, &chosen)?
+            && self.can_choose(plan, progress, &mut chosen, &mut open)?;
+        if can_finish {
+            *plan.witness.lock() = chosen;
+        }
+        Ok(can_finish)
     }
 
     /// Whether for each choice that is open there is a part, so that with those chosen already the object can be completed.
@@ -315,12 +328,13 @@ impl Engine {
                 add(&mut out, goal, after);
                 continue;
             }
-            let both = self.goals.and([goal, wanted]);
+            let both = self.meet(goal, wanted)?;
             let may_be = both == goal || self.is_inhabited(both)?;
             let (mut without, mut may_not_be) = (goal, both != goal);
             if may_be && may_not_be && self.is_easily_negated(wanted)? {
                 let not = self.goals.not(wanted);
-                without = self.goals.and([goal, not]);
+                self.known_shape(not)?;
+                without = self.meet(goal, not)?;
                 may_not_be = self.is_inhabited(without)?;
             }
             if may_be {
