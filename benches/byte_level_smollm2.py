@@ -1,26 +1,33 @@
 """SmolLM2 over bytes: the next byte at every cut of English and Python texts, three ways.
 
-    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--document N]
+    .venv/bin/python benches/byte_level_smollm2.py [--bytes N] [--save FILE] [--plot FILE] ...
 
 For each text: bits of the true next byte after *every* prefix, when the prefix is encoded and the next
 token's first byte is taken (naive), when one token is taken back (the marginal of transformers' healing,
 without its side effects), and exactly. Then, for several tolerances, how many model contexts a byte took, and
-the certificate against the true error. English is the description of installed packages, Python the standard
-library; each document begins with the model's document separator.
+the certificate against the true error. English is prose: descriptions of installed packages and the Python
+language reference; Python is the standard library. Each document begins with the model's document separator.
 
-Which contexts a text needs is known before the model is asked, so they are computed in batches; contexts are
-counted as a stream would ask for them.
+Which contexts a text needs is known before the model is asked, so they are computed in batches, once for all
+ways; contexts are counted as a stream would ask for them. The means' standard errors are over documents.
+
+With --save each document's sums are written to a file as they come, and a second run goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.metadata
 import inspect
+import itertools
+import json
 import math
-import time
+from pathlib import Path
 
 import numpy as np
+import torch
+from tqdm import tqdm
 
 from bytewright import CoverTree
 from bytewright.byte_level import ByteModel, TransformersModel, rules_from_huggingface
@@ -28,11 +35,12 @@ from bytewright.fim import encode
 from bytewright.models import load_smollm2
 
 TOLERANCES = [0.0, 1e-6, 1e-4, 1e-3, 1e-2]
+WAYS = ["naive", "one token back", "exact"]
 START = 0  # <|endoftext|>, the document separator
 
 
-def english(size: int) -> list[str]:
-    """Prose paragraphs of package descriptions."""
+def english() -> list[str]:
+    """Prose paragraphs: package descriptions, and as much of the language reference."""
     found: list[str] = []
     for name in ("hypothesis", "pydantic", "rich", "typer", "lark", "pytest", "jsonschema", "transformers"):
         try:
@@ -44,10 +52,15 @@ def english(size: int) -> list[str]:
             continue
         prose = [p for p in str(body).split("\n\n") if len(p) > 120 and "http" not in p and "```" not in p]
         found.append("\n\n".join(prose))
-    return documents(found, size)
+    descriptions = "\n\n".join(found)
+    from pydoc_data.topics import topics
+
+    paragraphs = [p for topic in sorted(topics) for p in topics[topic].split("\n\n")]
+    prose = [p for p in paragraphs if len(p) > 200 and p[0].isupper() and "\n " not in p and "::" not in p]
+    return [descriptions, "\n\n".join(prose)]
 
 
-def python(size: int) -> list[str]:
+def python() -> list[str]:
     """Modules of the standard library."""
     import bisect
     import fnmatch
@@ -56,11 +69,18 @@ def python(size: int) -> list[str]:
     import string
     import textwrap
 
-    return documents([inspect.getsource(m) for m in (bisect, fnmatch, heapq, shlex, string, textwrap)], size)
+    return [inspect.getsource(m) for m in (bisect, fnmatch, heapq, shlex, string, textwrap)]
 
 
-def documents(texts: list[str], size: int) -> list[str]:
-    return [text[i : i + size] for text in texts for i in range(0, len(text) - size + 1, size)]
+def documents(texts: list[str], size: int, total: int) -> list[bytes]:
+    """Documents from each text in turn, until they have ``total`` bytes."""
+    parts = [[text[i : i + size] for i in range(0, len(text) - size + 1, size)] for text in texts]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*parts))
+    found: list[bytes] = []
+    for part in turns:
+        if part is not None and sum(map(len, found)) < total:
+            found.append(part.encode())
+    return found
 
 
 class Known:
@@ -70,10 +90,13 @@ class Known:
         self.model = model
         self.rows: dict[tuple[int, ...], np.ndarray] = {}
 
-    def ahead(self, sequences: list[tuple[int, ...]]) -> None:
+    def ahead(self, sequences: set[tuple[int, ...]]) -> None:
         self.rows.clear()
-        for start in range(0, len(sequences), 128):
-            part = sequences[start : start + 128]
+        self.model.clear()
+        # The short ones first: then none is computed once as a prefix and again for its row.
+        ordered = sorted(sequences, key=lambda s: (len(s), s))
+        for start in range(0, len(ordered), 64):
+            part = ordered[start : start + 64]
             self.rows.update(zip(part, self.model(part), strict=True))
 
     def __call__(self, sequences):
@@ -122,58 +145,76 @@ def bits(probability: float) -> float:
     return -math.log2(max(probability, 1e-30))
 
 
-def measure(name: str, texts: list[str], limit: int, rules, model: TransformersModel) -> None:
-    known = Known(model)
-    info = rules.tokenizer_info
-    baselines = Baselines(info.decoded_vocab, {*info.special_token_ids, *info.stop_token_ids})
-    total, spent = 0, dict.fromkeys(("naive", "one token back", "exact"), 0.0)
-    contexts, worst, widest, violations = (dict.fromkeys(TOLERANCES, 0) for _ in range(4))
-    compared, started = 0, time.perf_counter()
-    for text in texts:
-        data = text.encode()
-        if total >= limit:
-            break
-        steps = contexts_of(rules, data)
-        prefixes = [(START, *encode(rules, data[:i])) for i in range(len(data))]
-        wanted = dict.fromkeys(s for step in steps for s in step)
-        wanted |= dict.fromkeys(prefixes) | dict.fromkeys(p[:-1] for p in prefixes if len(p) > 1)
-        known.ahead(list(wanted))
-        models = {t: ByteModel(known, rules, start=[START], tolerance=t) for t in TOLERANCES}
-        states = {t: made.start() for t, made in models.items()}
-        for i, byte in enumerate(data):
-            exact = np.exp(states[0.0].log_probs)
-            spent["exact"] += bits(exact[byte])
-            tokens = prefixes[i]
-            naive = baselines.naive(known.rows[tokens])
-            spent["naive"] += bits(naive[byte])
-            healed = naive
-            if len(tokens) > 1:
-                tail = info.token_bytes(tokens[-1])
-                healed = baselines.healed(known.rows[tokens[:-1]], known.rows[tokens], tail)
-            spent["one token back"] += bits(healed[byte])
-            for t in TOLERANCES[1:]:
-                answer = states[t].next
-                error = float(np.abs(np.exp(answer.log_probs) - exact).sum()) / 2
-                worst[t], widest[t] = max(worst[t], error), max(widest[t], answer.certificate)
-                violations[t] += error > answer.certificate + 1e-12
-                compared += 1
-            for state in states.values():
-                state.push(byte)
-        total += len(data)
-        for t in TOLERANCES:
-            contexts[t] += models[t].contexts
-        print(f"# {name}: {total} bytes, {time.perf_counter() - started:.0f} s", flush=True)
-    print(f"\n{name}, {total:,} bytes in documents of {len(texts[0])}\n")
-    for way, sum_ in spent.items():
-        print(f"  bits a byte, {way:<16}{sum_ / total:8.3f}")
+@dataclasses.dataclass
+class Sums:
+    """What is counted in a document; lists go with `TOLERANCES`."""
+
+    size: int
+    bits: dict[str, float]
+    contexts: list[int]
+    error: list[float]
+    certificate: list[float]
+    violations: list[int]
+    compared: int = 0
+
+
+def measure(data: bytes, rules, known: Known, baselines: Baselines) -> Sums:
+    steps = contexts_of(rules, data)
+    prefixes = [(START, *encode(rules, data[:i])) for i in range(len(data))]
+    known.ahead({*prefixes, *(p[:-1] for p in prefixes if len(p) > 1), *itertools.chain(*steps)})
+    models = [ByteModel(known, rules, start=[START], tolerance=t) for t in TOLERANCES]
+    states = [model.start() for model in models]
+    zeros = [[0] * len(TOLERANCES) for _ in range(4)]
+    sums = Sums(len(data), dict.fromkeys(WAYS, 0.0), *zeros)
+    for tokens, byte in zip(prefixes, data, strict=True):
+        exact = np.exp(states[0].log_probs)
+        naive = healed = baselines.naive(known.rows[tokens])
+        if len(tokens) > 1:
+            tail = rules.tokenizer_info.token_bytes(tokens[-1])
+            healed = baselines.healed(known.rows[tokens[:-1]], known.rows[tokens], tail)
+        for way, probabilities in zip(WAYS, (naive, healed, exact), strict=True):
+            sums.bits[way] += bits(probabilities[byte])
+        for i, state in enumerate(states[1:], 1):
+            answer = state.next
+            error = float(np.abs(np.exp(answer.log_probs) - exact).sum()) / 2
+            sums.error[i] = max(sums.error[i], error)
+            sums.certificate[i] = max(sums.certificate[i], answer.certificate)
+            sums.violations[i] += error > answer.certificate + 1e-12
+            sums.compared += 1
+        for state in states:
+            state.push(byte)
+    sums.contexts = [model.contexts for model in models]
+    return sums
+
+
+def mean(values: list[float], sizes: list[int]) -> str:
+    """The mean over all bytes, and its standard error over documents."""
+    mean_ = sum(values) / sum(sizes)
+    apart = [value - mean_ * size for value, size in zip(values, sizes, strict=True)]
+    n = len(values)
+    error = math.sqrt(n / max(n - 1, 1) * sum(a * a for a in apart)) / sum(sizes)
+    return f"{mean_:8.3f} +- {error:.3f}"
+
+
+def report(name: str, found: list[Sums]) -> None:
+    sizes = [sums.size for sums in found]
+    print(f"\n{name}, {sum(sizes):,} bytes in {len(found)} documents\n")
+    for way in WAYS:
+        print(f"  bits a byte, {way:<30}{mean([sums.bits[way] for sums in found], sizes)}")
+    for way in WAYS[:-1]:
+        differences = [sums.bits[way] - sums.bits["exact"] for sums in found]
+        print(f"  bits a byte more than exact, {way:<14}{mean(differences, sizes)}")
     print(
         f"\n  {'tolerance':<12}{'contexts/byte':>14}{'max error':>12}"
         f"{'max certificate':>17}{'violations':>12}"
     )
-    for t in TOLERANCES:
-        numbers = f"{contexts[t] / total:>14.3f}{worst[t]:>12.1e}{widest[t]:>17.1e}{violations[t]:>12}"
-        print(f"  {t:<12g}{numbers}")
-    print(f"\n  {compared:,} distributions compared\n", flush=True)
+    for i, tolerance in enumerate(TOLERANCES):
+        contexts = sum(sums.contexts[i] for sums in found) / sum(sizes)
+        error = max(sums.error[i] for sums in found)
+        certificate = max(sums.certificate[i] for sums in found)
+        violations = sum(sums.violations[i] for sums in found)
+        print(f"  {tolerance:<12g}{contexts:>14.3f}{error:>12.1e}{certificate:>17.1e}{violations:>12}")
+    print(f"\n  {sum(sums.compared for sums in found):,} distributions compared\n", flush=True)
 
 
 def check_cache(model: TransformersModel, plain: TransformersModel, rules) -> None:
@@ -191,17 +232,77 @@ def check_cache(model: TransformersModel, plain: TransformersModel, rules) -> No
     assert apart < 1e-3
 
 
+def plot(results: dict[str, list[Sums]], path: Path) -> None:
+    """Bits of each way, and what laziness saves."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "bytewright"
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+    for (name, found), colour, shift in zip(
+        results.items(), ("#1b6ca8", "#b8c4ce"), (-0.2, 0.2), strict=True
+    ):
+        size = sum(sums.size for sums in found)
+        bits = [sum(sums.bits[way] for sums in found) / size for way in WAYS]
+        left.barh(np.arange(len(WAYS)) + shift, bits, height=0.38, color=colour, label=name)
+        contexts = [sum(sums.contexts[i] for sums in found) / size for i in range(len(TOLERANCES))]
+        right.plot([str(t) for t in TOLERANCES], contexts, marker="o", color=colour, label=name)
+    left.set_yticks(range(len(WAYS)), WAYS)
+    left.set_title("bits a byte", fontsize=10)
+    right.set_title("model contexts a byte, by tolerance", fontsize=10)
+    right.set_ylim(bottom=0)
+    for axis in (left, right):
+        axis.legend(frameon=False)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Date": None})
+
+
+class Saved:
+    """The sums of documents that were measured before, by their texts."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        lines = path.read_text().splitlines() if path and path.exists() else []
+        self.known = {text: Sums(**sums) for text, sums in map(json.loads, lines)}
+
+    def get(self, data: bytes, compute) -> Sums:
+        text = data.decode()
+        if text not in self.known:
+            self.known[text] = compute()
+            if self.path:
+                with self.path.open("a") as file:
+                    file.write(json.dumps([text, dataclasses.asdict(self.known[text])]) + "\n")
+        return self.known[text]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bytes", type=int, default=20_000, help="of each kind")
-    parser.add_argument("--document", type=int, default=500, help="bytes of a document")
+    parser.add_argument("--document", type=int, default=1000, help="bytes of a document")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--save", type=Path, help="where to keep each document's sums")
+    parser.add_argument("--plot", type=Path, help="an SVG file; needs matplotlib")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     transformer, tokenizer = load_smollm2(progress=False)
     rules = rules_from_huggingface(tokenizer, vocab_size=transformer.config.vocab_size, stop_token_ids=START)
     model = TransformersModel(transformer)
     check_cache(model, TransformersModel(transformer, use_cache=False), rules)
-    for name, texts in (("English", english(arguments.document)), ("Python", python(arguments.document))):
-        measure(name, texts, arguments.bytes, rules, model)
+    info = rules.tokenizer_info
+    known = Known(model)
+    baselines = Baselines(info.decoded_vocab, {*info.special_token_ids, *info.stop_token_ids})
+    saved, results = Saved(arguments.save), {}
+    for name, texts in (("English", english()), ("Python", python())):
+        parts = documents(texts, arguments.document, arguments.bytes)
+        results[name] = [
+            saved.get(part, lambda part=part: measure(part, rules, known, baselines))
+            for part in tqdm(parts, desc=name, unit="document")
+        ]
+        report(name, results[name])
+    if arguments.plot:
+        plot(results, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
     .venv/bin/python benches/byte_level_speed.py [--smollm2] [--bytes N]
 
 All times are processor time of this process, one thread, so that other work on the machine counts less; of
-the bookkeeping, the least of several runs.
+the bookkeeping, the least of several runs. Reading the clock is in them, about a microsecond each time.
 
 With --smollm2 also a stream through the model, byte after byte: bytes a second and contexts a byte, for
-several tolerances and beside genlm-bytes, where that is installed (``pip install genlm-bytes``). Its law is
-another one: all encodings, with a beam of K token sequences.
+several tolerances; through llama.cpp, with the weights as they are in the file, where llama-cpp-python is
+installed; and beside genlm-bytes, where that is (``pip install genlm-bytes``). Its law is another one: all
+encodings, with a beam of K token sequences.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import byte_level_tokenizers as bt
 import bytewright as bw
-from bytewright.byte_level import ByteModel, TransformersModel, rules_from_huggingface
+from bytewright.byte_level import ByteModel, LlamaCppModel, TransformersModel, rules_from_huggingface
+from bytewright.models import find_smollm2, load_smollm2
 
 TEXT = inspect.getsource(textwrap).encode()
 
@@ -68,7 +70,7 @@ def bookkeeping(name: str, rules: bw.TokenizerRules, size: int = 600, runs: int 
     found = [{"read": reading(rules), **stepping(rules, row, size)} for _ in range(runs)]
     least = {what: min(one[what] for one in found) for what in found[0]}
     print(
-        f"{name:<10}{least['read'] * 1e6:>12.1f}{least['push'] * 1e6:>12.1f}{least['next'] * 1e6:>12.1f}"
+        f"{name:<12}{least['read'] * 1e6:>12.1f}{least['push'] * 1e6:>12.1f}{least['next'] * 1e6:>12.1f}"
         f"{(least['push'] + least['next']) * 1e6:>12.1f}{least['row'] * 1e6:>12.0f}{least['nodes']:>15.3f}",
         flush=True,
     )
@@ -87,19 +89,25 @@ class Counted:
         self.calls += 1
 
 
-def report(name: str, size: int, seconds: float, wall: float, counted: Counted) -> None:
-    counted.hook.remove()
+def report(name: str, size: int, seconds: float, wall: float, tokens: int, calls: int) -> None:
     print(
-        f"{name:<28}{size / seconds:>12.2f}{size / wall:>12.2f}{counted.tokens / size:>16.3f}"
-        f"{counted.calls / size:>14.3f}",
+        f"{name:<28}{size / seconds:>12.2f}{size / wall:>12.2f}{tokens / size:>16.3f}{calls / size:>14.3f}",
         flush=True,
     )
 
 
+def through(model: ByteModel, size: int) -> tuple[float, float]:
+    """Processor and wall time of a stream."""
+    state = model.start()
+    start, wall = time.process_time(), time.perf_counter()
+    for byte in TEXT[:size]:
+        _ = state.log_probs
+        state.push(byte)
+    return time.process_time() - start, time.perf_counter() - wall
+
+
 def stream(size: int) -> None:
     import torch
-
-    from bytewright.models import load_smollm2
 
     torch.set_num_threads(1)
     transformer, tokenizer = load_smollm2(progress=False)
@@ -109,18 +117,31 @@ def stream(size: int) -> None:
     print(f"{'':<28}{'cpu second':>12}{'second':>12}{'a byte':>16}{'a byte':>14}")
     for tolerance in (0.0, 1e-4, 1e-2):
         model = ByteModel(TransformersModel(transformer), rules, start=[0], tolerance=tolerance)
-        state, counted = model.start(), Counted(transformer)
-        start, wall = time.process_time(), time.perf_counter()
-        for byte in TEXT[:size]:
-            _ = state.log_probs
-            state.push(byte)
-        seconds, wall = time.process_time() - start, time.perf_counter() - wall
-        report(f"bytewright, tolerance {tolerance:g}", size, seconds, wall, counted)
+        counted = Counted(transformer)
+        seconds, wall = through(model, size)
+        counted.hook.remove()
+        report(f"bytewright, tolerance {tolerance:g}", size, seconds, wall, counted.tokens, counted.calls)
+    llama_cpp(rules, size)
     if importlib.util.find_spec("genlm") is None:
         print("genlm-bytes is not installed")
         return
     for beam in (1, 3):
         asyncio.run(genlm(transformer, tokenizer, size, beam))
+
+
+def llama_cpp(rules: bw.TokenizerRules, size: int) -> None:
+    if importlib.util.find_spec("llama_cpp") is None:
+        print("llama-cpp-python is not installed")
+        return
+    from llama_cpp import Llama
+
+    for tolerance in (0.0, 1e-4, 1e-2):
+        llama = Llama(str(find_smollm2()), n_ctx=1024, n_threads=1, n_threads_batch=1, verbose=False)
+        LlamaCppModel(llama)([[0]])  # the file is read in when it is first needed
+        language_model = LlamaCppModel(llama)
+        seconds, wall = through(ByteModel(language_model, rules, start=[0], tolerance=tolerance), size)
+        name = f"llama.cpp, tolerance {tolerance:g}"
+        report(name, size, seconds, wall, language_model.contexts, language_model.calls)
 
 
 async def genlm(transformer, tokenizer, size: int, beam: int) -> None:
@@ -136,7 +157,8 @@ async def genlm(transformer, tokenizer, size: int, beam: int) -> None:
         _ = await state.logp_next()
         state = await (state.prune() << byte)
     seconds, wall = time.process_time() - start, time.perf_counter() - wall
-    report(f"genlm-bytes, beam {beam}", size, seconds, wall, counted)
+    counted.hook.remove()
+    report(f"genlm-bytes, beam {beam}", size, seconds, wall, counted.tokens, counted.calls)
 
 
 def main() -> None:
@@ -146,10 +168,12 @@ def main() -> None:
     parser.add_argument("--smollm2", action="store_true")
     parser.add_argument("--bytes", type=int, default=200, help="of the stream")
     arguments = parser.parse_args()
-    print("microseconds:   reading a      push a   next byte     both, a   taking in  contexts a byte")
-    print(f"{'':<10}{'long text':>12}{'byte':>12}{'':>12}{'byte':>12}{'a row':>12}")
+    print("microseconds:     reading a      push a   next byte     both, a   taking in  contexts a byte")
+    print(f"{'':<12}{'long text':>12}{'byte':>12}{'':>12}{'byte':>12}{'a row':>12}")
     for load in (bt.smollm2, bt.llama3, bt.unigram):
         bookkeeping(load.__name__, load().rules)
+    if bt.assets.MON_UNIGRAM.find():
+        bookkeeping("unigram_mon", bt.unigram_mon().rules)
     if arguments.smollm2:
         stream(arguments.bytes)
 

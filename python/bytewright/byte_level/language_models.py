@@ -68,7 +68,8 @@ class TransformersModel:
 
     Raises:
         InvalidArgumentError: The model's cache or attention cannot hold a tree: its logits after a small tree
-            are not those without a cache. Pass ``use_cache=False``.
+            are not those without a cache. Pass ``use_cache=False``. When called: a sequence longer than the
+            model's positions, or, with the cache, than what its layers see (a sliding window).
     """
 
     def __init__(self, model: Any, *, max_slots: int = 16384, use_cache: bool = True) -> None:
@@ -81,6 +82,7 @@ class TransformersModel:
         self._use_cache = use_cache
         parameters = inspect.signature(model.forward).parameters
         self._cache_name = "cache" if "cache" in parameters else "past_key_values"
+        self._limits = _limits(model.config, use_cache=use_cache)
         self.contexts = self.calls = 0
         self._clock = 0
         self.clear()
@@ -101,6 +103,10 @@ class TransformersModel:
             raise InvalidArgumentError(
                 "an empty context: this model needs a start token; pass `start` to ByteModel"
             )
+        longest = max(map(len, sequences), default=0)
+        for limit, reason in self._limits:
+            if longest > limit:
+                raise InvalidArgumentError(f"a context of {longest} tokens is longer than {reason}")
         with torch.inference_mode():
             return self._cached(sequences) if self._use_cache else self._uncached(sequences)
 
@@ -254,6 +260,23 @@ class TransformersModel:
             return self._uncached(sequences)
 
 
+def _limits(config: Any, *, use_cache: bool) -> list[tuple[int, str]]:
+    """Lengths past which a model's logits would be no longer its own, and why."""
+    text = config.get_text_config()
+    limits = []
+    positions = getattr(text, "max_position_embeddings", None)
+    if positions and positions > 0:
+        limits.append((positions, f"the model's {positions} positions"))
+    for name in ("sliding_window", "attention_chunk_size") if use_cache else ():
+        seen = getattr(text, name, None)
+        if seen and getattr(text, "use_sliding_window", None) is not False:
+            reason = (
+                f"the model's {name}, {seen}, which a shared cache does not keep to; pass use_cache=False"
+            )
+            limits.append((seen, reason))
+    return limits
+
+
 def _to_numpy(logits: Any) -> npt.NDArray[np.float32]:
     import torch
 
@@ -264,13 +287,15 @@ def _to_numpy(logits: Any) -> npt.NDArray[np.float32]:
 class LlamaCppModel:
     """A ``llama_cpp.Llama``: one sequence at a time, going back to what it shares with the next.
 
+    Logits are read where llama.cpp has them: ``Llama.scores`` is filled with ``logits_all=True`` alone. What
+    the cache holds is taken from the `Llama` itself, so it may be used for other things between.
+
     Args:
-        llama: The model, loaded with ``logits_all=False``.
+        llama: The model; ``logits_all=False`` will do.
     """
 
     def __init__(self, llama: Any) -> None:
         self._llama = llama
-        self._tokens: list[int] = []
         self.contexts = self.calls = 0
 
     def __call__(self, sequences: Sequence[Sequence[int]], /) -> npt.NDArray[np.float32]:
@@ -278,24 +303,42 @@ class LlamaCppModel:
         return np.stack([self._one(list(sequence)) for sequence in sequences])
 
     def _one(self, sequence: list[int]) -> npt.NDArray[np.float32]:
+        import llama_cpp
+
+        llama = self._llama
         if not sequence:
             raise InvalidArgumentError("an empty context: this model needs a start token")
-        if len(sequence) > self._llama.n_ctx():
+        if len(sequence) > llama.n_ctx():
             raise InvalidArgumentError(
-                f"a context of {len(sequence)} tokens is longer than n_ctx, {self._llama.n_ctx()}"
+                f"a context of {len(sequence)} tokens is longer than n_ctx, {llama.n_ctx()}"
             )
         shared = 0
         # The last token is always evaluated: only its logits are there afterwards.
-        for ours, theirs in zip(self._tokens, sequence[:-1], strict=False):
-            if ours != theirs:
+        for known, token in zip(llama.input_ids[: llama.n_tokens].tolist(), sequence[:-1], strict=False):
+            if known != token:
                 break
             shared += 1
-        self._llama.n_tokens = shared
-        self._llama.eval(sequence[shared:])
-        self._tokens = sequence
+        llama.n_tokens = shared = self._go_back(shared)
+        llama.eval(sequence[shared:])
         self.calls += 1
         self.contexts += len(sequence) - shared
-        row = np.array(self._llama.scores[len(sequence) - 1], dtype=np.float32)
-        if row.ndim != 1:
-            raise InvalidLogitsError(f"llama-cpp gave logits of shape {row.shape}")
-        return row
+        logits = llama_cpp.llama_get_logits_ith(llama.ctx, -1)
+        if not logits:
+            raise InvalidLogitsError("llama.cpp has no logits for the last token: is it an embedding model?")
+        return np.array(np.ctypeslib.as_array(logits, shape=(llama.n_vocab(),)), dtype=np.float32)
+
+    def _go_back(self, shared: int) -> int:
+        """Forgets what comes after so many tokens, or all if need be; returns how many are left."""
+        import llama_cpp
+
+        llama = self._llama
+        if shared == llama.n_tokens:
+            return shared
+        memory = llama_cpp.llama_get_memory(llama.ctx)
+        # Recurrent models keep no past to go back to; layers with a sliding window have dropped what left it.
+        oldest = llama_cpp.llama_memory_seq_pos_min(memory, 0)
+        needed = shared - llama_cpp.llama_model_n_swa(llama.model)
+        if (oldest <= 0 or oldest < needed) and llama_cpp.llama_memory_seq_rm(memory, 0, shared, -1):
+            return shared
+        llama_cpp.llama_memory_clear(memory, True)
+        return 0

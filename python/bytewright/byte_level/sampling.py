@@ -177,8 +177,15 @@ def sample_outcome(
         ImpossibleTextError: Nothing has any probability.
         InvalidArgumentError: Options outside their ranges.
     """
-    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
-        raise InvalidArgumentError("temperature must be at least 0, top_k at least 1, top_p in (0, 1]")
+    if (
+        not 0 <= temperature < math.inf
+        or (top_k is not None and top_k < 1)
+        or (top_p is not None and not 0 < top_p <= 1)
+    ):
+        raise InvalidArgumentError(
+            "temperature must be at least 0 and finite, top_k at least 1, top_p in (0, 1]; "
+            f"got {temperature}, {top_k}, {top_p}"
+        )
     peak = float(np.max(log_probs))
     if peak == -math.inf:
         raise ImpossibleTextError("no outcome that is allowed has any probability")
@@ -218,7 +225,13 @@ def sample(
         top_p: See there.
         weigh: Also ask the model about bytes that the grammar forces, so that the text can be weighed.
             Without it they cost no call of the model.
+
+    Raises:
+        ImpossibleTextError: Nothing that is allowed has any probability.
+        InvalidArgumentError: Options outside their ranges.
     """
+    if max_bytes < 0:
+        raise InvalidArgumentError(f"max_bytes must be at least 0, got {max_bytes}")
     state = state.fork()
     constraint = None if constraint is None else constraint.fork()
     out, allowed_masses = bytearray(), []
@@ -307,9 +320,13 @@ def sample_smc(
 
     Raises:
         ImpossibleTextError: All particles ran into texts without probability.
+        InvalidArgumentError: Options outside their ranges.
     """
-    if particles < 1 or not 0 <= threshold <= 1:
-        raise InvalidArgumentError("particles must be at least 1 and threshold in [0, 1]")
+    if particles < 1 or not 0 <= threshold <= 1 or max_bytes < 0:
+        raise InvalidArgumentError(
+            "particles must be at least 1, max_bytes at least 0 and threshold in [0, 1]; "
+            f"got {particles}, {max_bytes}, {threshold}"
+        )
     crowd = [_Particle(state.fork(), constraint.fork()) for _ in range(particles)]
     log_evidence, resampled = 0.0, 0
     for _ in range(max_bytes + 1):

@@ -15,6 +15,10 @@ use cpu_time::ThreadTime;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
+/// As in the extension for Python.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 #[derive(serde::Deserialize)]

@@ -20,6 +20,12 @@ mod tokenizer;
 
 use pyo3::prelude::*;
 
+/// Masks and states come in many small pieces and a few large ones, made and dropped all the time: the C library's allocator gives the
+/// large ones back to the system and gets them again, page by page (docs/performance.md, "The allocator").
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;

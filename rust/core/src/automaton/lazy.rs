@@ -7,6 +7,7 @@
 //! Invariants, which the machine keeps: those of a finished [`Pda`] (no empty calls, no left recursion, productive), and
 //! that the edges of a state never change.
 
+use super::horizon::Horizon;
 use super::progress::{Guard, Progresses, Spelled};
 use super::{Counter, Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
@@ -23,15 +24,12 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
-    pub(crate) like: Option<Like>,
+    /// Whether it is like another; see [`Machine::like`].
+    pub(crate) has_like: bool,
     /// What returns here has read a value that is compared with those that this rule has met before.
     pub(crate) collects: Option<Collect>,
     /// Where what returns here goes instead if it has read a value that was met before; see [`Collect::Repeat`].
     pub(crate) repeated: Option<u32>,
-    /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
-    /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
-    /// soon as they can.
-    pub(crate) signature: Option<(u32, u32)>,
     pub(crate) room: Room,
     pub(crate) guard: Guard,
     pub(crate) spelled: Option<Spelled>,
@@ -47,6 +45,8 @@ pub(crate) enum Room {
     Enough,
     /// Its ends differ as values, and there is no end of them.
     Endless,
+    /// It reads nothing that counts: what lies beneath its rule says.
+    Beneath,
 }
 
 /// What a call reads that returns to a collecting state; see [`crate::stack`]'s registers.
@@ -115,6 +115,20 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
         None
     }
+    /// The state that a state is like.
+    fn like(&mut self, _state: u32) -> Option<Like> {
+        None
+    }
+    /// What the state of a leaf rule is: where these are equal, so is all that is read from there to the rule's end, and what may
+    /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
+    /// soon as they can.
+    fn signature(&mut self, _state: u32) -> Option<(u32, u32)> {
+        None
+    }
+    /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`].
+    fn horizon(&mut self, _state: u32) -> Option<Horizon> {
+        None
+    }
     /// The texts that the state it is like ([`Like`]) has and this one lacks, each with all that begins with it; `None` if they have to be
     /// searched.
     fn lacks(&mut self, _state: u32) -> Option<Vec<Vec<u8>>> {
@@ -150,10 +164,10 @@ const LEAST_ENDS: usize = 64;
 struct LazyState {
     state: State,
     has_edges: bool,
-    like: Option<Like<StateId>>,
+    has_like: bool,
+    like: OnceLock<Option<Like<StateId>>>,
     collects: Option<Collect>,
     repeated: Option<StateId>,
-    signature: Option<(u32, u32)>,
     room: Room,
     guard: Guard,
     spelled: Option<Spelled>,
@@ -205,10 +219,10 @@ impl LazyPart {
             self.states.push(LazyState {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
-                like: state.like.map(|like| Like { base: at(like.base), is_exact: like.is_exact }),
+                has_like: state.has_like,
+                like: OnceLock::new(),
                 collects: state.collects,
                 repeated: state.repeated.map(at),
-                signature: state.signature,
                 room: state.room,
                 guard: state.guard,
                 spelled: state.spelled,
@@ -252,7 +266,16 @@ impl LazyPart {
     }
 
     pub(super) fn like(&self, id: StateId) -> Option<Like<StateId>> {
-        self.lazy(id).like
+        let lazy = self.lazy(id);
+        if !lazy.has_like {
+            return None;
+        }
+        *lazy.like.get_or_init(|| {
+            let mut machine = self.machine.as_ref()?.lock();
+            let Like { base, is_exact } = machine.like(id.0 - self.first_state)?;
+            self.adopt(&**machine);
+            Some(Like { base: StateId(self.first_state + base), is_exact })
+        })
     }
 
     pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
@@ -264,7 +287,7 @@ impl LazyPart {
     }
 
     pub(super) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
-        self.lazy(id).signature
+        self.machine.as_ref()?.lock().signature(id.0 - self.first_state)
     }
 
     pub(super) fn room(&self, id: StateId) -> Room {
@@ -329,6 +352,11 @@ impl LazyPart {
         })
     }
 
+    /// See [`Machine::horizon`].
+    pub(super) fn horizon(&self, id: StateId) -> Option<Horizon> {
+        self.machine.as_ref()?.lock().horizon(id.0 - self.first_state)
+    }
+
     /// See [`Machine::lacks`].
     pub(super) fn lacks(&self, id: StateId) -> Option<Vec<Vec<u8>>> {
         self.machine.as_ref()?.lock().lacks(id.0 - self.first_state)
@@ -371,7 +399,7 @@ impl LazyPart {
             let edges = self.heard(made).unwrap_or_default();
             let at = |state: u32| StateId(self.first_state + state);
             let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
-            let is_leaf = lazy.like.is_some() || rule.is_leaf;
+            let is_leaf = lazy.has_like || rule.is_leaf;
             let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
             self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
@@ -444,10 +472,9 @@ mod tests {
                 rule: 0,
                 is_final,
                 has_edges: !is_final,
-                like: None,
+                has_like: false,
                 collects: None,
                 repeated: None,
-                signature: None,
                 room: Room::Counted,
                 guard: Guard::None,
                 spelled: None,

@@ -21,6 +21,7 @@ mod budget;
 mod determinise;
 mod expand;
 mod graph;
+pub(crate) mod horizon;
 mod lazy;
 mod left_recursion;
 mod lower;
@@ -188,6 +189,11 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.like(id) } else { None }
     }
 
+    /// See [`lazy::Machine::horizon`].
+    pub(crate) fn horizon(&self, id: StateId) -> Option<horizon::Horizon> {
+        if self.is_lazy(id) { self.lazy.horizon(id) } else { None }
+    }
+
     /// Whether calls that return to a state collect what they read.
     #[inline]
     pub(crate) fn collects(&self, id: StateId) -> Option<Collect> {
@@ -199,7 +205,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.repeated(id) } else { None }
     }
 
-    /// See [`MachineState::signature`].
+    /// See [`lazy::Machine::signature`].
     pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }
     }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: states and rules keep the order in which they were met, so those of an only machine have the numbers they have there.
 
+use super::horizon::Horizon;
 use super::lazy::{Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::Result;
 
@@ -56,8 +57,12 @@ impl Several {
         }
         for &(of, at) in &self.origins[self.states.len()..] {
             let state = self.machines[of].states()[at as usize];
-            let like = state.like.map(|like| Like { base: self.numbers[of].0[like.base as usize], ..like });
-            self.states.push(MachineState { rule: self.numbers[of].1[state.rule as usize], like, ..state });
+            let (states, rules) = &self.numbers[of];
+            self.states.push(MachineState {
+                rule: rules[state.rule as usize],
+                repeated: state.repeated.map(|repeated| states[repeated as usize]),
+                ..state
+            });
         }
     }
 }
@@ -103,6 +108,23 @@ impl Machine for Several {
         let end = self.machines[index].end_of_text(at, key);
         self.adopt(index);
         end.map(|end| self.numbers[index].0[end as usize])
+    }
+
+    fn like(&mut self, state: u32) -> Option<Like> {
+        let (index, at) = self.origins[state as usize];
+        let like = self.machines[index].like(at);
+        self.adopt(index);
+        like.map(|like| Like { base: self.numbers[index].0[like.base as usize], ..like })
+    }
+
+    fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].signature(at)
+    }
+
+    fn horizon(&mut self, state: u32) -> Option<Horizon> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].horizon(at)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

@@ -18,10 +18,17 @@ use crate::error::{Error, Result};
 use crate::vocab::{Bitmask, Vocabulary};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+/// How many neighbours are looked at one by one before all are.
+const MAX_TRIES: usize = 32;
 /// How many boundaries' reaches are kept.
 const MAX_REACHES: usize = 512;
+/// Of how many tokens the neighbours that are not valid are kept.
+const MAX_INVALID: usize = 256;
+/// How many of them are found more quickly than read.
+const MANY_VISITS: usize = 4096;
 
 /// What may follow a boundary, as bits over the tokens in the trie's order.
 #[derive(Debug)]
@@ -38,9 +45,9 @@ pub(crate) struct Bpe {
     splitter: Option<Splitter>,
     ignore_merges: bool,
     unreachable: Vec<u32>,
-    /// The places of tokens in the trie's order.
-    places: Box<[u32]>,
     reaches: Mutex<FxHashMap<Boundary, Arc<Reach>>>,
+    /// [`Self::invalid`] of the tokens where that takes long, short ones mostly, which are frequent.
+    invalid: Mutex<FxHashMap<u32, Arc<Bitmask>>>,
 }
 
 impl Bpe {
@@ -62,12 +69,8 @@ impl Bpe {
         let unreachable =
             ids.filter(|&id| vocabulary.is_text(id) && !merges.is_reachable(id) && !is_byte_piece(id));
         let unreachable = unreachable.collect();
-        let mut places: Box<[u32]> = vec![0; vocabulary.num_tokens()].into();
-        for (place, &token) in vocabulary.trie().order().iter().enumerate() {
-            places[token as usize] = place as u32;
-        }
-        let reaches = Mutex::default();
-        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, places, reaches })
+        let (reaches, invalid) = Default::default();
+        Ok(Self { vocabulary, merges, splitter, ignore_merges, unreachable, reaches, invalid })
     }
 
     /// Text tokens that merges never make of their own bytes.
@@ -236,15 +239,41 @@ impl Bpe {
         Ok(reach)
     }
 
-    /// [`Self::allows`] for all places at once.
+    /// The places of all tokens that may follow `last`, given the boundary's reach.
     pub(crate) fn filter(&self, reach: &Reach, last: Option<u32>) -> Bitmask {
         let mut places = reach.bound.clone();
         if let Some(last) = last.filter(|&last| !self.is_byte_piece(last)) {
-            self.merges.visit_invalid(last, |right| places.remove(self.places[right as usize]));
+            let invalid = self.invalid(last);
+            places.as_words_mut().iter_mut().zip(invalid.as_words()).for_each(|(word, bad)| *word &= !bad);
         }
         let free = reach.free.as_words().iter();
         places.as_words_mut().iter_mut().zip(free).for_each(|(word, free)| *word |= free);
         places
+    }
+
+    /// The places of the tokens that are no valid neighbours of `last`.
+    fn invalid(&self, last: u32) -> Arc<Bitmask> {
+        if let Some(known) = self.invalid.lock().get(&last) {
+            return Arc::clone(known);
+        }
+        let mut invalid = Bitmask::new(self.vocabulary.trie().order().len());
+        let mut visits = 0;
+        let is_found = self.merges.visit_invalid(last, |place| {
+            invalid.insert(place);
+            visits += 1;
+        });
+        if !is_found {
+            invalid.as_words_mut().fill(u32::MAX);
+        }
+        let invalid = Arc::new(invalid);
+        if visits > MANY_VISITS {
+            let mut known = self.invalid.lock();
+            if known.len() >= MAX_INVALID {
+                known.clear();
+            }
+            known.insert(last, Arc::clone(&invalid));
+        }
+        invalid
     }
 
     /// SentencePiece: whether a token is a byte of a character that has no piece.
@@ -252,12 +281,21 @@ impl Bpe {
         self.merges.is_over_chars() && !self.merges.is_reachable(token)
     }
 
-    /// Whether the token at a place of the trie's order may follow `last`, given the boundary's reach.
-    pub(crate) fn allows(&self, reach: &Reach, last: Option<u32>, place: u32) -> bool {
-        reach.free.contains(place)
-            || reach.bound.contains(place) && {
-                let token = self.vocabulary.trie().order()[place as usize];
-                last.is_none_or(|last| self.is_byte_piece(last) || self.merges.is_valid_pair(last, token))
-            }
+    /// Whether some token of a range of places may follow `last`, given the boundary's reach; `None` where finding out takes
+    /// long.
+    pub(crate) fn any_allowed(&self, reach: &Reach, last: Option<u32>, places: Range<usize>) -> Option<bool> {
+        if reach.free.any_in(places.clone()) {
+            return Some(true);
+        }
+        let mut bound = reach.bound.iter_in(places);
+        let Some(last) = last.filter(|&last| !self.is_byte_piece(last)) else {
+            return Some(bound.next().is_some());
+        };
+        let order = self.vocabulary.trie().order();
+        let is_valid = |place: u32| self.merges.is_valid_pair(last, order[place as usize]);
+        match bound.by_ref().take(MAX_TRIES).any(is_valid) {
+            true => Some(true),
+            false => bound.next().is_none().then_some(false),
+        }
     }
 }

@@ -9,6 +9,7 @@
 use super::bpe::{Bpe, Reach};
 use super::merges::MergeTable;
 use super::scan::Boundary;
+use super::segments::Segments;
 use super::split::Splitter;
 use super::unigram::{Lattice, Unigram};
 use crate::error::Result;
@@ -21,6 +22,7 @@ pub struct Canonical {
     vocabulary: Arc<Vocabulary>,
     rules: Rules,
     unreachable: Vec<u32>,
+    segments: Arc<Segments>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Canonical {
     ) -> Result<Self> {
         let bpe = Bpe::new(Arc::clone(&vocabulary), merges, splitter, ignore_merges)?;
         let unreachable = bpe.unreachable().to_vec();
-        Ok(Self { vocabulary, rules: Rules::Bpe(Box::new(bpe)), unreachable })
+        Ok(Self::of(vocabulary, Rules::Bpe(Box::new(bpe)), unreachable))
     }
 
     /// SentencePiece's Unigram with byte fallback, from the score of each piece.
@@ -72,12 +74,22 @@ impl Canonical {
     pub fn from_scores(vocabulary: Arc<Vocabulary>, scores: &[Option<f32>]) -> Result<Self> {
         let unigram = Unigram::new(Arc::clone(&vocabulary), scores)?;
         let unreachable = unigram.unreachable();
-        Ok(Self { vocabulary, rules: Rules::Unigram(unigram), unreachable })
+        Ok(Self::of(vocabulary, Rules::Unigram(unigram), unreachable))
+    }
+
+    fn of(vocabulary: Arc<Vocabulary>, rules: Rules, unreachable: Vec<u32>) -> Self {
+        let segments = Arc::new(Segments::new(&vocabulary));
+        Self { vocabulary, rules, unreachable, segments }
     }
 
     /// The tokens.
     pub fn vocabulary(&self) -> &Arc<Vocabulary> {
         &self.vocabulary
+    }
+
+    /// How rows of logits are summed.
+    pub(crate) fn segments(&self) -> &Arc<Segments> {
+        &self.segments
     }
 
     /// Text tokens that the encoder never makes of their own bytes.
@@ -183,17 +195,18 @@ impl Canonical {
 
     /// Whether any token may follow whose text goes on from a node of the trie.
     pub(crate) fn any_below(&self, followers: &Followers, node: usize) -> bool {
-        let mut places = self.vocabulary.trie().places_below(node);
+        let places = self.vocabulary.trie().places_below(node);
         if let Some(all) = followers.all.get() {
-            return places.any(|place| all.contains(place as u32));
+            return all.any_in(places);
         }
         // One is found soon, mostly.
-        match (&self.rules, &followers.place, &followers.reach) {
-            (Rules::Unigram(unigram), Place::Unigram(at), _) => unigram.any_below(at, node),
+        let found = match (&self.rules, &followers.place, &followers.reach) {
+            (Rules::Unigram(unigram), Place::Unigram(at), _) => Some(unigram.any_below(at, node)),
             (Rules::Bpe(bpe), Place::Bpe(_, last), Some(reach)) => {
-                places.any(|place| bpe.allows(reach, *last, place as u32))
+                bpe.any_allowed(reach, *last, places.clone())
             }
-            _ => false,
-        }
+            _ => None,
+        };
+        found.unwrap_or_else(|| self.all(followers).any_in(places))
     }
 }

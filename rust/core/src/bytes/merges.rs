@@ -59,38 +59,57 @@ pub struct MergeTable {
     conflicts: Conflicts,
 }
 
-/// Lists, one for each token.
-#[derive(Debug, Default)]
-struct Lists {
-    starts: Vec<u32>,
-    items: Vec<(u32, u32)>,
+/// The time that a piece stands at one side of a token. Of two sides' events the lower rank goes first, the left one of
+/// equals, in each side's own order; so an event goes before one of the other side iff the highest rank up to it is lower (or
+/// equal, for the left). Those highest ranks are the two clocks here.
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    /// The rank of the merge that ends it.
+    ends: u32,
+    /// The clock when it began, plus one; 0 if it was there from the beginning.
+    since: u32,
+    /// The clock when it ends.
+    until: u32,
 }
 
-impl Lists {
+/// Lists, one for each token.
+#[derive(Debug)]
+struct Lists<T> {
+    starts: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { starts: vec![0], items: vec![] }
+    }
+}
+
+impl<T: Copy> Lists<T> {
     /// Of `(token, item)`, which get sorted by token and then by `key`.
-    fn new<K: Ord>(tokens: usize, mut all: Vec<(u32, (u32, u32))>, key: impl Fn((u32, u32)) -> K) -> Self {
-        all.sort_unstable_by_key(|&(token, item)| (token, key(item)));
+    fn new<K: Ord>(tokens: usize, mut all: Vec<(u32, T)>, key: impl Fn(&T) -> K) -> Self {
+        all.sort_unstable_by_key(|(token, item)| (*token, key(item)));
         let mut starts = vec![0; tokens + 1];
         all.iter().for_each(|&(token, _)| starts[token as usize + 1] += 1);
         (0..tokens).for_each(|token| starts[token + 1] += starts[token]);
         Self { starts, items: all.into_iter().map(|(_, item)| item).collect() }
     }
 
-    fn of(&self, token: u32) -> &[(u32, u32)] {
+    fn of(&self, token: u32) -> &[T] {
         let token = token as usize;
         &self.items[self.starts[token] as usize..self.starts[token + 1] as usize]
     }
 }
 
 /// Where to look for neighbours that are not valid, instead of replaying all pairs: a merge across a boundary must come
-/// before the next one on either side.
+/// before the next one on either side, while both of its pieces stand there.
 #[derive(Debug, Default)]
 struct Conflicts {
     /// For each left side of merges: the right sides and ranks, lowest rank first.
-    partners: Lists,
-    /// For each piece: the tokens that have it as their first piece at some time, and the rank of the merge that ends that
-    /// time, the highest first.
-    beginning: Lists,
+    partners: Lists<(u32, u32)>,
+    /// For each piece: the tokens (by their places in the trie's order) that have it as their first piece at some time, and
+    /// that time, the highest rank of its end first.
+    beginning: Lists<(u32, Stay)>,
 }
 
 /// What BPE begins with.
@@ -150,47 +169,53 @@ impl MergeTable {
             table.spines.push(spines);
         }
         table.events.shrink_to_fit();
-        table.conflicts = table.find_conflicts();
+        table.conflicts = table.find_conflicts(vocabulary);
         table
     }
 
-    fn find_conflicts(&self) -> Conflicts {
+    fn find_conflicts(&self, vocabulary: &Vocabulary) -> Conflicts {
         let partners = self.pairs.iter().map(|(&(left, right), &(rank, _))| (left, (right, rank))).collect();
         let mut beginning = Vec::new();
-        for (token, spines) in self.spines.iter().enumerate() {
-            let Some((left, _)) = spines else { continue };
-            beginning.extend(self.times(*left).map(|(piece, ends)| (piece, (token as u32, ends))));
+        for (place, &token) in vocabulary.trie().order().iter().enumerate() {
+            let Some((left, _)) = self.spines[token as usize] else { continue };
+            beginning.extend(self.stays(left).map(|(piece, stay)| (piece, (place as u32, stay))));
         }
         let tokens = self.spines.len();
         Conflicts {
-            partners: Lists::new(tokens, partners, |(_, rank)| rank),
-            beginning: Lists::new(tokens, beginning, |(_, ends)| std::cmp::Reverse(ends)),
+            partners: Lists::new(tokens, partners, |&(_, rank)| rank),
+            beginning: Lists::new(tokens, beginning, |&(place, stay)| (std::cmp::Reverse(stay.ends), place)),
         }
     }
 
-    /// The pieces at one side of a token, one after the other, and the rank of the merge that ends each one's time.
-    fn times(&self, spine: Spine) -> impl Iterator<Item = (u32, u32)> + '_ {
+    /// The pieces at one side of a token, one after the other, and their times.
+    fn stays(&self, spine: Spine) -> impl Iterator<Item = (u32, Stay)> + '_ {
         let events = &self.events[spine.start as usize..spine.end as usize];
         let pieces = std::iter::once(spine.first).chain(events.iter().map(|event| event.piece));
-        pieces.zip(events.iter().map(|event| event.rank).chain([NEVER]))
+        let ends = events.iter().map(|event| event.rank).chain([NEVER]);
+        pieces.zip(ends).scan(0u32, |clock, (piece, ends)| {
+            let since = *clock;
+            let until = since.saturating_sub(1).max(ends);
+            *clock = until.saturating_add(1);
+            Some((piece, Stay { ends, since, until }))
+        })
     }
 
-    /// Visits the reachable tokens that may not follow `left` where no split stands between them, some more than once.
-    pub(crate) fn visit_invalid(&self, left: u32, mut visit: impl FnMut(u32)) {
-        let Some((_, spine)) = self.spines.get(left as usize).copied().flatten() else {
-            return (0..self.spines.len() as u32).filter(|&right| self.is_reachable(right)).for_each(visit);
-        };
-        for (piece, ends) in self.times(spine) {
-            for &(partner, rank) in self.conflicts.partners.of(piece).iter().take_while(|pair| pair.1 < ends)
-            {
-                let in_time = |token: &&(u32, u32)| token.1 >= rank;
-                for &(right, _) in self.conflicts.beginning.of(partner).iter().take_while(in_time) {
-                    if !self.is_valid_pair(left, right) {
-                        visit(right);
+    /// Visits the reachable tokens that may not follow `left` where no split stands between them, by their places in the
+    /// trie's order, some more than once; `false` if none may.
+    pub(crate) fn visit_invalid(&self, left: u32, mut visit: impl FnMut(u32)) -> bool {
+        let Some((_, spine)) = self.spines.get(left as usize).copied().flatten() else { return false };
+        for (piece, l) in self.stays(spine) {
+            let partners = self.conflicts.partners.of(piece).iter();
+            for &(partner, rank) in partners.take_while(|&&(_, rank)| rank < l.ends) {
+                let beginning = self.conflicts.beginning.of(partner).iter();
+                for &(place, r) in beginning.take_while(|(_, r)| r.ends >= rank) {
+                    if l.since.saturating_sub(1) <= r.until && r.since <= l.until {
+                        visit(place);
                     }
                 }
             }
         }
+        true
     }
 
     /// Whether BPE makes the token of its own bytes.
@@ -384,10 +409,12 @@ mod tests {
         for left in 0..n {
             assert_eq!(table.is_reachable(left), reencodes(table, vocabulary, &[left]));
             let mut invalid = Vec::new();
-            table.visit_invalid(left, |right| invalid.push(right));
+            let order = vocabulary.trie().order();
+            let any = table.visit_invalid(left, |place| invalid.push(order[place as usize]));
+            assert_eq!(any, table.is_reachable(left));
             for right in 0..n {
                 let valid = table.is_valid_pair(left, right);
-                if table.is_reachable(right) {
+                if any && table.is_reachable(right) {
                     assert_eq!(!valid, invalid.contains(&right), "{left} {right}");
                 }
                 assert_eq!(valid, reencodes(table, vocabulary, &[left, right]), "{left} {right}");

@@ -23,9 +23,11 @@
 
 mod bpe;
 mod canonical;
+mod exp;
 mod merges;
 mod row;
 mod scan;
+mod segments;
 mod split;
 mod tree;
 mod unigram;

@@ -220,7 +220,7 @@ impl CoverTree {
             };
             let Some(behind) = behind else { continue };
             let log_mass = match (&live.row, live.log_mass) {
-                (Some(row), Some(log_mass)) => Some(log_mass + row.weights[place].ln()),
+                (Some(row), Some(log_mass)) => Some(log_mass + row.weight(place).ln()),
                 _ => None,
             };
             let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -360,8 +360,7 @@ impl CoverTree {
         };
         let live = &self.lives[index];
         let all = live.followers.as_ref().map(|followers| self.canonical.all(followers));
-        let allows = |place: u32| all.is_none_or(|all| all.contains(place));
-        let mut row = Row::new(self.canonical.vocabulary(), logits, allows)?;
+        let mut row = Row::new(self.canonical.vocabulary(), self.canonical.segments(), logits, all)?;
         if self.options.mode != Mode::All && !self.canonical.may_end(&live.place)? {
             row.end = 0.0;
         }
@@ -380,7 +379,7 @@ impl CoverTree {
             else {
                 continue;
             };
-            let weight = row.weights[self.place_of(token)];
+            let weight = row.weight(self.place_of(token));
             self.lives[index].log_mass = Some(log_mass + weight.ln());
         }
     }
@@ -466,10 +465,10 @@ impl CoverTree {
             match &live.row {
                 _ if head == 0 => covers.push(Cover { node, token: None, probability: mass }),
                 Some(row) => covers.extend(
-                    trie.places_below(head).filter(|&place| row.weights[place] > 0.0).map(|place| Cover {
+                    trie.places_below(head).filter(|&place| row.weight(place) > 0.0).map(|place| Cover {
                         node,
                         token: Some(trie.order()[place]),
-                        probability: mass * row.weights[place],
+                        probability: mass * row.weight(place),
                     }),
                 ),
                 None => {}

@@ -125,13 +125,19 @@ impl Documents {
     pub(super) fn pointer(&self, node: NodeId) -> String {
         let (mut tokens, mut at) = (Vec::new(), node);
         while let Some((parent, token)) = &self.nodes[at.0 as usize].parent {
-            tokens.push(format!("/{}", token.replace('~', "~0").replace('/', "~1")));
+            tokens.push(token);
             at = *parent;
         }
-        tokens.reverse();
         let base = &self.resource(self.resource_of(at)).uri;
-        let document = if at.0 == 0 || base == NO_BASE { String::new() } else { format!("{base}#") };
-        format!("{document}{}", tokens.concat())
+        let mut out = if at.0 == 0 || base == NO_BASE { String::new() } else { format!("{base}#") };
+        for token in tokens.into_iter().rev() {
+            out.push('/');
+            match token.contains(['~', '/']) {
+                true => out.push_str(&token.replace('~', "~0").replace('/', "~1")),
+                false => out.push_str(token),
+            }
+        }
+        out
     }
 
     pub(super) fn invalid(&self, node: NodeId, message: impl Into<String>, hint: &str) -> Error {

@@ -6,6 +6,7 @@
 use super::SplitStore;
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
+use super::horizon::Horizons;
 use super::key::structural_key;
 use super::leaf::split_of_leaf;
 use super::split::{Remainders, Split};
@@ -16,7 +17,7 @@ use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, Front, SetFlags, SetId};
 use crate::vocab::{ByteTrie, Vocabulary};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -84,6 +85,7 @@ pub(crate) struct GrammarMasks {
     /// Tokens that a state lacks of those that the state it is like has, ascending.
     holes: RwLock<FxHashMap<(StateId, Below), Ids>>,
     call_sites: OnceLock<CallSites>,
+    horizons: Mutex<Horizons>,
 }
 
 /// What making a mask needs.
@@ -109,6 +111,7 @@ impl GrammarMasks {
         pruned.map(Remainders::memory_size_bytes).sum::<usize>()
             + entries
             + self.holes.read().values().map(|h| h.len() * 4).sum::<usize>()
+            + self.horizons.lock().memory_size_bytes()
     }
 }
 
@@ -241,7 +244,11 @@ impl MaskContext<'_> {
         let follow = self.pda.rule_of(config.state).follow;
         // The end of the text, too, may follow; but it has no byte.
         let first = follow.map_or(ByteSet::FULL, |follow| self.pda.expanded(follow).first);
-        match split_of_leaf(self.pda, self.vocabulary, config.state, trie, node, first) {
+        // Taken out meanwhile: others need not wait, and what both find out is the same.
+        let mut horizons = std::mem::take(&mut *self.masks.horizons.lock());
+        let split = split_of_leaf(self, config.state, trie, node, first, &mut horizons);
+        self.masks.horizons.lock().join(horizons);
+        match split {
             Some(split) => Ok(split),
             None => Split::walk(self.pda, self.vocabulary, config, trie, node),
         }

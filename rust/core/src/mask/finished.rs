@@ -5,7 +5,7 @@
 
 use super::{TokenIds, walk::Buffers};
 use crate::stack::SetId;
-use crate::vocab::set_bit;
+use crate::vocab::{clear_bit, set_bit};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -61,11 +61,6 @@ impl Part {
         self.except.iter().for_each(|&id| clear_bit(&mut own, id));
         row.iter_mut().zip(&own).for_each(|(word, &bits)| *word |= bits);
     }
-}
-
-#[inline]
-fn clear_bit(row: &mut [u32], id: u32) {
-    row[id as usize / 32] &= !(1 << (id % 32));
 }
 
 /// Finished masks by set; they live as long as the arena whose sets they are for.

@@ -4,22 +4,27 @@
 //! no final state goes on by itself, the rounds that a token takes are the same in every run, and one split serves every
 //! count ([`super::split::Rounds`]).
 
-use super::TokenIds;
+use super::MaskContext;
+use super::class::{Class, ClassKey};
+use super::horizon::Horizons;
+use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
+use crate::automaton::horizon::{Horizon, ascii_bits};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
-use std::ops::Range;
 
 /// A row of the table: for each byte the row it leads to.
 struct Row {
     next: [u32; 256],
     is_final: bool,
-    /// The ASCII bytes that lead back to this row, as bits.
+    /// The ASCII bytes that lead anywhere, as bits.
+    ascii: u128,
+    /// Those that lead back to this row.
     loops: u128,
-    /// Whether all other characters of UTF-8 lead back to it; found out when first asked for.
-    loops_on_others: Option<bool>,
+    /// Found out when first asked for.
+    horizon: Option<Horizon>,
 }
 
 /// No row.
@@ -41,6 +46,12 @@ struct Frame {
     is_end: bool,
 }
 
+/// The path to a node: its text, and the row after each of its bytes, before the first included.
+struct Path<'a> {
+    text: &'a [u8],
+    rows: Vec<u32>,
+}
+
 /// A place on the path where the rule could have ended, and the rounds done there.
 type End = (u16, u32);
 
@@ -48,6 +59,7 @@ struct Walk<'a> {
     pda: &'a Pda,
     vocabulary: &'a Vocabulary,
     trie: &'a ByteTrie,
+    horizons: &'a mut Horizons,
     rows: Vec<Row>,
     numbers: FxHashMap<StateId, u32>,
     states: Vec<StateId>,
@@ -57,8 +69,8 @@ struct Walk<'a> {
     follow: ByteSet,
     frames: Vec<Frame>,
     ends: Vec<End>,
-    /// Accepted tokens, as places in the trie's order; neighbouring ranges are joined.
-    accepted: Vec<Range<usize>>,
+    /// Accepted tokens, as places in the trie's order.
+    accepted: Ranges,
     /// Rounds that accepted tokens take, and the tokens, for a counted rule.
     taken: Vec<(u32, u32)>,
     remainders: Vec<Remainder<'a>>,
@@ -67,18 +79,20 @@ struct Walk<'a> {
 
 /// The split of a state below a trie node, or `None` where the automaton has calls or its rounds are not told apart.
 pub(super) fn split_of_leaf(
-    pda: &Pda,
-    vocabulary: &Vocabulary,
+    context: &MaskContext<'_>,
     state: StateId,
     trie: &ByteTrie,
     node: usize,
     follow: ByteSet,
+    horizons: &mut Horizons,
 ) -> Option<Split> {
+    let &MaskContext { pda, vocabulary, store, .. } = context;
     let again_from = pda.rule_of(state).counter.map(|_| pda.rule_of(state).start);
     let mut walk = Walk {
         pda,
         vocabulary,
         trie,
+        horizons,
         rows: Vec::new(),
         numbers: FxHashMap::default(),
         states: Vec::new(),
@@ -86,23 +100,29 @@ pub(super) fn split_of_leaf(
         follow,
         frames: Vec::new(),
         ends: Vec::new(),
-        accepted: Vec::new(),
+        accepted: Ranges::default(),
         taken: Vec::new(),
         remainders: Vec::new(),
         num_dependent: 0,
     };
     let row = walk.row(state)?;
-    walk.below(node, row)?;
+    if again_from.is_none() && node == 0 && trie.serial() == vocabulary.trie().serial() {
+        let horizon = walk.horizon(row);
+        if let Some(key) = ClassKey::of(&horizon) {
+            return walk.beside_class(row, horizon.length, &store.class(vocabulary, &key));
+        }
+    }
+    walk.enter(node, row, 0, false);
+    walk.below()?;
     let words = vocabulary.mask_words();
     if again_from.is_some() {
         return Some(Split::of_rounds(walk.taken, walk.remainders, walk.num_dependent, words));
     }
-    let number = walk.accepted.iter().map(ExactSizeIterator::len).sum();
-    let accepted = walk.token_ids(number);
+    let (number, accepted) = (walk.accepted.len(), walk.accepted.token_ids(trie, vocabulary));
     Some(Split::new(accepted, number, walk.remainders, walk.num_dependent, Vec::new()))
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// The number of a state's row, made now if there is none; `None` if the state is not one for this table.
     fn row(&mut self, state: StateId) -> Option<u32> {
         if let Some(&known) = self.numbers.get(&state) {
@@ -114,11 +134,12 @@ impl Walk<'_> {
         {
             return None;
         }
-        let mut row = Row { next: [DEAD; 256], is_final, loops: 0, loops_on_others: None };
+        let mut row = Row { next: [DEAD; 256], is_final, ascii: 0, loops: 0, horizon: None };
         for &(lo, hi, to) in bytes {
             row.next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
+            row.ascii |= ascii_bits(lo, hi);
             if to == state {
-                (lo..=hi.min(0x7F)).for_each(|byte| row.loops |= 1 << byte);
+                row.loops |= ascii_bits(lo, hi);
             }
         }
         let number = self.rows.len() as u32;
@@ -143,9 +164,8 @@ impl Walk<'_> {
         Some(next)
     }
 
-    /// All nodes below one; `None` where the automaton turns out not to be one for this table.
-    fn below(&mut self, node: usize, row: u32) -> Option<()> {
-        self.enter(node, row, 0, false);
+    /// What is below the nodes that were entered; `None` where the automaton turns out not to be one for this table.
+    fn below(&mut self) -> Option<()> {
         while let Some(frame) = self.frames.last_mut() {
             if frame.next == frame.end {
                 self.frames.pop();
@@ -182,11 +202,11 @@ impl Walk<'_> {
     /// A node whose byte is read.
     fn alive(&mut self, node: usize, row: u32, done: u32) -> Option<()> {
         let Some(start) = self.again_from else {
-            if self.takes_all_below(node, row)? {
-                self.accept(self.trie.places_from(node));
+            if self.takes_all_below(node, row) {
+                self.accepted.push(self.trie.places_from(node));
                 return Some(());
             }
-            self.accept(self.trie.places_at(node));
+            self.accepted.push(self.trie.places_at(node));
             self.enter(node, row, done, self.rows[row as usize].is_final);
             return Some(());
         };
@@ -204,84 +224,69 @@ impl Walk<'_> {
         Some(())
     }
 
-    fn accept(&mut self, range: Range<usize>) {
-        match self.accepted.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ if range.is_empty() => {}
-            _ => self.accepted.push(range),
-        }
-    }
-
-    /// Whether a row goes round on all that is below a node.
-    fn takes_all_below(&mut self, node: usize, row: u32) -> Option<bool> {
-        let Some(&Summary { ascii, has_other, is_text }) = self.trie.summary(node) else {
-            return Some(false);
+    /// Whether a row is known to go on by all that is below a node.
+    fn takes_all_below(&mut self, node: usize, row: u32) -> bool {
+        let Some(&Summary { ascii, has_other, is_text, height }) = self.trie.summary(node) else {
+            return false;
         };
-        if ascii & !self.rows[row as usize].loops != 0 || has_other && !is_text {
-            return Some(false);
+        let Row { ascii: all, loops, horizon, .. } = self.rows[row as usize];
+        if ascii & !all != 0 || has_other && !is_text {
+            return false;
         }
-        if !has_other {
-            return Some(true);
+        if !has_other && ascii & !loops == 0 {
+            return true;
         }
-        if let Some(known) = self.rows[row as usize].loops_on_others {
-            return Some(known);
+        let horizon = horizon.unwrap_or_else(|| self.horizon(row));
+        if ascii & !loops == 0 && horizon.loops_on_others {
+            return true;
         }
-        let loops = self.loops_on_others(row)?;
-        self.rows[row as usize].loops_on_others = Some(loops);
-        Some(loops)
+        ascii & !horizon.ascii == 0 && has_other <= horizon.has_others && height <= horizon.length
     }
 
-    /// Whether every character beyond ASCII leads from a row back to it (Unicode, table 3-7).
-    fn loops_on_others(&mut self, row: u32) -> Option<bool> {
-        const CONTINUED: (u8, u8) = (0x80, 0xBF);
-        let forms: [&[(u8, u8)]; 8] = [
-            &[(0xC2, 0xDF), CONTINUED],
-            &[(0xE0, 0xE0), (0xA0, 0xBF), CONTINUED],
-            &[(0xE1, 0xEC), CONTINUED, CONTINUED],
-            &[(0xED, 0xED), (0x80, 0x9F), CONTINUED],
-            &[(0xEE, 0xEF), CONTINUED, CONTINUED],
-            &[(0xF0, 0xF0), (0x90, 0xBF), CONTINUED, CONTINUED],
-            &[(0xF1, 0xF3), CONTINUED, CONTINUED, CONTINUED],
-            &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
-        ];
-        for form in forms {
-            let mut at = vec![row];
-            for &(lo, hi) in form {
-                let mut after = Vec::new();
-                for &row in &at {
-                    for byte in lo..=hi {
-                        after.push(self.next(row, byte)?);
-                    }
-                }
-                after.sort_unstable();
-                after.dedup();
-                if after.contains(&DEAD) {
-                    return Some(false);
-                }
-                at = after;
-            }
-            if at != [row] {
-                return Some(false);
-            }
-        }
-        Some(true)
+    fn horizon(&mut self, row: u32) -> Horizon {
+        let horizon = self.horizons.of(self.pda, self.states[row as usize]);
+        self.rows[row as usize].horizon = Some(horizon);
+        horizon
     }
 
-    /// The accepted tokens as a set. If they are most of the vocabulary, it is made by taking the others out.
-    fn token_ids(&self, number: usize) -> TokenIds {
-        let (order, words) = (self.trie.order(), self.vocabulary.mask_words());
-        if self.trie.serial() != self.vocabulary.trie().serial() || number * 2 < order.len() {
-            let ids: Vec<u32> =
-                self.accepted.iter().flat_map(|range| &order[range.clone()]).copied().collect();
-            return TokenIds::from_ids(&ids, words);
+    /// The split of a row that takes all tokens of a class up to a length: only what is longer, and where tokens leave the
+    /// class, is looked at. Within the class nothing ends.
+    fn beside_class(mut self, row: u32, length: u16, class: &Class) -> Option<Split> {
+        let mut path = Path { text: &[], rows: vec![row] };
+        let mut without = Vec::new();
+        for &node in class.long.iter().filter(|&&node| self.trie.nodes()[node as usize].depth > length) {
+            if self.row_at(node, &mut path)? == DEAD {
+                without.extend_from_slice(self.trie.tokens_at(node as usize));
+            }
         }
-        let mut row: Box<[u32]> = self.vocabulary.text_tokens().as_words().into();
-        let ends = self.accepted.iter().map(|range| range.end);
-        let starts = self.accepted.iter().map(|range| range.start);
-        for (from, to) in std::iter::once(0).chain(ends).zip(starts.chain([order.len()])) {
-            order[from..to].iter().for_each(|&id| row[id as usize / 32] &= !(1 << (id % 32)));
+        for &node in &class.exits {
+            let row = self.row_at(node, &mut path)?;
+            if row != DEAD {
+                self.ends.clear();
+                self.alive(node as usize, row, 0)?;
+                self.below()?;
+            }
         }
-        TokenIds::Bits(row)
+        let number = class.number + self.accepted.len() - without.len();
+        let tokens =
+            class.tokens.with(self.accepted.tokens(self.trie), &without, self.vocabulary.mask_words());
+        Some(Split::new(tokens, number, self.remainders, self.num_dependent, Vec::new()))
+    }
+
+    /// The row at a node, from the path to the last one asked for.
+    fn row_at(&mut self, node: u32, path: &mut Path<'a>) -> Option<u32> {
+        let (node, trie) = (node as usize, self.trie);
+        let depth = usize::from(trie.nodes()[node].depth);
+        let text = &self.vocabulary.token_bytes(trie.tokens_from(node)[0])[..depth];
+        let shared = text.iter().zip(path.text).take_while(|(a, b)| a == b).count();
+        path.rows.truncate(shared + 1);
+        let mut row = path.rows[shared];
+        for &byte in &text[shared..] {
+            row = if row == DEAD { DEAD } else { self.next(row, byte)? };
+            path.rows.push(row);
+        }
+        path.text = text;
+        Some(row)
     }
 
     fn dependent(&mut self, node: usize) {

@@ -15,10 +15,13 @@
 //! grammars ([`store`]); the pruned remainders and finished masks belong to one grammar.
 
 mod assemble;
+mod class;
 mod context;
 mod finished;
+mod horizon;
 mod key;
 mod leaf;
+mod ranges;
 mod split;
 mod store;
 mod texts;
@@ -48,6 +51,15 @@ impl TokenIds {
         let mut row = vec![0; words];
         ids.iter().for_each(|&id| crate::vocab::set_bit(&mut row, id));
         Self::Bits(row.into())
+    }
+
+    /// These ids with others and without some of them.
+    pub(crate) fn with(&self, others: impl Iterator<Item = u32>, without: &[u32], words: usize) -> Self {
+        let mut row = vec![0; words].into_boxed_slice();
+        self.copy_into(&mut row);
+        without.iter().for_each(|&id| crate::vocab::clear_bit(&mut row, id));
+        others.for_each(|id| crate::vocab::set_bit(&mut row, id));
+        Self::Bits(row)
     }
 
     /// Adds the ids to a row.

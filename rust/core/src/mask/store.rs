@@ -1,6 +1,8 @@
 //! Splits shared by all grammars of one tokenizer, bounded in bytes.
 
+use super::class::{Class, ClassKey};
 use super::split::Split;
+use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ struct Inner {
     keys: FxHashMap<Box<[u32]>, KeyId>,
     next_key: u32,
     splits: FxHashMap<StoreKey, Stored>,
+    classes: FxHashMap<ClassKey, Arc<Class>>,
     bytes: usize,
     clock: u64,
 }
@@ -70,6 +73,21 @@ impl SplitStore {
         inner.bytes += bytes;
         inner.keys.insert(words.into(), id);
         id
+    }
+
+    /// The tokens of a class of characters.
+    pub(super) fn class(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Arc<Class> {
+        if let Some(known) = self.inner.lock().classes.get(key) {
+            return Arc::clone(known);
+        }
+        let class = Arc::new(Class::new(vocabulary, key));
+        let bytes = class.memory_size_bytes() + ENTRY_BYTES;
+        let mut inner = self.inner.lock();
+        if inner.bytes + bytes <= self.limit_bytes && inner.classes.insert(*key, Arc::clone(&class)).is_none()
+        {
+            inner.bytes += bytes;
+        }
+        class
     }
 
     pub(super) fn get(&self, key: StoreKey) -> Option<Arc<Split>> {

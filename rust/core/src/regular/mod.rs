@@ -31,6 +31,9 @@ const END: u32 = 0x11_0001;
 /// Stands for a place where a language that is not regular goes on; it is in no text, and not in the complement of anything.
 pub(crate) const CALL: u32 = 0x11_0002;
 
+/// Pairs of terms that are compared to find out whether one language is within another.
+const INCLUSION_STEPS: u32 = 64;
+
 /// Index of a language in its [`Regular`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TermId(u32);
@@ -56,29 +59,49 @@ enum Term {
 }
 
 /// An arena of languages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Regular {
     terms: Vec<Term>,
     nullable: Vec<bool>,
     ids: FxHashMap<Term, TermId>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
     inhabited: FxHashMap<TermId, bool>,
+    alphabets: FxHashMap<TermId, CodeSet>,
+}
+
+/// What every arena begins with, in this order: the constructors ask for these all the time.
+const EMPTY: TermId = TermId(0);
+const NOTHING: TermId = TermId(1);
+const EVERYTHING: TermId = TermId(3);
+
+impl Default for Regular {
+    fn default() -> Self {
+        let mut regular = Self {
+            terms: Vec::new(),
+            nullable: Vec::new(),
+            ids: FxHashMap::default(),
+            derivatives: FxHashMap::default(),
+            inhabited: FxHashMap::default(),
+            alphabets: FxHashMap::default(),
+        };
+        regular.intern(Term::Empty);
+        regular.intern(Term::Class(CodeSet::default()));
+        let any = regular.intern(Term::Class(CodeSet::all()));
+        regular.intern(Term::Repeat(any, 0, None));
+        regular
+    }
 }
 
 impl Regular {
-    /// An arena without languages.
+    /// An arena of the simplest languages.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// How many terms there are; what the caller bounds.
+    #[expect(clippy::len_without_is_empty, reason = "it never is")]
     pub fn len(&self) -> usize {
         self.terms.len()
-    }
-
-    /// Whether there is no term yet.
-    pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
     }
 
     fn term(&self, id: TermId) -> &Term {
@@ -112,19 +135,18 @@ impl Regular {
     }
 
     /// The empty string alone.
-    pub fn empty(&mut self) -> TermId {
-        self.intern(Term::Empty)
+    pub fn empty(&self) -> TermId {
+        EMPTY
     }
 
     /// No string at all.
-    pub fn nothing(&mut self) -> TermId {
-        self.intern(Term::Class(CodeSet::default()))
+    pub fn nothing(&self) -> TermId {
+        NOTHING
     }
 
     /// Every string.
-    pub fn everything(&mut self) -> TermId {
-        let any = self.class(CodeSet::all());
-        self.repeat(any, 0, None)
+    pub fn everything(&self) -> TermId {
+        EVERYTHING
     }
 
     /// One symbol of a set.
@@ -413,6 +435,77 @@ impl Regular {
         }
         options.push(self.derivative(at, symbol));
         self.or(options)
+    }
+
+    /// All symbols that strings of a language are made of, and perhaps more.
+    pub fn alphabet(&mut self, id: TermId) -> CodeSet {
+        if let Some(known) = self.alphabets.get(&id) {
+            return known.clone();
+        }
+        // Concatenations are as long as patterns are: their spine is not recursed into.
+        let (mut out, mut at) = (CodeSet::default(), id);
+        while let &Term::Concat(first, rest) = self.term(at) {
+            out = out.union(&self.alphabet(first));
+            at = rest;
+        }
+        let of_last = match self.term(at).clone() {
+            Term::Empty => CodeSet::default(),
+            Term::Class(set) => set,
+            Term::Not(_) => CodeSet::all(),
+            Term::Repeat(inner, ..) | Term::Anchored(inner) => self.alphabet(inner),
+            Term::Concat(..) => CodeSet::default(),
+            Term::Or(parts) => {
+                parts.iter().fold(CodeSet::default(), |all, &part| all.union(&self.alphabet(part)))
+            }
+            Term::And(parts) => parts
+                .iter()
+                .map(|&part| self.alphabet(part))
+                .reduce(|all, part| all.intersection(&part))
+                .unwrap_or_default(),
+        };
+        let out = out.union(&of_last);
+        self.alphabets.insert(id, out.clone());
+        out
+    }
+
+    /// Whether all strings of one language are known to be in another, by the way they are put together.
+    pub fn is_within(&self, a: TermId, b: TermId) -> bool {
+        self.is_within_in(a, b, &mut { INCLUSION_STEPS })
+    }
+
+    fn is_within_in(&self, mut a: TermId, mut b: TermId, steps: &mut u32) -> bool {
+        loop {
+            if a == b {
+                return true;
+            }
+            if *steps == 0 {
+                return false;
+            }
+            *steps -= 1;
+            match (self.term(a), self.term(b)) {
+                (&Term::Concat(first, rest), &Term::Concat(other, others)) => {
+                    if !self.is_within_in(first, other, steps) {
+                        return false;
+                    }
+                    (a, b) = (rest, others);
+                }
+                (&Term::Repeat(body, min, max), &Term::Repeat(other, least, most)) => {
+                    return body == other
+                        && least <= min
+                        && most.is_none_or(|most| max.is_some_and(|max| max <= most));
+                }
+                (&Term::Anchored(inner), &Term::Anchored(other)) => (a, b) = (inner, other),
+                (Term::Or(options), _) => {
+                    return options.iter().all(|&option| self.is_within_in(option, b, steps));
+                }
+                (_, Term::And(parts)) => return parts.iter().all(|&part| self.is_within_in(a, part, steps)),
+                (_, Term::Or(options)) => {
+                    return options.iter().any(|&option| self.is_within_in(a, option, steps));
+                }
+                (Term::And(parts), _) => return parts.iter().any(|&part| self.is_within_in(part, b, steps)),
+                _ => return false,
+            }
+        }
     }
 
     /// Splits all scalar values into blocks whose symbols are alike to a language: equal derivatives within each.

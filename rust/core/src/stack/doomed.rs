@@ -48,13 +48,17 @@ impl Arena {
             Room::Endless => true,
             // While an outer value is collected, the whole of it must be new.
             Room::Enough => !self.registers.has_text(config.register),
-            Room::Counted => false,
+            Room::Counted | Room::Beneath => false,
         }
     }
 
     fn can_complete(&mut self, pda: &Pda, config: Config, depth: u32, tries: &mut u32) -> bool {
         if config.register == RegisterId::default() || depth == 0 || self.has_room(pda, config) {
             return true;
+        }
+        if pda.room(config.state) == Room::Beneath {
+            let set = self.set_after_rule(pda, config);
+            return self.can_complete_any(pda, config, set, depth, tries);
         }
         // Each value seen can take one end away at each of two levels, where arrays of different items hold such arrays.
         let most = 2 * self.registers.largest_set() + 4;
@@ -65,20 +69,35 @@ impl Arena {
             }
             *tries -= 1;
             let set = self.after_end(pda, config, end);
-            let flags = self.flags(set);
-            if flags.complete || flags.open || self.over_limit {
+            if self.can_complete_any(pda, config, set, depth, tries) {
                 return true;
             }
-            let has_counter = pda.rule_of(config.state).counter.is_some();
-            for next in self.configs(set).to_vec() {
-                // What stays inside the rule is among its ends already.
-                let is_inside = next.node == config.node
-                    && !has_counter
-                    && pda.state(next.state).rule == pda.state(config.state).rule
-                    && pda.collects(next.state).is_none();
-                if !is_inside && self.can_complete(pda, next, depth - 1, tries) {
-                    return true;
-                }
+        }
+        false
+    }
+
+    /// Whether anything in the set after an end of a configuration's state can be completed.
+    fn can_complete_any(
+        &mut self,
+        pda: &Pda,
+        config: Config,
+        set: SetId,
+        depth: u32,
+        tries: &mut u32,
+    ) -> bool {
+        let flags = self.flags(set);
+        if flags.complete || flags.open || self.over_limit {
+            return true;
+        }
+        let has_counter = pda.rule_of(config.state).counter.is_some();
+        for next in self.configs(set).to_vec() {
+            // What stays inside the rule is among its ends already.
+            let is_inside = next.node == config.node
+                && !has_counter
+                && pda.state(next.state).rule == pda.state(config.state).rule
+                && pda.collects(next.state).is_none();
+            if !is_inside && self.can_complete(pda, next, depth - 1, tries) {
+                return true;
             }
         }
         false

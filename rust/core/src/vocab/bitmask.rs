@@ -1,5 +1,7 @@
 //! One row of a token bitmask: bit `id % 32` of word `id // 32`, least significant bit first.
 
+use std::ops::Range;
+
 /// Number of 32-bit words that hold a bit for each of `vocab_size` tokens.
 pub fn mask_words(vocab_size: usize) -> usize {
     vocab_size.div_ceil(32)
@@ -42,6 +44,24 @@ impl Bitmask {
         })
     }
 
+    /// The ids of a range, in ascending order.
+    pub(crate) fn iter_in(&self, ids: Range<usize>) -> impl Iterator<Item = u32> + '_ {
+        let words = ids.start / 32..ids.end.div_ceil(32);
+        words.flat_map(move |i| {
+            let mut rest = self.0[i] & bits_of(i, &ids);
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(i as u32 * 32 + bit)
+            })
+        })
+    }
+
+    /// Whether some id of a range is in the set.
+    pub(crate) fn any_in(&self, ids: Range<usize>) -> bool {
+        (ids.start / 32..ids.end.div_ceil(32)).any(|i| self.0[i] & bits_of(i, &ids) != 0)
+    }
+
     /// The number of ids.
     pub fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
@@ -58,10 +78,22 @@ impl Bitmask {
     }
 }
 
+/// The bits of a word that lie in a range of ids.
+fn bits_of(word: usize, ids: &Range<usize>) -> u32 {
+    let below = |id: usize| ((1u64 << id.saturating_sub(word * 32).min(32)) - 1) as u32;
+    below(ids.end) & !below(ids.start)
+}
+
 /// Sets the bit of one id in a row.
 #[inline]
 pub(crate) fn set_bit(row: &mut [u32], id: u32) {
     row[id as usize / 32] |= 1 << (id % 32);
+}
+
+/// Clears the bit of a token in a row.
+#[inline]
+pub(crate) fn clear_bit(row: &mut [u32], id: u32) {
+    row[id as usize / 32] &= !(1 << (id % 32));
 }
 
 #[cfg(test)]
@@ -77,6 +109,12 @@ mod tests {
         }
         assert_eq!(mask.as_words(), [1 | 1 << 31, 1, 1 << 5]);
         assert_eq!(mask.iter().collect::<Vec<_>>(), [0, 31, 32, 69]);
+        for (start, end) in (0..=70).flat_map(|start| (0..=70).map(move |end| (start, end))) {
+            let ids: Vec<u32> = [0, 31, 32, 69].into_iter().filter(|&id| start <= id && id < end).collect();
+            let range = start as usize..end as usize;
+            assert_eq!(mask.iter_in(range.clone()).collect::<Vec<_>>(), ids, "{range:?}");
+            assert_eq!(mask.any_in(range), !ids.is_empty());
+        }
         mask.remove(31);
         assert_eq!((mask.count(), mask.contains(31), mask.contains(69)), (3, false, true));
     }

@@ -9,9 +9,9 @@ mod saved;
 mod summary;
 mod trie;
 
-pub(crate) use bitmask::set_bit;
 pub use bitmask::{Bitmask, mask_words};
-pub(crate) use summary::Summary;
+pub(crate) use bitmask::{clear_bit, set_bit};
+pub(crate) use summary::{Summary, Utf8};
 pub(crate) use trie::{ByteTrie, TrieNode};
 
 use crate::error::{Error, Result};

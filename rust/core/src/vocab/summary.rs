@@ -17,6 +17,8 @@ pub(crate) struct Summary {
     /// Whether the node's text ends between two characters, and every text below goes on from there as well-formed UTF-8 (the last
     /// character may be cut off).
     pub(crate) is_text: bool,
+    /// Length of the longest text below, bytes.
+    pub(crate) height: u16,
 }
 
 /// The summaries of a trie's nodes.
@@ -32,7 +34,7 @@ impl Summaries {
         let decoders = decoders(nodes);
         let (mut numbers, mut summaries) = (vec![0; nodes.len()], Vec::new());
         // From the last node to the first, children come before their parent: what they add up to waits at their depth.
-        let nothing = Summary { ascii: 0, has_other: false, is_text: true };
+        let nothing = Summary { ascii: 0, has_other: false, is_text: true, height: 0 };
         let mut waiting = vec![nothing; nodes.iter().map(|n| usize::from(n.depth)).max().unwrap_or(0) + 2];
         for at in (0..nodes.len() - 1).rev() {
             let TrieNode { depth, byte, end, .. } = nodes[at];
@@ -45,6 +47,7 @@ impl Summaries {
             let beside = &mut waiting[usize::from(depth)];
             beside.ascii |= below.ascii | if byte.is_ascii() { 1 << byte } else { 0 };
             beside.has_other |= below.has_other || !byte.is_ascii();
+            beside.height = beside.height.max(below.height + 1);
             beside.is_text &= below.is_text && decoders[at].is_some();
         }
         Self { numbers: numbers.into(), summaries: summaries.into() }
@@ -63,14 +66,15 @@ impl Summaries {
 
 /// What a decoder waits for: the ranges of Unicode's table 3-7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Utf8 {
+pub(crate) enum Utf8 {
     Boundary,
     /// So many continuation bytes; the next one in this range.
     Wants(u8, u8, u8),
 }
 
 impl Utf8 {
-    fn next(self, byte: u8) -> Option<Self> {
+    /// What it waits for after one more byte, if that may come.
+    pub(crate) fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::Boundary, 0..=0x7F) => Some(Self::Boundary),
             (Self::Boundary, 0xC2..=0xDF) => Some(Self::Wants(1, 0x80, 0xBF)),
@@ -135,6 +139,8 @@ mod tests {
                 };
                 let is_text = std::str::from_utf8(&path).is_ok() && below.iter().all(|text| is_cut(text));
                 prop_assert_eq!(summary.is_text, is_text);
+                let longest = below.iter().map(|text| text.len()).max();
+                prop_assert_eq!(Some(usize::from(summary.height)), longest);
             }
         }
     }

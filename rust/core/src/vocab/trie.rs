@@ -179,6 +179,7 @@ impl ByteTrie {
     }
 
     /// The children of a node: their bytes, and the places of the tokens at or below each.
+    #[cfg(test)]
     pub(crate) fn branches(&self, node: usize) -> impl Iterator<Item = (u8, Range<usize>)> + '_ {
         self.children(node).map(|child| (self.child_byte(child), self.places_from(self.child_node(child))))
     }

@@ -450,6 +450,11 @@ impl JsonMachine {
             (Kind::Name(_, plan), Local::Name(Spell::Char((term, branch)))) => {
                 let mut free = term;
                 if let Some((plan, branch)) = plan.zip(branch) {
+                    // Mostly there are so many that those that are declared do not matter.
+                    let declared = (branch.hi - branch.lo) as usize;
+                    if self.words(term, most + declared)?.is_none() {
+                        return Ok(None);
+                    }
                     free = self.free_rests(plan, term, branch);
                 }
                 let words = self.words(free, most)?;

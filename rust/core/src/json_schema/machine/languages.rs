@@ -7,6 +7,7 @@
 //! that have grown too large are left to the machines that use them, and new schemas begin new ones.
 
 use super::{Digits, JsonMachine, Kind, Local, PlainEdges};
+use crate::automaton::horizon::Horizon;
 use crate::json_schema::number::Numbers;
 use crate::json_schema::spell::Targets;
 use crate::regular::{Regular, TermId};
@@ -33,6 +34,7 @@ pub(super) struct Languages {
     formats: FxHashMap<String, Option<TermId>>,
     targets: FxHashMap<TermId, Targets<TermId>>,
     plain_edges: FxHashMap<TermId, PlainEdges>,
+    horizons: FxHashMap<TermId, Horizon>,
     numbers: IndexMap<Numbers, Digits, FxBuildHasher>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
 }
@@ -46,6 +48,7 @@ impl Languages {
             formats: FxHashMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
+            horizons: FxHashMap::default(),
             numbers: IndexMap::default(),
             signatures: IndexSet::default(),
         }
@@ -120,13 +123,14 @@ impl JsonMachine {
         swap(&mut self.engine.formats, &mut languages.formats);
         swap(&mut self.targets, &mut languages.targets);
         swap(&mut self.plain_edges, &mut languages.plain_edges);
+        swap(&mut self.horizons, &mut languages.horizons);
         swap(&mut self.numbers, &mut languages.numbers);
         swap(&mut self.signatures, &mut languages.signatures);
     }
 
     /// What a state of a leaf rule is, for all machines that share the languages: equal numbers mean equal texts up to the rule's end,
     /// and the same that may follow.
-    pub(super) fn signature(&mut self, rule: u32, local: Local) -> Option<u32> {
+    pub(super) fn signature_of(&mut self, rule: u32, local: Local) -> Option<u32> {
         let kind = match &self.kinds[rule as usize] {
             kind
             @ (Kind::Text(_) | Kind::Number(_) | Kind::Space | Kind::Name(_, None) | Kind::Follow(_)) => {

@@ -11,6 +11,7 @@ mod array;
 mod content;
 mod digits;
 mod ends;
+mod horizon;
 mod languages;
 mod layout;
 mod object;
@@ -26,6 +27,7 @@ use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
+use crate::automaton::horizon::Horizon;
 use crate::automaton::{
     Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
@@ -190,6 +192,8 @@ pub(crate) struct JsonMachine {
     targets: FxHashMap<TermId, Targets<TermId>>,
     /// The edges of names between two characters.
     plain_edges: FxHashMap<TermId, PlainEdges>,
+    /// How far texts of a language go on.
+    horizons: FxHashMap<TermId, Horizon>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
     languages: Arc<Mutex<Languages>>,
     /// The number of the languages.
@@ -235,6 +239,7 @@ impl JsonMachine {
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
+            horizons: FxHashMap::default(),
             signatures: IndexSet::default(),
             generation: languages.lock().number,
             languages: Arc::clone(&languages),
@@ -351,8 +356,6 @@ impl JsonMachine {
             };
             let index = self.states.len();
             let collects = self.collects(rule, local);
-            let signature = self.signature(rule, local);
-            let signature = signature.map(|number| (self.generation, number));
             let room = self.room(rule, local);
             let guard = self.guard(rule, local);
             let spelled = self.spelled(rule, local);
@@ -360,16 +363,17 @@ impl JsonMachine {
                 rule,
                 is_final,
                 has_edges,
-                like: None,
+                has_like: matches!(
+                    (&self.kinds[rule as usize], local),
+                    (Kind::Name(_, Some(_)), Local::Name(_))
+                ),
                 collects,
                 repeated: None,
-                signature,
                 room,
                 guard,
                 spelled,
             };
             self.states.push(state);
-            self.states[index].like = self.like(rule, local);
             if collects == Some(Collect::Repeat) {
                 self.states[index].repeated = self.repeated(rule, local);
             }
@@ -410,12 +414,13 @@ impl JsonMachine {
             (Kind::Name(..), Local::Name(state)) if spell::automaton_state(state).0 == everything => {
                 Room::Endless
             }
+            (Kind::Space, _) => Room::Beneath,
             _ => Room::Counted,
         }
     }
 
     /// A free name is like any name of its language, but for the declared ones.
-    fn like(&mut self, rule: u32, local: Local) -> Option<Like> {
+    fn like_of(&mut self, rule: u32, local: Local) -> Option<Like> {
         let (&Kind::Name(names, Some(_)), Local::Name(state)) = (&self.kinds[rule as usize], local) else {
             return None;
         };
@@ -584,6 +589,25 @@ impl Machine for JsonMachine {
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let languages = Arc::clone(&self.languages);
         AtWork::new(self, &languages).end_of_name(state, key)
+    }
+
+    fn like(&mut self, state: u32) -> Option<Like> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).like_of(rule, local)
+    }
+
+    fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
+        let (rule, local) = self.locals[state as usize];
+        let languages = Arc::clone(&self.languages);
+        let number = AtWork::new(self, &languages).signature_of(rule, local)?;
+        Some((self.generation, number))
+    }
+
+    fn horizon(&mut self, state: u32) -> Option<Horizon> {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        let languages = Arc::clone(&self.languages);
+        AtWork::new(self, &languages).horizon_of(state)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

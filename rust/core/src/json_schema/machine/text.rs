@@ -16,7 +16,7 @@ const SMALL_LENGTH: u32 = 2;
 
 impl JsonMachine {
     /// Where a language goes on each code point.
-    fn targets_of(&mut self, term: TermId) -> Result<Targets<TermId>> {
+    pub(super) fn targets_of(&mut self, term: TermId) -> Result<Targets<TermId>> {
         if let Some(known) = self.targets.get(&term) {
             return Ok(Arc::clone(known));
         }
