@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import time
 from typing import Any
 
@@ -41,6 +43,28 @@ def test_patterns_are_ecmascript_and_search() -> None:
     check({"pattern": r"^\d{3}(?!0)\d$"}, ['"1234"', r'"\u0031234"', "12"], ['"1230"', '"123"', '"x1234"'])
     check({"type": "string", "pattern": "b.d"}, ['"abcde"'], ['"b\\nd"', '""'])
     check({"type": "string", "pattern": r"^\S+$", "maxLength": 3}, ['"abc"'], ['"a b"', '"abcd"', '""'])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^(\/?((\.{2})|([a-b][a-b\-.]*[a-b]+)|([a-b]*))($|\/))+$",
+        "^(a($|b))+$",
+        "^(a$|b)*$",
+        "(a|b$){2,}/?$",
+        "^((a|$)b?)+",
+        "^((a$|b)+/?)*$",
+        "^(?:(a|$)+(b|$))*/",
+    ],
+)
+def test_the_end_of_the_text_inside_a_repeat(pattern: str) -> None:
+    compiled = COMPILER.compile_json_schema({"type": "string", "pattern": pattern})
+    for length in range(5):
+        for letters in itertools.product("ab/.", repeat=length):
+            text = "".join(letters)
+            matcher = bw.GrammarMatcher(compiled)
+            accepted = matcher.accept_string(f'"{text}"')
+            assert accepted == bool(re.search(pattern, text)), text
 
 
 def test_patterns_as_a_format() -> None:

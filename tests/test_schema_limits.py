@@ -5,6 +5,7 @@ As a program it prints how long each takes: ``python tests/test_schema_limits.py
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from typing import Any
@@ -34,6 +35,21 @@ def deep(depth: int, wrap: Any) -> Any:
 
 def pattern(*patterns: str) -> Any:
     return {"type": "string", "allOf": [{"pattern": p} for p in patterns]}
+
+
+def satisfiability(variables: int, clauses: int) -> Any:
+    """Random 3-SAT about as hard as can be: every clause an `anyOf` of the values of three names."""
+    rng = random.Random(variables)
+    names = [f"x{i}" for i in range(variables)]
+
+    def literal(name: str) -> Any:
+        return {"properties": {name: {"const": rng.random() < 0.5}}}
+
+    return {
+        "type": "object",
+        "required": names,
+        "allOf": [{"anyOf": [literal(name) for name in rng.sample(names, 3)]} for _ in range(clauses)],
+    }
 
 
 ADVERSARIAL: dict[str, Any] = {
@@ -69,6 +85,26 @@ ADVERSARIAL: dict[str, Any] = {
     "unevaluated with 16 choices": {
         "anyOf": [{"properties": {f"p{i}": {"const": i}}} for i in range(16)],
         "unevaluatedProperties": False,
+    },
+    "satisfiability": satisfiability(50, 213),
+    "no satisfiability": satisfiability(50, 400),
+    "forty conditions": {
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": i}}},
+                "then": {"properties": {f"p{i % 9}": {"minimum": i}}, "required": [f"p{i % 7}"]},
+                "else": {"properties": {f"p{i % 11}": {"maximum": i}}},
+            }
+            for i in range(40)
+        ]
+    },
+    "not of a product of choices": {
+        "not": {
+            "allOf": [
+                {"oneOf": [{"required": [f"a{i}"]}, {"properties": {f"b{i}": {"const": 1}}}]}
+                for i in range(16)
+            ]
+        }
     },
     "deep allOf": deep(50, lambda inner: {"allOf": [inner]}),
     "deep not": deep(100, lambda inner: {"not": inner}),

@@ -386,7 +386,9 @@ fn check_branches(count: usize) -> Result<()> {
     if count <= MAX_BRANCHES {
         return Ok(());
     }
-    let message = format!("`unevaluated*` has to tell more than {MAX_BRANCHES} ways apart");
+    let message = format!(
+        "`unevaluatedProperties` or `unevaluatedItems` has to tell more than {MAX_BRANCHES} ways apart"
+    );
     Err(Error::LimitExceeded { limit: "schema_alternatives", message })
 }
 

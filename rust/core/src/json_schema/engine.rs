@@ -28,6 +28,9 @@ const FEW_ALTERNATIVES: usize = 8;
 /// Pairs of alternatives of two schemas that are put together.
 const MAX_PRODUCT: usize = 1 << 14;
 
+/// How the place of an error ends.
+const OF_SCHEMA: &str = " of the schema)";
+
 /// A schema on its way to a machine.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -104,6 +107,20 @@ impl Engine {
         Ok(shape)
     }
 
+    /// Both of two goals; where their shapes are known, its shape is made of them rather than of all their parts again.
+    pub(super) fn meet(&mut self, a: GoalId, b: GoalId) -> Result<GoalId> {
+        let both = self.goals.and([a, b]);
+        let shapes = self.shapes.get(&a).cloned().zip(self.shapes.get(&b).cloned());
+        if let (Goal::And(_), Some((a, b))) = (self.goals.get(both), shapes)
+            && !self.shapes.contains_key(&both)
+        {
+            self.budget.state()?;
+            let shape = self.both(&a, &b).map_err(|error| self.placed(error, both))?;
+            self.shapes.insert(both, Arc::new(shape));
+        }
+        Ok(both)
+    }
+
     /// The shape of a goal, unless that is being worked out right now.
     pub(super) fn known_shape(&mut self, goal: GoalId) -> Result<Option<Arc<Shape>>> {
         match self.shape(goal) {
@@ -121,6 +138,14 @@ impl Engine {
         match error {
             Error::UnsupportedSchema { keyword, pointer, reason } if pointer.is_empty() => {
                 Error::UnsupportedSchema { keyword, pointer: self.pointer_of(goal), reason }
+            }
+            // These say which keywords; the time and the states are those of the whole schema.
+            Error::LimitExceeded {
+                limit: limit @ ("schema_alternatives" | "multiple_of_modulus"),
+                message,
+            } if !message.ends_with(OF_SCHEMA) => {
+                let message = format!("{message} (at {:?}{OF_SCHEMA}", self.pointer_of(goal));
+                Error::LimitExceeded { limit, message }
             }
             error => error,
         }
@@ -177,7 +202,7 @@ impl Engine {
         let product = a.arrays.len().saturating_mul(b.arrays.len());
         if product > MAX_PRODUCT {
             let message = format!(
-                "two schemas about arrays have {product} pairs of alternatives; {MAX_PRODUCT} are tried"
+                "`anyOf`, `oneOf`, `not` and `if` ask for {product} pairs of alternatives of arrays; {MAX_PRODUCT} are tried"
             );
             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
         }
@@ -191,7 +216,7 @@ impl Engine {
         let mut kept: Vec<Obj> = Vec::new();
         for mut obj in std::mem::take(&mut shape.objects) {
             for goal in obj.props.values_mut() {
-                if matches!(self.goals.get(*goal), Goal::And(_)) && !self.is_inhabited(*goal)? {
+                if matches!(self.goals.get(*goal), Goal::And(_)) && self.is_surely_empty(*goal)? {
                     *goal = Goals::FALSE;
                 }
             }
@@ -246,7 +271,7 @@ impl Engine {
         self.path.push(goal);
         let before = std::mem::take(&mut self.guessed);
         let result = match self.shape(goal) {
-            Ok(shape) => self.is_shape_inhabited(&shape),
+            Ok(shape) => self.is_shape_inhabited(&shape).map_err(|error| self.placed(error, goal)),
             // Its shape is being worked out right now, and asks. Whoever asks may go on with "perhaps".
             Err(_) if self.found_loop && !self.in_progress.is_empty() => {
                 self.found_loop = false;
@@ -324,7 +349,12 @@ impl Engine {
     /// Whether no value satisfies both goals, as far as can be told now.
     pub(super) fn are_disjoint(&mut self, a: GoalId, b: GoalId) -> Result<bool> {
         let both = self.goals.and([a, b]);
-        Ok(!self.is_inhabited(both)?)
+        self.is_surely_empty(both)
+    }
+
+    /// Whether nothing satisfies a goal, whatever comes of what is being looked into.
+    fn is_surely_empty(&mut self, goal: GoalId) -> Result<bool> {
+        Ok(!self.is_inhabited(goal)? && self.inhabited.get(&goal) == Some(&false))
     }
 
     /// The node of a schema, for errors.

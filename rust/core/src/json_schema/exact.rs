@@ -293,18 +293,12 @@ fn has_multiple_in(span: &Span, lo: &Bound, hi: &Bound) -> bool {
         (None, Some(last)) => (last.clone() - (1 << MOST_EXCLUDED), last),
         (None, None) => return true,
     };
-    let mut factor = first;
-    for _ in 0..1u32 << span.not_multiples.len() {
-        if factor > last {
-            return false;
-        }
-        let value = unit.times(&factor);
-        if !span.not_multiples.iter().any(|n| value.is_multiple_of(n)) {
-            return true;
-        }
-        factor += 1;
-    }
-    false
+    (0..1u32 << span.not_multiples.len()).map(|more| &first + more).take_while(|factor| *factor <= last).any(
+        |factor| {
+            let value = unit.times(&factor);
+            !span.not_multiples.iter().any(|n| value.is_multiple_of(n))
+        },
+    )
 }
 
 #[cfg(test)]

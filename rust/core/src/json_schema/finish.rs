@@ -27,8 +27,19 @@ enum Question {
     Clause(usize, usize),
 }
 
-/// Properties still to be written: each with its goal, and whether it is required.
-type Group = (Key, GoalId, bool);
+/// A property still to be written, with its goal.
+type Group = (Key, GoalId);
+
+/// A search for a way to complete an object.
+struct Search<'a> {
+    plan: &'a Plan,
+    progress: &'a Progress,
+    /// Parts that have to hold.
+    chosen: &'a [usize],
+    /// Properties that may still come, and that must.
+    room: Option<usize>,
+    missing: usize,
+}
 
 impl Engine {
     pub(super) fn has_object(&mut self, obj: &Obj) -> Result<bool> {
@@ -48,11 +59,26 @@ impl Engine {
 
     /// Whether what is written can be completed.
     pub(super) fn can_finish(&mut self, plan: &Plan, progress: &Progress) -> Result<bool> {
+        if plan.choices.is_empty() {
+            return self.can_finish_as(plan, progress, &[0]);
+        }
+        let witness = plan.made_by(&plan.witness.lock(), progress);
+        if let Some(chosen) = witness
+            && self.can_finish_as(plan, progress, &chosen)?
+        {
+            return Ok(true);
+        }
         let mut chosen = vec![0];
         let mut open: Vec<usize> =
             plan.open_choices(&plan.parts[0], progress).map(|(number, _)| number).collect();
-        Ok(self.can_finish_as(plan, progress, &chosen)?
-            && self.can_choose(plan, progress, &mut chosen, &mut open)?)
+        // The last is looked at first: what leaves no choice decides most.
+        open.sort_by_key(|&number| std::cmp::Reverse(plan.choices[number].alive(progress).count()));
+        let can_finish = self.can_finish_as(plan, progress, &chosen)?
+            && self.can_choose(plan, progress, &mut chosen, &mut open)?;
+        if can_finish {
+            *plan.witness.lock() = chosen;
+        }
+        Ok(can_finish)
     }
 
     /// Whether for each choice that is open there is a part, so that with those chosen already the object can be completed.
@@ -95,72 +121,54 @@ impl Engine {
 
     /// Whether what is written can be completed so that all chosen parts hold, whatever their choices.
     fn can_finish_as(&mut self, plan: &Plan, progress: &Progress, chosen: &[usize]) -> Result<bool> {
-        let left = plan.required_left(progress, chosen);
-        for &index in &left {
-            let goal = self.goal_of_all(plan, chosen, Key::Declared(index as u32));
-            if index < progress.from as usize || !self.is_inhabited(goal)? {
-                return Ok(false);
-            }
-        }
         let max = chosen.iter().filter_map(|&part| plan.parts[part].max).min();
-        let min = chosen.iter().map(|&part| plan.parts[part].min).max().unwrap_or(0) as usize;
+        let min = chosen.iter().map(|&part| plan.parts[part].min).max().unwrap_or(0);
         let room = max.map(|max| max.saturating_sub(progress.count));
-        if room.is_some_and(|room| (room as usize) < left.len()) {
+        let missing = min.saturating_sub(progress.count) as usize;
+        let search = Search { plan, progress, chosen, room: room.map(|room| room as usize), missing };
+        if search.room.is_some_and(|room| room < missing) {
             return Ok(false);
         }
-        let mut extra = 0;
-        let pending = plan.pending_beyond(progress, &left, chosen);
-        if !pending.is_empty() {
-            let most = room.map_or(usize::MAX, |room| room as usize - left.len());
-            let pending = match room {
-                None => self.pending_on_declared(plan, pending, chosen)?,
-                Some(_) => pending,
-            };
-            let mut groups: Vec<Group> = Vec::new();
-            for &index in &left {
-                let key = Key::Declared(index as u32);
-                groups.push((key, self.goal_of_all(plan, chosen, key), true));
-            }
-            match self.fewest_extra(plan, progress, &pending, chosen, &mut groups, most)? {
-                Some(fewest) => extra = fewest,
-                None => return Ok(false),
-            }
+        let mut groups = Vec::new();
+        if !self.add_groups(&search, search.required_left(), &mut groups, &[])? {
+            return Ok(false);
         }
-        let certain = progress.count as usize + left.len() + extra;
-        if certain >= min || self.any_class(plan, chosen)? {
-            return Ok(true);
-        }
-        let mut possible = progress.count as usize + left.len();
-        for index in progress.from as usize..plan.names.len() {
-            let goal = self.goal_of_all(plan, chosen, Key::Declared(index as u32));
-            if !progress.seen.contains(index) && !left.contains(&index) && self.is_inhabited(goal)? {
-                possible += 1;
-            }
-        }
-        Ok(possible >= min)
+        let pending = search.pending();
+        let pending = match search.room {
+            None => self.pending_on_declared(&search, pending)?,
+            Some(_) => pending,
+        };
+        self.can_meet(&search, &pending, &mut groups, &mut Vec::new())
     }
 
-    fn any_class(&mut self, plan: &Plan, chosen: &[usize]) -> Result<bool> {
-        for class in 0..plan.classes.len() {
-            let goal = self.goal_of_all(plan, chosen, Key::Class(class as u32));
-            if self.is_inhabited(goal)? {
-                return Ok(true);
+    /// Adds declared names that have to be written; `false` if one cannot be.
+    fn add_groups(
+        &mut self,
+        search: &Search<'_>,
+        names: Vec<usize>,
+        groups: &mut Vec<Group>,
+        forbidden: &[usize],
+    ) -> Result<bool> {
+        for index in names {
+            let key = Key::Declared(index as u32);
+            let goal = self.goal_of_all(search.plan, search.chosen, key);
+            if !search.plan.is_open(search.progress, index)
+                || forbidden.contains(&index)
+                || !self.is_inhabited(goal)?
+            {
+                return Ok(false);
             }
+            groups.push((key, goal));
         }
-        Ok(false)
+        Ok(true)
     }
 
     /// Where there is always room for one more undeclared name, the clauses that none of those can meet.
-    fn pending_on_declared(
-        &mut self,
-        plan: &Plan,
-        mut pending: Vec<usize>,
-        chosen: &[usize],
-    ) -> Result<Vec<usize>> {
+    fn pending_on_declared(&mut self, search: &Search<'_>, pending: Vec<usize>) -> Result<Vec<usize>> {
         let mut left = Vec::new();
-        'clauses: for clause in pending.drain(..) {
-            for &(class, goal) in &plan.clauses[clause].classes {
-                let own = self.goal_of_all(plan, chosen, Key::Class(class));
+        'clauses: for clause in pending {
+            for &(class, goal) in &search.plan.clauses[clause].classes {
+                let own = self.goal_of_all(search.plan, search.chosen, Key::Class(class));
                 let both = self.goals.and([own, goal]);
                 if self.is_inhabited(both)? {
                     continue 'clauses;
@@ -171,65 +179,107 @@ impl Engine {
         Ok(left)
     }
 
-    /// The fewest properties beyond the required ones that meet all obligations; `None` if more than `most`.
-    fn fewest_extra(
+    /// Whether all obligations can be met: by what has to be written anyway (`groups`), by more, or by leaving names away
+    /// (`forbidden`).
+    fn can_meet(
         &mut self,
-        plan: &Plan,
-        progress: &Progress,
+        search: &Search<'_>,
         pending: &[usize],
-        chosen: &[usize],
         groups: &mut Vec<Group>,
-        most: usize,
-    ) -> Result<Option<usize>> {
+        forbidden: &mut Vec<usize>,
+    ) -> Result<bool> {
         self.budget.work()?;
-        let extra = groups.iter().filter(|group| !group.2).count();
-        if extra > most {
-            return Ok(None);
+        if search.room.is_some_and(|room| room < groups.len()) {
+            return Ok(false);
         }
-        let Some((&first, rest)) = pending.split_first() else { return Ok(Some(extra)) };
-        let clause = &plan.clauses[first];
-        let mut best: Option<usize> = None;
-        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
-        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
-        let keys: Vec<(Key, GoalId)> = declared.chain(classes).collect();
+        let Some((&first, rest)) = pending.split_first() else {
+            return self.can_fill(search, groups, forbidden);
+        };
+        let clause = &search.plan.clauses[first];
+        for &name in &clause.absent {
+            if search.progress.seen.contains(name) || search.is_in(groups, name) {
+                continue;
+            }
+            if forbidden.contains(&name) {
+                return self.can_meet(search, rest, groups, forbidden);
+            }
+            forbidden.push(name);
+            let found = self.can_meet(search, rest, groups, forbidden)?;
+            forbidden.pop();
+            if found {
+                return Ok(true);
+            }
+        }
         for i in 0..groups.len() {
-            let (key, goal, _) = groups[i];
+            let (key, goal) = groups[i];
             let Some(wanted) = clause.goal(key) else { continue };
             let both = self.goals.and([goal, wanted]);
             if self.is_inhabited(both)? {
                 groups[i].1 = both;
-                let found = self.fewest_extra(plan, progress, rest, chosen, groups, most)?;
+                let found = self.can_meet(search, rest, groups, forbidden)?;
                 groups[i].1 = goal;
-                best = best.into_iter().chain(found).min();
-                if best.is_some() && most == usize::MAX {
-                    return Ok(best);
+                if found {
+                    return Ok(true);
                 }
             }
         }
-        for (key, wanted) in keys {
-            let is_fresh = match key {
-                Key::Declared(index) => {
-                    plan.is_open(progress, index as usize) && !groups.iter().any(|group| group.0 == key)
-                }
-                Key::Class(_) => true,
-            };
-            if !is_fresh || best == Some(extra) {
-                continue;
-            }
-            let own = self.goal_of_all(plan, chosen, key);
+        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
+        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
+        for (key, wanted) in declared.chain(classes) {
+            let before = groups.len();
+            let own = self.goal_of_all(search.plan, search.chosen, key);
             let both = self.goals.and([own, wanted]);
-            if !self.is_inhabited(both)? {
-                continue;
+            let may_come = match key {
+                Key::Declared(index) if search.is_in(groups, index as usize) => continue,
+                Key::Declared(index) => {
+                    let names = search.with_implied(vec![index as usize], groups);
+                    self.add_groups(search, names, groups, forbidden)?
+                }
+                Key::Class(_) => {
+                    groups.push((key, own));
+                    true
+                }
+            };
+            let mut found = false;
+            if may_come && self.is_inhabited(both)? {
+                groups[before].1 = both;
+                found = self.can_meet(search, rest, groups, forbidden)?;
             }
-            groups.push((key, both, false));
-            let found = self.fewest_extra(plan, progress, rest, chosen, groups, most)?;
-            groups.pop();
-            best = best.into_iter().chain(found).min();
-            if best.is_some() && most == usize::MAX {
-                return Ok(best);
+            groups.truncate(before);
+            if found {
+                return Ok(true);
             }
         }
-        Ok(best)
+        Ok(false)
+    }
+
+    /// Whether enough other names may come to make up the number of properties.
+    fn can_fill(
+        &mut self,
+        search: &Search<'_>,
+        groups: &mut Vec<Group>,
+        forbidden: &[usize],
+    ) -> Result<bool> {
+        if groups.len() >= search.missing {
+            return Ok(true);
+        }
+        for class in 0..search.plan.classes.len() {
+            let goal = self.goal_of_all(search.plan, search.chosen, Key::Class(class as u32));
+            if self.is_inhabited(goal)? {
+                return Ok(true);
+            }
+        }
+        let mut possible = groups.len();
+        for index in search.progress.from as usize..search.plan.names.len() {
+            if search.progress.seen.contains(index) || search.is_in(groups, index) {
+                continue;
+            }
+            let before = groups.len();
+            let names = search.with_implied(vec![index], groups);
+            possible += usize::from(self.add_groups(search, names, groups, forbidden)?);
+            groups.truncate(before);
+        }
+        Ok(possible >= search.missing)
     }
 
     /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
@@ -278,12 +328,13 @@ impl Engine {
                 add(&mut out, goal, after);
                 continue;
             }
-            let both = self.goals.and([goal, wanted]);
+            let both = self.meet(goal, wanted)?;
             let may_be = both == goal || self.is_inhabited(both)?;
             let (mut without, mut may_not_be) = (goal, both != goal);
             if may_be && may_not_be && self.is_easily_negated(wanted)? {
                 let not = self.goals.not(wanted);
-                without = self.goals.and([goal, not]);
+                self.known_shape(not)?;
+                without = self.meet(goal, not)?;
                 may_not_be = self.is_inhabited(without)?;
             }
             if may_be {
@@ -343,39 +394,44 @@ fn add(readings: &mut Vec<Reading>, goal: GoalId, after: Progress) {
     }
 }
 
-impl Plan {
-    /// The clauses of some parts that are not met by the absence of a name which need not come any more.
-    fn pending_beyond(&self, progress: &Progress, left: &[usize], chosen: &[usize]) -> Vec<usize> {
-        let is_met = |clause: usize| {
-            let absent = &self.clauses[clause].absent;
-            absent.iter().any(|name| !progress.seen.contains(*name) && !left.contains(name))
-        };
-        let clauses = chosen.iter().flat_map(|&part| self.parts[part].clauses.clone());
-        clauses.filter(|&clause| progress.pending.contains(clause) && !is_met(clause)).collect()
+impl Search<'_> {
+    fn is_in(&self, groups: &[Group], name: usize) -> bool {
+        groups.iter().any(|group| group.0 == Key::Declared(name as u32))
     }
 
-    /// Declared names that must still come where some parts hold.
-    fn required_left(&self, progress: &Progress, chosen: &[usize]) -> Vec<usize> {
+    /// The clauses of the parts that are still to be met.
+    fn pending(&self) -> Vec<usize> {
+        let clauses = self.chosen.iter().flat_map(|&part| self.plan.parts[part].clauses.clone());
+        clauses.filter(|&clause| self.progress.pending.contains(clause)).collect()
+    }
+
+    /// Declared names that must still come.
+    fn required_left(&self) -> Vec<usize> {
         let mut left: Vec<usize> = Vec::new();
-        for part in chosen.iter().map(|&part| &self.parts[part]) {
-            left.extend(part.required.iter().filter(|&&name| !progress.seen.contains(name)));
-            for &(name, other) in &part.implies {
-                if progress.seen.contains(name) && !progress.seen.contains(other) {
-                    left.push(other);
-                }
-            }
+        let seen = &self.progress.seen;
+        for part in self.chosen.iter().map(|&part| &self.plan.parts[part]) {
+            left.extend(part.required.iter().filter(|&&name| !seen.contains(name)));
+            let implied =
+                part.implies.iter().filter(|&&(name, other)| seen.contains(name) && !seen.contains(other));
+            left.extend(implied.map(|&(_, other)| other));
         }
         left.sort_unstable();
         left.dedup();
+        self.with_implied(left, &[])
+    }
+
+    /// Names with all that have to come with them.
+    fn with_implied(&self, mut names: Vec<usize>, groups: &[Group]) -> Vec<usize> {
         let mut next = 0;
-        while next < left.len() {
-            for &(name, other) in chosen.iter().flat_map(|&part| &self.parts[part].implies) {
-                if name == left[next] && !progress.seen.contains(other) && !left.contains(&other) {
-                    left.push(other);
+        while next < names.len() {
+            for &(name, other) in self.chosen.iter().flat_map(|&part| &self.plan.parts[part].implies) {
+                let is_there = self.progress.seen.contains(other) || self.is_in(groups, other);
+                if name == names[next] && !is_there && !names.contains(&other) {
+                    names.push(other);
                 }
             }
             next += 1;
         }
-        left
+        names
     }
 }

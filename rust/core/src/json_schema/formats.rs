@@ -97,8 +97,11 @@ fn ascending() -> String {
 /// Patterns with groups up to so many deep.
 fn regex(depth: u32) -> String {
     let in_class = r"(?:[^\\\]\[-]|\[|\\(?:[dDwWsStnvfrb^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|p\{[A-Z][a-z]?\}|P\{[A-Z][a-z]?\}))";
-    let class = format!(r"\[\^?-?(?:{in_class}|(?:[a-z]-[a-z]|[A-Z]-[A-Z]|0-9))*-?\]");
-    let class = class.replace("(?:[a-z]-[a-z]|[A-Z]-[A-Z]|0-9)", "a-z|A-Z|0-9|a-f|A-F|0-7|1-9");
+    // Ranges ascend; those between letters and digits of one kind are nearly all that are written.
+    let of_kind =
+        |(first, last): (char, char)| (first..=last).map(move |low| format!("{low}-[{low}-{last}]"));
+    let ranges: Vec<String> = [('a', 'z'), ('A', 'Z'), ('0', '9')].into_iter().flat_map(of_kind).collect();
+    let class = format!(r"\[\^?-?(?:{in_class}|{}|A-z|[ !]-~)*-?\]", ranges.join("|"));
     let mut atom = format!(
         r"[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class}"
     );

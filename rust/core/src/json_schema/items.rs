@@ -155,7 +155,7 @@ impl Engine {
                         steps += 1;
                         if steps > MAX_STEPS {
                             let message = format!(
-                                "finding out whether an array of different items can be completed takes more than {MAX_STEPS} steps"
+                                "whether an array with `uniqueItems` or `contains` can be completed takes more than {MAX_STEPS} steps to find out"
                             );
                             return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
                         }

@@ -181,7 +181,8 @@ impl Numbers {
                 out.retain(|known| !known.is_within(&span));
                 out.push(span);
                 if out.len() > most {
-                    let message = format!("a set of numbers needs more than {most} ranges");
+                    let message =
+                        format!("`multipleOf`, `enum` and bounds of numbers ask for more than {most} ranges");
                     return Err(Error::LimitExceeded { limit: "schema_alternatives", message });
                 }
             }

@@ -10,6 +10,7 @@
 use super::goal::{GoalId, Goals};
 use super::shape::Name;
 use crate::regular::TermId;
+use parking_lot::Mutex;
 use std::ops::Range;
 
 /// A set of small numbers.
@@ -97,6 +98,8 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     pub(super) clauses: Vec<ReadyClause>,
     pub(super) choices: Vec<Choice>,
+    /// Parts that were found to go together last.
+    pub(super) witness: Mutex<Vec<usize>>,
 }
 
 /// What of an object is written.
@@ -312,6 +315,22 @@ impl Plan {
             && self
                 .open_choices(part, progress)
                 .all(|(_, choice)| choice.alive(progress).any(|one| self.is_idle(one, progress)))
+    }
+
+    /// The parts of a list that make all open choices; `None` if some are not made, or only by parts that are not alive.
+    pub(super) fn made_by(&self, parts: &[usize], progress: &Progress) -> Option<Vec<usize>> {
+        let mut chosen = vec![0];
+        let mut next = 0;
+        while let Some(&part) = chosen.get(next) {
+            for (_, choice) in self.open_choices(&self.parts[part], progress) {
+                let made = choice.alive(progress).find(|one| parts.contains(one))?;
+                if !chosen.contains(&made) {
+                    chosen.push(made);
+                }
+            }
+            next += 1;
+        }
+        Some(chosen)
     }
 
     /// Whether some choice that has to be made has no part left.

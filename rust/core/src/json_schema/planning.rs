@@ -7,6 +7,7 @@ use super::shape::{Clause, Name, Names, Obj};
 use crate::error::{Error, Result};
 use crate::regular::TermId;
 use indexmap::IndexSet;
+use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
@@ -37,7 +38,14 @@ impl Engine {
             }
         }
         self.declare_few(&mut classes, &mut names)?;
-        let mut plan = Plan { names, classes, parts: Vec::new(), clauses: Vec::new(), choices };
+        let mut plan = Plan {
+            names,
+            classes,
+            parts: Vec::new(),
+            clauses: Vec::new(),
+            choices,
+            witness: Mutex::default(),
+        };
         for (number, obj) in objs.into_iter().enumerate() {
             let part = self.part(obj, &mut plan, number)?;
             plan.parts.push(part);

@@ -498,7 +498,9 @@ fn check_size(objs: &[Obj]) -> Result<()> {
 }
 
 fn too_many() -> Error {
-    let message = format!("a schema needs more than {MAX_ALTERNATIVES} alternatives for one type");
+    let message = format!(
+        "`anyOf`, `oneOf`, `not` and `if` ask for more than {MAX_ALTERNATIVES} alternatives of arrays or objects"
+    );
     Error::LimitExceeded { limit: "schema_alternatives", message }
 }
 

@@ -495,7 +495,7 @@ impl LateNumbers {
 
 fn too_large(modulus: &dyn std::fmt::Display) -> Error {
     let message = format!(
-        "multipleOf needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept beside an upper bound"
+        "`multipleOf` needs remainders modulo {modulus}; up to {MAX_MODULUS} are kept beside an upper bound"
     );
     Error::LimitExceeded { limit: "multiple_of_modulus", message }
 }

@@ -17,6 +17,7 @@ mod front;
 mod history;
 mod nodes;
 mod registers;
+mod rivals;
 mod sets;
 mod values;
 

@@ -3,8 +3,8 @@
 use super::history::HistoryEntry;
 use super::nodes::hash_of;
 use super::registers::{Registers, Return};
-use super::{Count, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
-use crate::automaton::{Collect, Pda, StateId};
+use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK, RegisterId};
+use crate::automaton::{Pda, StateId};
 use crate::error::{Error, Result};
 use crate::grammar::ByteSet;
 use hashbrown::HashTable;
@@ -316,45 +316,6 @@ impl Arena {
         let set = self.set_after_round(pda);
         self.popped.insert(key, set);
         set
-    }
-
-    /// The values that a configuration must not complete; none if it collects nothing that was seen before.
-    pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> Vec<Rival> {
-        if !self.registers.has_text(config.register) {
-            return Vec::new();
-        }
-        let mut frames = Vec::new();
-        let mut nodes = vec![config.node];
-        let mut next = 0;
-        while let Some(&node) = nodes.get(next) {
-            for edge in self.edges(node) {
-                if edge.ret == END_MARK || edge.ret == OPEN_MARK {
-                    continue;
-                }
-                let forbids = pda.collects(edge.ret).filter(|&collect| collect != Collect::Repeat);
-                frames.extend(forbids.map(|collect| (edge.register, collect)));
-                if !nodes.contains(&edge.parent) {
-                    nodes.push(edge.parent);
-                }
-            }
-            next += 1;
-        }
-        self.registers.rivals(config.register, &frames)
-    }
-
-    /// A configuration of which nothing but the state and counter is known.
-    pub(crate) fn unknown_config(&mut self, config: Config) -> Config {
-        Config { node: NodeId::OPEN, register: self.registers.partial(), ..config }
-    }
-
-    /// Whether a register keeps a text.
-    pub(crate) fn has_text(&self, register: RegisterId) -> bool {
-        self.registers.has_text(register)
-    }
-
-    /// What a rival comes to with one more byte, and the rival if that may still be either.
-    pub(crate) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
-        self.registers.compare(rival, byte)
     }
 
     /// The union of two sets.

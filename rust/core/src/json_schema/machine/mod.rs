@@ -9,6 +9,7 @@
 
 mod array;
 mod content;
+mod digits;
 mod ends;
 mod horizon;
 mod languages;
@@ -16,10 +17,8 @@ mod layout;
 mod object;
 mod text;
 
-use super::byte_dfa::ByteDfa;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
-use super::exact::ExactNumbers;
 use super::goal::GoalId;
 use super::items::Written;
 use super::number::Numbers;
@@ -28,7 +27,6 @@ use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
-use super::spelling::LateNumbers;
 use crate::automaton::horizon::Horizon;
 use crate::automaton::{
     Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
@@ -36,6 +34,7 @@ use crate::automaton::{
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
+use digits::Digits;
 use indexmap::{IndexMap, IndexSet};
 pub(crate) use languages::SharedLanguages;
 use languages::{AtWork, Languages};
@@ -140,40 +139,6 @@ enum Local {
 /// Edges on bytes, as [`spell::edges`] gives them.
 type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
 
-/// The automaton of a set of numbers.
-#[derive(Debug)]
-enum Digits {
-    Whole(ByteDfa),
-    Late(LateNumbers),
-    Exact(ExactNumbers),
-}
-
-impl Digits {
-    fn is_final(&self, at: u32) -> bool {
-        match self {
-            Self::Whole(automaton) => automaton.states[at as usize].0,
-            Self::Late(automaton) => automaton.is_final(at),
-            Self::Exact(automaton) => automaton.is_final(at),
-        }
-    }
-
-    fn goes_on(&mut self, at: u32) -> bool {
-        match self {
-            Self::Whole(automaton) => !automaton.states[at as usize].1.is_empty(),
-            Self::Late(automaton) => !automaton.edges(at).is_empty(),
-            Self::Exact(automaton) => automaton.goes_on(at),
-        }
-    }
-
-    fn edges(&mut self, at: u32) -> Vec<(u8, u8, u32)> {
-        match self {
-            Self::Whole(automaton) => automaton.states[at as usize].1.clone(),
-            Self::Late(automaton) => automaton.edges(at),
-            Self::Exact(automaton) => automaton.edges(at),
-        }
-    }
-}
-
 /// An object with its plan, and the names sorted for [`Branch`].
 #[derive(Debug)]
 struct Planned {
@@ -217,6 +182,8 @@ pub(crate) struct JsonMachine {
     cores: Vec<Core>,
     core_ids: FxHashMap<(u32, Option<Progress>), u32>,
     arrays: IndexSet<Arr, FxBuildHasher>,
+    /// The goal that each rule of arrays and objects is of first, for errors.
+    origins: FxHashMap<Kind, GoalId>,
     /// Arrays whose items are compared until one comes again.
     compared: FxHashSet<u32>,
     written: IndexSet<(u32, Written), FxBuildHasher>,
@@ -265,6 +232,7 @@ impl JsonMachine {
             cores: Vec::new(),
             core_ids: FxHashMap::default(),
             arrays: IndexSet::default(),
+            origins: FxHashMap::default(),
             compared: FxHashSet::default(),
             written: IndexSet::default(),
             finishable: FxHashMap::default(),
@@ -463,6 +431,16 @@ impl JsonMachine {
     }
 
     fn edges_of(&mut self, rule: u32, local: Local) -> Result<MachineEdges> {
+        self.edges_from(rule, local).map_err(|error| match &self.kinds[rule as usize] {
+            Kind::Value(goal, _) => self.engine.placed(error, *goal),
+            kind => match self.origins.get(kind) {
+                Some(&goal) => self.engine.placed(error, goal),
+                None => error,
+            },
+        })
+    }
+
+    fn edges_from(&mut self, rule: u32, local: Local) -> Result<MachineEdges> {
         let kind = self.kinds[rule as usize].clone();
         let mut edges = match (kind, local) {
             (_, Local::End) => MachineEdges::default(),
@@ -538,7 +516,7 @@ impl JsonMachine {
             if self.engine.has_array(arr)? {
                 let number = self.arrays.insert_full(arr.clone()).0 as u32;
                 if self.engine.compares(arr)? {
-                    self.engine.check_repeats(arr).map_err(|error| self.engine.placed(error, goal))?;
+                    self.engine.check_repeats(arr)?;
                     self.compared.insert(number);
                 }
                 called.push(Kind::Array(number, depth));
@@ -549,24 +527,12 @@ impl JsonMachine {
                 called.push(Kind::Object(self.planned(obj)?, depth));
             }
         }
+        for kind in called.iter().filter(|kind| matches!(kind, Kind::Array(..) | Kind::Object(..))) {
+            self.origins.entry(kind.clone()).or_insert(goal);
+        }
         let end = self.state(rule, Local::End);
         out.calls.extend(called.into_iter().map(|kind| (self.rule(kind), end)));
         Ok(out)
-    }
-
-    fn number(&mut self, numbers: &Numbers) -> Result<u32> {
-        if let Some(known) = self.numbers.get_index_of(numbers) {
-            return Ok(known as u32);
-        }
-        let exact = ExactNumbers::new(numbers).filter(|_| ExactNumbers::is_better_for(numbers));
-        let automaton = match exact {
-            Some(automaton) => Digits::Exact(automaton),
-            None => match numbers.late_automaton()? {
-                Some(automaton) => Digits::Late(automaton),
-                None => Digits::Whole(numbers.automaton(&mut self.engine.budget)?),
-            },
-        };
-        Ok(self.numbers.insert_full(numbers.clone(), automaton).0 as u32)
     }
 
     fn what_follows(&mut self, rule: u32, after: After, at: u8) -> MachineEdges {

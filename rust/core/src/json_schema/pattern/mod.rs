@@ -183,6 +183,22 @@ impl Lowering<'_> {
         Ok(after.map(|rest| self.regular.or(consumed.into_iter().chain(nullable.then_some(rest)))))
     }
 
+    /// An unbounded repeat with `$` inside: only the last round that reads anything can get past one, and only where all that follows
+    /// may be empty.
+    fn repeat_with_ends(&mut self, body: &Ast, min: u32, after: After) -> Result<After, Problem> {
+        let empty = self.regular.empty();
+        let [last, ..] = self.lower(body, [empty; 3])?;
+        let [round, ..] = self.lower(&without_ends(body), [empty; 3])?;
+        let rounds = self.regular.repeat(round, 0, None);
+        let is_last = self.regular.is_nullable(after[0]);
+        let rest = self.regular.or([after[0]].into_iter().chain(is_last.then_some(last)));
+        let mut out = [self.regular.concat(rounds, rest); 3];
+        for _ in 0..min {
+            out = self.lower(body, out)?;
+        }
+        Ok(out)
+    }
+
     fn repeat_with_assertions(
         &mut self,
         body: &Ast,
@@ -199,6 +215,11 @@ impl Lowering<'_> {
                 }
             }
             return Ok(out);
+        }
+        let is_other = |ast: &Ast| matches!(ast, Ast::Start | Ast::Boundary(_) | Ast::Look { .. });
+        let is_like = after[0] == after[1] && after[1] == after[2];
+        if max.is_none() && min <= MAX_UNROLLED && is_like && !has(body, &is_other) {
+            return self.repeat_with_ends(body, min, after);
         }
         // `((?!A)c)*` up to the end of the text: no suffix of it, the empty one aside, begins with A.
         let empty = self.regular.empty();
@@ -219,6 +240,18 @@ impl Lowering<'_> {
             }
         }
         Err(Problem::Unsupported("an assertion inside a repeat without a small bound"))
+    }
+}
+
+/// The same without what can only be at the end of the text.
+fn without_ends(ast: &Ast) -> Ast {
+    let all = |parts: &[Ast]| parts.iter().map(without_ends).collect();
+    match ast {
+        Ast::End => Ast::Or(Vec::new()),
+        Ast::Concat(parts) => Ast::Concat(all(parts)),
+        Ast::Or(parts) => Ast::Or(all(parts)),
+        Ast::Repeat(body, min, max) => Ast::Repeat(Box::new(without_ends(body)), *min, *max),
+        other => other.clone(),
     }
 }
 

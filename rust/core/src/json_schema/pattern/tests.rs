@@ -31,6 +31,8 @@ fn patterns_mean_what_they_mean_in_ecmascript() {
         ("(?<!a)b", &["b", "cb"], &["ab"]),
         ("^(?:$|a)", &["", "ab"], &["b"]),
         ("\\cA", &["\u{1}"], &["A"]),
+        ("^(a($|/))+$", &["a", "a/a", "a/"], &["", "aa", "/"]),
+        ("^(a$|b)*c?$", &["", "bba", "bbc", "c"], &["ab", "ac"]),
     ] {
         yes.iter().for_each(|text| assert!(matches(pattern, text), "{pattern} {text:?}"));
         no.iter().for_each(|text| assert!(!matches(pattern, text), "{pattern} {text:?}"));

@@ -1,0 +1,45 @@
+//! What masks ask about the text that a configuration keeps.
+
+use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
+use crate::automaton::{Collect, Pda};
+
+impl Arena {
+    /// The values that a configuration must not complete; none if it collects nothing that was seen before.
+    pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> Vec<Rival> {
+        if !self.registers.has_text(config.register) {
+            return Vec::new();
+        }
+        let mut frames = Vec::new();
+        let mut nodes = vec![config.node];
+        let mut next = 0;
+        while let Some(&node) = nodes.get(next) {
+            for edge in self.edges(node) {
+                if edge.ret == END_MARK || edge.ret == OPEN_MARK {
+                    continue;
+                }
+                let forbids = pda.collects(edge.ret).filter(|&collect| collect != Collect::Repeat);
+                frames.extend(forbids.map(|collect| (edge.register, collect)));
+                if !nodes.contains(&edge.parent) {
+                    nodes.push(edge.parent);
+                }
+            }
+            next += 1;
+        }
+        self.registers.rivals(config.register, &frames)
+    }
+
+    /// A configuration of which nothing but the state and counter is known.
+    pub(crate) fn unknown_config(&mut self, config: Config) -> Config {
+        Config { node: NodeId::OPEN, register: self.registers.partial(), ..config }
+    }
+
+    /// Whether a register keeps a text.
+    pub(crate) fn has_text(&self, register: RegisterId) -> bool {
+        self.registers.has_text(register)
+    }
+
+    /// What a rival comes to with one more byte, and the rival if that may still be either.
+    pub(crate) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
+        self.registers.compare(rival, byte)
+    }
+}
