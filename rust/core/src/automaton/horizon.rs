@@ -119,7 +119,7 @@ impl<P: Paths> Search<P> {
         let Missing { ascii, others } = self.missing;
         let Horizon { ascii: all, length, .. } = self.horizon;
         let are_few = self.missing != Missing::default() && ascii.count_ones() * 4 <= all.count_ones();
-        (are_few && length < ENOUGH).then(|| Horizon {
+        (are_few && length < ENOUGH).then_some(Horizon {
             ascii: all & !ascii,
             has_others: self.horizon.has_others && !others,
             length: 0,

@@ -3,6 +3,7 @@
 //! What a schema says of one type is a set that is closed under intersection and complement, so that `allOf`, `not` and
 //! `oneOf` can be worked out type by type: numbers are [`number::Numbers`], strings are terms of [`crate::regular`].
 
+mod ahead;
 mod applicators;
 pub mod byte_dfa;
 mod content;

@@ -4,7 +4,7 @@
 //! that equal parts of a schema share their states and, through them, their masks. Where a goal allows several types, or
 //! several conjunctions of one type, its rule calls one rule for each: they differ in their first byte or are read side by side.
 //!
-//! Invariants, beyond those of [`Machine`]: a rule is made only for something inhabited, and a state only if what is read up
+//! Invariants, beyond those of [`crate::automaton::Machine`]: a rule is made only for something inhabited, and a state only if what is read up
 //! to it can be completed.
 
 mod array;
@@ -16,7 +16,9 @@ mod languages;
 mod layout;
 mod object;
 mod text;
+mod wiring;
 
+use super::ahead;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
 use super::goal::GoalId;
@@ -29,7 +31,7 @@ use super::shape::{Arr, Obj, Strings};
 use super::spell::{self, Spell, Targets};
 use crate::automaton::horizon::Horizon;
 use crate::automaton::{
-    Budget, Collect, Counter, Like, Machine, MachineEdges, MachineRule, MachineState, Progresses, Room,
+    Budget, Collect, Counter, Like, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
@@ -246,7 +248,12 @@ impl JsonMachine {
             texts: [None, None],
             places: FxHashMap::default(),
         };
-        let annotations = AtWork::new(&mut machine, &languages).read_root(root)?;
+        let mut at_work = AtWork::new(&mut machine, &languages);
+        let annotations = at_work.read_root(root)?;
+        if ahead::may_negate_unique(schema) {
+            at_work.engine.refuse_ahead(root)?;
+        }
+        drop(at_work);
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
         Ok((machine, annotations))
     }
@@ -550,73 +557,6 @@ impl JsonMachine {
             (After::Name, 0) => self.bytes(rule, &[(b"\t\n\r ", Local::Follow(0)), (b":", Local::Follow(1))]),
             (After::Name, _) => self.bytes(rule, &[(b"\t\n\r ", Local::Follow(1)), (value, Local::End)]),
             (After::Space, _) => self.bytes(rule, &[(b"\"-0123456789[]{}tfn,:", Local::End)]),
-        }
-    }
-}
-
-impl Machine for JsonMachine {
-    fn states(&self) -> &[MachineState] {
-        &self.states
-    }
-
-    fn rules(&self) -> &[MachineRule] {
-        &self.rules
-    }
-
-    fn edges(&mut self, state: u32) -> Result<MachineEdges> {
-        if self.states.len() > self.state_limit {
-            let message = format!("the schema needs more than {} automaton states", self.state_limit);
-            return Err(Error::LimitExceeded { limit: "state_limit", message });
-        }
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).edges_of(rule, local)
-    }
-
-    fn ends(&mut self, state: u32, progress: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).ends_of(state, progress, most)
-    }
-
-    fn take(&mut self, state: u32, progress: u32) -> Result<u32> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).written_after(state, progress)
-    }
-
-    fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).end_of_name(state, key)
-    }
-
-    fn like(&mut self, state: u32) -> Option<Like> {
-        let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).like_of(rule, local)
-    }
-
-    fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
-        let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        let number = AtWork::new(self, &languages).signature_of(rule, local)?;
-        Some((self.generation, number))
-    }
-
-    fn horizon(&mut self, state: u32) -> Option<Horizon> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).horizon_of(state)
-    }
-
-    fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
-        let (rule, local) = self.locals[state as usize];
-        match (&self.kinds[rule as usize], local) {
-            (&Kind::Name(_, Some(plan)), Local::Name(Spell::Char((_, Some(branch))))) => {
-                self.declared_rests(plan, branch)
-            }
-            _ => None,
         }
     }
 }
