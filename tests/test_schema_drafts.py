@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -212,3 +213,36 @@ def test_no_number_that_is_begun_is_a_dead_end() -> None:
         assert matcher.accept_token(byte)
     assert matcher.is_completed()
     assert not bw.GrammarMatcher(compiled).accept_string("9999999910")
+
+
+@pytest.mark.parametrize(
+    ("inner", "error", "keyword"),
+    [
+        ({"pattern": r"(a)\1"}, bw.UnsupportedSchemaError, "pattern"),
+        ({"$ref": "#/nowhere"}, bw.InvalidSchemaError, "#/nowhere"),
+        ({"type": "number", "multipleOf": 0}, bw.InvalidSchemaError, "multipleOf"),
+        ({"type": "strin"}, bw.InvalidSchemaError, "strin"),
+        ({"minLength": "3"}, bw.InvalidSchemaError, "minLength"),
+    ],
+)
+@pytest.mark.parametrize("way", ["properties", "items", "oneOf", "not", "choice", "$ref"])
+def test_what_is_refused_far_inside_is_refused_before_matching(
+    way: str, inner: dict[str, Any], error: type[Exception], keyword: str
+) -> None:
+    nested = {
+        "properties": {"properties": {"x": {"properties": {"a": inner}}}},
+        "items": {"prefixItems": [True, {"items": inner}]},
+        "oneOf": {"oneOf": [{"type": "string"}, {"additionalProperties": inner, "type": "object"}]},
+        "not": {"properties": {"x": {"not": inner}}},
+        "choice": {"anyOf": [{"required": ["x"], "properties": {"x": inner}}, {"required": ["y"]}]},
+        "$ref": {"items": {"$ref": "#/$defs/d"}, "$defs": {"d": {"contains": {"items": inner}}}},
+    }[way]
+    with pytest.raises(error, match=re.escape(keyword)):
+        COMPILER.compile_json_schema(nested)
+
+
+def test_a_combination_that_is_refused_is_refused_before_matching() -> None:
+    inner = {"minProperties": 1, "maxProperties": 3, "dependentRequired": {"a": ["b"]}}
+    with pytest.raises(bw.UnsupportedSchemaError) as error:
+        COMPILER.compile_json_schema({"properties": {"x": {"items": inner}}})
+    assert (error.value.keyword, error.value.pointer) == ("minProperties", "/properties/x/items")

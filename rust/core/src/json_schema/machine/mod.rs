@@ -18,7 +18,6 @@ mod object;
 mod text;
 mod wiring;
 
-use super::ahead;
 use super::content::{At, Embedded, JsonTexts, Reading};
 use super::engine::Engine;
 use super::goal::GoalId;
@@ -250,9 +249,7 @@ impl JsonMachine {
         };
         let mut at_work = AtWork::new(&mut machine, &languages);
         let annotations = at_work.read_root(root)?;
-        if ahead::may_negate_unique(schema) {
-            at_work.engine.refuse_ahead(root)?;
-        }
+        at_work.engine.refuse_ahead(root)?;
         drop(at_work);
         machine.engine.budget = Budget::new(None, state_limit, Default::default());
         Ok((machine, annotations))
