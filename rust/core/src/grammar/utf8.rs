@@ -8,6 +8,19 @@ use super::{ByteSet, Expr, ExprId, Grammar, GrammarBuilder};
 use regex_syntax::utf8::Utf8Sequences;
 use std::collections::BTreeMap;
 
+/// The bytes of all characters beyond ASCII, surrogates left out: a range for each byte (Unicode, table 3-7).
+pub(crate) const BEYOND_ASCII: [&[(u8, u8)]; 8] = [
+    &[(0xC2, 0xDF), CONTINUED],
+    &[(0xE0, 0xE0), (0xA0, 0xBF), CONTINUED],
+    &[(0xE1, 0xEC), CONTINUED, CONTINUED],
+    &[(0xED, 0xED), (0x80, 0x9F), CONTINUED],
+    &[(0xEE, 0xEF), CONTINUED, CONTINUED],
+    &[(0xF0, 0xF0), (0x90, 0xBF), CONTINUED, CONTINUED],
+    &[(0xF1, 0xF3), CONTINUED, CONTINUED, CONTINUED],
+    &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
+];
+const CONTINUED: (u8, u8) = (0x80, 0xBF);
+
 /// One character of these inclusive ranges of code points.
 ///
 /// Sequences are grouped by their tails, so that a class of thousands of ranges stays small.
@@ -185,5 +198,14 @@ mod tests {
         assert_eq!(complement(&set), [(0, 4), (10, 19)]);
         assert_eq!(complement(&complement(&set)), set);
         assert_eq!(complement(&[]), [(0, 0x10FFFF)]);
+    }
+
+    #[test]
+    fn what_lies_beyond_ascii_is_what_the_library_says() {
+        let sequences = Utf8Sequences::new('\u{80}', '\u{10FFFF}');
+        let found: Vec<Vec<(u8, u8)>> = sequences
+            .map(|sequence| sequence.as_slice().iter().map(|r| (r.start, r.end)).collect())
+            .collect();
+        assert_eq!(found, BEYOND_ASCII);
     }
 }

@@ -15,6 +15,7 @@ use super::keywords::Site;
 use super::shape::Strings;
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
+use crate::grammar::utf8::BEYOND_ASCII;
 use crate::regular::{CALL, CodeSet, Regular, TermId};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -505,19 +506,9 @@ fn string(regular: &mut Regular, packed: bool) -> TermId {
     let ascii = set(&[(0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7F)]);
     if packed {
         options.push(regular.class(ascii));
-        const ANY: (u32, u32) = (0x80, 0xBF);
-        let sequences: [&[(u32, u32)]; 8] = [
-            &[(0xC2, 0xDF), ANY],
-            &[(0xE0, 0xE0), (0xA0, 0xBF), ANY],
-            &[(0xE1, 0xEC), ANY, ANY],
-            &[(0xED, 0xED), (0x80, 0x9F), ANY],
-            &[(0xEE, 0xEF), ANY, ANY],
-            &[(0xF0, 0xF0), (0x90, 0xBF), ANY, ANY],
-            &[(0xF1, 0xF3), ANY, ANY, ANY],
-            &[(0xF4, 0xF4), (0x80, 0x8F), ANY, ANY],
-        ];
-        for bytes in sequences {
-            let bytes: Vec<TermId> = bytes.iter().map(|&range| regular.class(set(&[range]))).collect();
+        for form in BEYOND_ASCII {
+            let mut byte = |&(lo, hi): &(u8, u8)| regular.class(set(&[(u32::from(lo), u32::from(hi))]));
+            let bytes: Vec<TermId> = form.iter().map(&mut byte).collect();
             options.push(sequence(regular, &bytes));
         }
     } else {

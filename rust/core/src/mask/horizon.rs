@@ -4,20 +4,8 @@
 
 use crate::automaton::horizon::{self, Horizon, Missing, Paths, ascii_bits};
 use crate::automaton::{Pda, StateId};
+use crate::grammar::utf8::BEYOND_ASCII;
 use rustc_hash::FxHashMap;
-
-/// The bytes of the characters beyond ASCII (Unicode, table 3-7).
-const CHARACTERS: [&[(u8, u8)]; 8] = [
-    &[(0xC2, 0xDF), CONTINUED],
-    &[(0xE0, 0xE0), (0xA0, 0xBF), CONTINUED],
-    &[(0xE1, 0xEC), CONTINUED, CONTINUED],
-    &[(0xED, 0xED), (0x80, 0x9F), CONTINUED],
-    &[(0xEE, 0xEF), CONTINUED, CONTINUED],
-    &[(0xF0, 0xF0), (0x90, 0xBF), CONTINUED, CONTINUED],
-    &[(0xF1, 0xF3), CONTINUED, CONTINUED, CONTINUED],
-    &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
-];
-const CONTINUED: (u8, u8) = (0x80, 0xBF);
 
 /// Where characters lead to.
 type Targets = Box<[StateId]>;
@@ -122,7 +110,7 @@ impl States<'_> {
         let pda = self.pda;
         let find = || {
             let mut after = Vec::new();
-            for form in CHARACTERS {
+            for form in BEYOND_ASCII {
                 let mut at = vec![state];
                 for &range in form {
                     at = after_range(pda, &at, range)?;

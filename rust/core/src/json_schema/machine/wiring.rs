@@ -8,6 +8,20 @@ use crate::error::{Error, Result};
 use crate::json_schema::spell::Spell;
 use std::sync::Arc;
 
+impl JsonMachine {
+    /// Works with the languages, which are borrowed for as long.
+    fn work<T>(&mut self, work: impl FnOnce(&mut AtWork<'_>) -> T) -> T {
+        let languages = Arc::clone(&self.languages);
+        work(&mut AtWork::new(self, &languages))
+    }
+
+    /// The same, with the limits of one step.
+    fn step<T>(&mut self, work: impl FnOnce(&mut AtWork<'_>) -> T) -> T {
+        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        self.work(work)
+    }
+}
+
 impl Machine for JsonMachine {
     fn states(&self) -> &[MachineState] {
         &self.states
@@ -22,46 +36,35 @@ impl Machine for JsonMachine {
             let message = format!("the schema needs more than {} automaton states", self.state_limit);
             return Err(Error::LimitExceeded { limit: "state_limit", message });
         }
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
         let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).edges_of(rule, local)
+        self.step(|at_work| at_work.edges_of(rule, local))
     }
 
     fn ends(&mut self, state: u32, progress: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).ends_of(state, progress, most)
+        self.step(|at_work| at_work.ends_of(state, progress, most))
     }
 
     fn take(&mut self, state: u32, progress: u32) -> Result<u32> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).written_after(state, progress)
+        self.step(|at_work| at_work.written_after(state, progress))
     }
 
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).end_of_name(state, key)
+        self.work(|at_work| at_work.end_of_name(state, key))
     }
 
     fn like(&mut self, state: u32) -> Option<Like> {
         let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).like_of(rule, local)
+        self.work(|at_work| at_work.like_of(rule, local))
     }
 
     fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
         let (rule, local) = self.locals[state as usize];
-        let languages = Arc::clone(&self.languages);
-        let number = AtWork::new(self, &languages).signature_of(rule, local)?;
+        let number = self.work(|at_work| at_work.signature_of(rule, local))?;
         Some((self.generation, number))
     }
 
     fn horizon(&mut self, state: u32) -> Option<Horizon> {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
-        let languages = Arc::clone(&self.languages);
-        AtWork::new(self, &languages).horizon_of(state)
+        self.step(|at_work| at_work.horizon_of(state))
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
