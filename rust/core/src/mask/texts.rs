@@ -5,9 +5,9 @@
 //! the tokens on the way are allowed, and past a name the walk goes on from where the name leads to.
 
 use super::walk::{Course, Walk};
-use crate::automaton::{Pda, Spelled};
+use crate::automaton::{Pda, Room, Spelled};
 use crate::error::Result;
-use crate::stack::{Config, Level, RegisterId, SetFlags};
+use crate::stack::{Arena, Config, Level, RegisterId, SetFlags};
 
 /// What is left of the texts that a configuration spells.
 #[derive(Clone, Copy)]
@@ -17,10 +17,14 @@ struct Rest {
     at: Spelled,
 }
 
-/// The texts that a configuration spells, if nothing has to know them byte by byte and nothing else can follow but, perhaps, what
-/// is split off.
-pub(super) fn spelled(pda: &Pda, config: &Config, beside_wide: bool) -> Option<Spelled> {
-    let at = pda.spelled(config.state).filter(|_| config.register == RegisterId::default())?;
+/// The texts that a configuration spells, if nothing has to know them byte by byte, all of them lead on, and nothing else can
+/// follow but, perhaps, what is split off.
+fn spelled(pda: &Pda, arena: &Arena, config: &Config, beside_wide: bool) -> Option<Spelled> {
+    let at = pda.spelled(config.state)?;
+    let may_be_doomed = config.register != RegisterId::default() && pda.room(config.state) != Room::Endless;
+    if may_be_doomed || !arena.is_settled(config.register) {
+        return None;
+    }
     let expanded = (at.depth == 0).then(|| pda.expanded(config.state));
     let is_alone = expanded.is_none_or(|expanded| {
         expanded.entries.len() == 1 || beside_wide && expanded.all_are_wide && expanded.tokens.is_empty()
@@ -37,15 +41,15 @@ impl Walk<'_> {
         level: Level,
         beside_wide: bool,
     ) -> Result<Level> {
-        let pda = self.context.pda;
-        let is_spelled = |config: &Config| spelled(pda, config, beside_wide).is_some();
+        let (pda, arena) = (self.context.pda, &*self.arena);
+        let is_spelled = |config: &Config| spelled(pda, arena, config, beside_wide).is_some();
         if !self.buffers.front.configs(level).iter().any(is_spelled) {
             return Ok(level);
         }
         let mut taken = self.buffers.wide.pop().unwrap_or_default();
         let rest = self.buffers.front.take_out(level, &mut taken, is_spelled);
         for &config in &taken {
-            if let Some(at) = spelled(pda, &config, beside_wide) {
+            if let Some(at) = spelled(pda, self.arena, &config, beside_wide) {
                 self.along(course, node, Rest { config, flags: level.flags, at })?;
             }
         }
@@ -85,8 +89,12 @@ impl Walk<'_> {
         let pda = self.context.pda;
         let Some(state) = pda.end_of_text(rest.config.state, key) else { return Ok(()) };
         let Some(count) = rest.config.count.enter(pda, state) else { return Ok(()) };
+        let config = Config { state, count, ..rest.config };
+        if self.arena.is_doomed(pda, config) {
+            return Ok(());
+        }
         let flags = SetFlags { recheck: rest.flags.recheck, ..SetFlags::default() };
-        let level = self.buffers.front.push(&[Config { state, count, ..rest.config }], flags);
+        let level = self.buffers.front.push(&[config], flags);
         self.add_tokens(course, node, flags);
         let (level, beside_wide) = self.split_off(course, node, level)?;
         self.below(Course { node, limit: usize::MAX, ..course }, level, beside_wide)?;

@@ -157,12 +157,9 @@ impl Walk<'_> {
         let rest = self.buffers.front.take_out(level, &mut wide, |c| pda.is_wide(c.state) && may_split(c));
         let taken = wide.len();
         let configs = self.buffers.front.configs(rest);
-        let beside_wide = configs.iter().all(may_split);
-        if beside_wide {
+        // A text that begins here is known as soon as all is known that it is compared with.
+        if configs.iter().all(|config| !course.is_beneath || arena.is_settled(config.register)) {
             configs.iter().for_each(|&config| arena.wide_entries(pda, config, &mut wide));
-            if course.is_beneath && wide[taken..].iter().any(|c| arena.has_text(c.register)) {
-                wide.truncate(taken);
-            }
         }
         let beside_wide = wide.len() > taken;
         for config in &wide {

@@ -33,6 +33,19 @@ impl Arena {
         self.is_searching = false;
     }
 
+    /// Whether every way to complete a configuration runs into a value that was there before.
+    pub(crate) fn is_doomed(&mut self, pda: &Pda, config: Config) -> bool {
+        if self.registers.largest_set() == 0 || config.register == RegisterId::default() {
+            return false;
+        }
+        self.is_searching = true;
+        let scratch = std::mem::take(&mut self.scratch);
+        let is_doomed = !self.can_complete(pda, config, MAX_DEPTH, &mut MAX_TRIED.clone());
+        self.scratch = scratch;
+        self.is_searching = false;
+        is_doomed
+    }
+
     /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
     pub(super) fn has_few_ends(&self, pda: &Pda, config: Config) -> bool {
         let most = self.registers.largest_set();
@@ -43,7 +56,7 @@ impl Arena {
     }
 
     /// Whether a state by itself says that its configuration can be completed.
-    fn has_room(&self, pda: &Pda, config: Config) -> bool {
+    pub(super) fn has_room(&self, pda: &Pda, config: Config) -> bool {
         match pda.room(config.state) {
             Room::Endless => true,
             // While an outer value is collected, the whole of it must be new.

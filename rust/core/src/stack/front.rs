@@ -108,7 +108,7 @@ impl Arena {
     ) -> Level {
         front.configs.truncate(above.to as usize);
         if above.to - above.from == 1
-            && let Some(only) = only_move(pda, front.configs[above.from as usize], byte)
+            && let Some(only) = self.only_move(pda, front.configs[above.from as usize], byte)
         {
             if let Some(next) = only {
                 front.configs.push(next);
@@ -136,13 +136,18 @@ impl Arena {
         let flags = self.drain_arrivals(&mut front.configs);
         Level { to: front.configs.len() as u32, flags, ..nothing }
     }
-}
 
-/// The configuration after a byte, if a guard lets it pass, where there is just one and nothing ends.
-#[inline]
-fn only_move(pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
-    let &[(state, 0)] = pda.expanded(config.state).moves(byte) else { return None };
-    let is_plain = config.register == RegisterId::default() && !pda.state(state).is_final;
-    (is_plain && pda.has_edges(state))
-        .then(|| config.count.enter(pda, state).map(|count| Config { state, count, ..config }))
+    /// The configuration after a byte, if a guard lets it pass, where there is just one, nothing ends, and nothing is collected or
+    /// doomed.
+    #[inline]
+    fn only_move(&self, pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
+        let &[(state, 0)] = pda.expanded(config.state).moves(byte) else { return None };
+        if pda.state(state).is_final || !pda.has_edges(state) {
+            return None;
+        }
+        let next = Config { state, ..config };
+        let has_room = config.register == RegisterId::default()
+            || !self.registers.has_text(config.register) && self.has_room(pda, next);
+        has_room.then(|| config.count.enter(pda, state).map(|count| Config { count, ..next }))
+    }
 }

@@ -38,6 +38,11 @@ impl Arena {
         self.registers.has_text(register)
     }
 
+    /// Whether a register keeps no text, and knows all that was collected.
+    pub(crate) fn is_settled(&self, register: RegisterId) -> bool {
+        !self.registers.has_text(register) && !self.registers.is_partial(register)
+    }
+
     /// What a rival comes to with one more byte, and the rival if that may still be either.
     pub(crate) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
         self.registers.compare(rival, byte)
