@@ -322,6 +322,10 @@ impl LazyPart {
         }
     }
 
+    pub(super) fn is_guarded(&self, id: StateId) -> bool {
+        self.lazy(id).guard != Guard::None
+    }
+
     fn pass(&self, id: StateId, guard: Guard, progress: u32) -> Option<u32> {
         let progresses = self.rule(self.state(id).rule).progresses.as_ref()?;
         if !progresses.admits(guard, progress) {

@@ -226,6 +226,11 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.enter(id, progress) } else { Some(progress) }
     }
 
+    /// Whether what becomes of a progress at a state depends on the progress.
+    pub(crate) fn is_guarded(&self, id: StateId) -> bool {
+        self.is_lazy(id) && self.lazy.is_guarded(id)
+    }
+
     /// The texts that a state's bytes are; it may call rules beside them.
     #[inline]
     pub(crate) fn spelled(&self, id: StateId) -> Option<Spelled> {

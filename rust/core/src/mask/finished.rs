@@ -12,9 +12,6 @@ use std::sync::Arc;
 /// Finished masks are kept up to this many bytes a grammar.
 const FINISHED_LIMIT_BYTES: usize = 4 << 20;
 
-/// The same for what remainders come to.
-const BENEATH_LIMIT_BYTES: usize = 1 << 20;
-
 /// A shared set of tokens but for a few of them.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -71,32 +68,6 @@ pub(crate) struct FinishedMasks {
     pub(super) buffers: Buffers,
 }
 
-/// What the remainders in a trie (by serial number) come to on a set beneath them: a name or string goes on for many tokens, and all the
-/// while what follows it is the same.
-#[derive(Debug, Default)]
-pub(super) struct Beneath {
-    known: FxHashMap<(u64, SetId), Tokens>,
-    bytes: usize,
-}
-
-/// Tokens that are allowed, and tokens that have to be looked at again.
-type Tokens = (Box<[u32]>, Box<[u32]>);
-
-impl Beneath {
-    pub(super) fn get(&self, trie: u64, set: SetId) -> Option<&Tokens> {
-        self.known.get(&(trie, set))
-    }
-
-    pub(super) fn insert(&mut self, trie: u64, set: SetId, allowed: &[u32], again: &[u32]) {
-        let bytes = (allowed.len() + again.len()) * 4 + size_of::<((u64, SetId), Tokens)>();
-        if self.bytes + bytes > BENEATH_LIMIT_BYTES {
-            *self = Self::default();
-        }
-        self.bytes += bytes;
-        self.known.insert((trie, set), (allowed.into(), again.into()));
-    }
-}
-
 impl FinishedMasks {
     pub(super) fn get(&self, set: SetId) -> Option<Arc<FinishedMask>> {
         self.by_set.get(&set).map(Arc::clone)
@@ -113,6 +84,6 @@ impl FinishedMasks {
     }
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
-        self.bytes + self.buffers.beneath.bytes
+        self.bytes + self.buffers.beneath.memory_size_bytes()
     }
 }

@@ -15,6 +15,7 @@
 //! grammars ([`store`]); the pruned remainders and finished masks belong to one grammar.
 
 mod assemble;
+mod beneath;
 mod class;
 mod context;
 mod finished;

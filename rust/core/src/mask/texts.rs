@@ -62,7 +62,7 @@ impl Walk<'_> {
     fn along(&mut self, course: Course<'_>, node: usize, rest: Rest) -> Result<()> {
         let pda = self.context.pda;
         let Some(progresses) = &pda.rule_of(rest.config.state).progresses else { return Ok(()) };
-        let (depth, number) = (rest.at.depth as usize, rest.config.count.progress());
+        let depth = rest.at.depth as usize;
         let mut next = rest.at.lo;
         while next < rest.at.hi {
             let lo = next;
@@ -72,7 +72,10 @@ impl Walk<'_> {
                 next += 1;
             }
             let child = byte.and_then(|&byte| course.trie.child(node, byte));
-            let Some(child) = child.filter(|_| progresses.has(number, lo, next)) else { continue };
+            let Some(child) = child else { continue };
+            if !self.arena.has_key(pda, rest.config, (lo, next)) {
+                continue;
+            }
             if depth + 1 == progresses.text(lo).len() {
                 self.past(course, child, rest, lo)?;
             } else {
@@ -88,7 +91,7 @@ impl Walk<'_> {
     fn past(&mut self, course: Course<'_>, node: usize, rest: Rest, key: u32) -> Result<()> {
         let pda = self.context.pda;
         let Some(state) = pda.end_of_text(rest.config.state, key) else { return Ok(()) };
-        let Some(count) = rest.config.count.enter(pda, state) else { return Ok(()) };
+        let Some(count) = self.arena.enter(pda, rest.config.count, state) else { return Ok(()) };
         let config = Config { state, count, ..rest.config };
         if self.arena.is_doomed(pda, config) {
             return Ok(());

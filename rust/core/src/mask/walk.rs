@@ -8,7 +8,7 @@
 //! through one by one from the configuration that the outermost split began with.
 
 use super::assemble::{LocalSplit, MaskContext};
-use super::finished::Beneath;
+use super::beneath::{Beneath, Remaining};
 use crate::automaton::Room;
 use crate::error::Result;
 use crate::grammar::ByteSet;
@@ -224,22 +224,30 @@ impl Walk<'_> {
 
     /// Adds the tokens whose remainders go on from a set.
     fn on_set(&mut self, course: Course<'_>, set: SetId) -> Result<()> {
+        if course.window.is_some() {
+            return self.on_level(course, set);
+        }
         let trie = course.trie.serial();
-        if course.window.is_none()
-            && let Some((allowed, again)) = self.buffers.beneath.get(trie, set)
-        {
-            self.buffers.allowed.extend_from_slice(allowed);
-            self.buffers.again.extend_from_slice(again);
+        let Buffers { beneath, allowed, again, .. } = &mut *self.buffers;
+        if let Some(known) = beneath.get(self.context.pda, self.arena, trie, set) {
+            allowed.extend_from_slice(&known.allowed);
+            again.extend_from_slice(&known.again);
             return Ok(());
         }
-        let (allowed, again) = (self.buffers.allowed.len(), self.buffers.again.len());
+        let (allowed, again) = (allowed.len(), again.len());
+        let from = self.arena.begin_trace();
+        let walked = self.on_level(course, set);
+        let Buffers { beneath, allowed: all, again: all_again, .. } = &mut *self.buffers;
+        let tokens = Remaining { allowed: all[allowed..].into(), again: all_again[again..].into() };
+        let tokens = walked.as_ref().ok().map(|()| tokens);
+        beneath.insert(self.context.pda, self.arena, (trie, set), from, tokens);
+        walked
+    }
+
+    fn on_level(&mut self, course: Course<'_>, set: SetId) -> Result<()> {
         let level = self.arena.level_of(&mut self.buffers.front, set);
         let (rest, beside_wide) = self.split_off(course, 0, level)?;
         self.below(course, rest, beside_wide)?;
-        if course.window.is_none() {
-            let Buffers { beneath, allowed: all, again: all_again, .. } = &mut *self.buffers;
-            beneath.insert(trie, set, &all[allowed..], &all_again[again..]);
-        }
         Ok(())
     }
 
@@ -272,6 +280,9 @@ impl Walk<'_> {
         }
         // Where there is no end of other values nothing is doomed, and need not be stepped through.
         let is_endless = self.context.pda.room(config.state) == Room::Endless;
+        if !is_endless {
+            self.arena.give_up_trace();
+        }
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node, start, rivals)];
         while let Some((at, set, rivals)) = todo.pop() {

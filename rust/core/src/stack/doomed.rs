@@ -47,12 +47,13 @@ impl Arena {
     }
 
     /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
-    pub(super) fn has_few_ends(&self, pda: &Pda, config: Config) -> bool {
+    pub(super) fn has_few_ends(&mut self, pda: &Pda, config: Config) -> bool {
+        if config.register == RegisterId::default() || self.has_room(pda, config) {
+            return false;
+        }
+        self.give_up_trace();
         let most = self.registers.largest_set();
-        most > 0
-            && config.register != RegisterId::default()
-            && !self.has_room(pda, config)
-            && pda.ends(config.state, config.count.progress(), 2 * most + 4).is_some()
+        most > 0 && pda.ends(config.state, config.count.progress(), 2 * most + 4).is_some()
     }
 
     /// Whether a state by itself says that its configuration can be completed.
@@ -69,6 +70,7 @@ impl Arena {
         if config.register == RegisterId::default() || depth == 0 || self.has_room(pda, config) {
             return true;
         }
+        self.give_up_trace();
         if pda.room(config.state) == Room::Beneath {
             let set = self.set_after_rule(pda, config);
             return self.can_complete_any(pda, config, set, depth, tries);

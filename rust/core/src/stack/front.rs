@@ -140,7 +140,7 @@ impl Arena {
     /// The configuration after a byte, if a guard lets it pass, where there is just one, nothing ends, and nothing is collected or
     /// doomed.
     #[inline]
-    fn only_move(&self, pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
+    fn only_move(&mut self, pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
         let &[(state, 0)] = pda.expanded(config.state).moves(byte) else { return None };
         if pda.state(state).is_final || !pda.has_edges(state) {
             return None;
@@ -148,6 +148,6 @@ impl Arena {
         let next = Config { state, ..config };
         let has_room = config.register == RegisterId::default()
             || !self.registers.has_text(config.register) && self.has_room(pda, next);
-        has_room.then(|| config.count.enter(pda, state).map(|count| Config { count, ..next }))
+        has_room.then(|| self.enter(pda, config.count, state).map(|count| Config { count, ..next }))
     }
 }

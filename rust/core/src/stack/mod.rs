@@ -19,6 +19,7 @@ mod nodes;
 mod registers;
 mod rivals;
 mod sets;
+mod trace;
 mod values;
 
 pub(crate) use comparison::Fit;
@@ -26,6 +27,7 @@ pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;
 pub(crate) use registers::{RegisterId, Rival};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};
+pub(crate) use trace::Asked;
 
 use crate::automaton::StateId;
 

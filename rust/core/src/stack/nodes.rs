@@ -56,6 +56,7 @@ impl Arena {
 
     /// The union of two stack sets.
     pub(super) fn union(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.give_up_trace();
         self.union_with(a, b, &mut { UNION_FUEL })
     }
 

@@ -3,6 +3,7 @@
 use super::history::HistoryEntry;
 use super::nodes::hash_of;
 use super::registers::{Registers, Return};
+use super::trace::Trace;
 use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK, RegisterId};
 use crate::automaton::{Pda, StateId};
 use crate::error::{Error, Result};
@@ -88,6 +89,7 @@ pub(crate) struct Arena {
     pub(super) is_searching: bool,
     limit_bytes: usize,
     pub(super) over_limit: bool,
+    pub(super) trace: Trace,
 }
 
 #[derive(Debug, Default)]
@@ -122,6 +124,7 @@ impl Arena {
             is_searching: false,
             limit_bytes,
             over_limit: false,
+            trace: Trace::default(),
         };
         for mark in [END_MARK, OPEN_MARK] {
             arena.push_frame(Edge {
@@ -245,7 +248,7 @@ impl Arena {
                     continue;
                 }
                 let count = if entry == 0 { config.count } else { Count::default() };
-                let Some(count) = count.enter(pda, state) else { continue };
+                let Some(count) = self.enter(pda, count, state) else { continue };
                 let (node, register) = self.stack_of(pda, config, entry);
                 let register = self.registers.after_byte(register, byte);
                 self.scratch.todo.push(Config { state, count, node, register });
@@ -308,7 +311,7 @@ impl Arena {
     /// What lies beneath a configuration, whatever more it has read.
     pub(crate) fn pop_beneath(&mut self, pda: &Pda, config: Config) -> SetId {
         let key = (config.node, self.registers.unknown(config.register));
-        if let Some(&known) = self.popped.get(&key) {
+        if let Some(&known) = self.popped.get(&key).filter(|_| !self.trace.is_on()) {
             return known;
         }
         self.round += 1;
@@ -391,7 +394,10 @@ impl Arena {
                 let register = self.registers.of_frame(of_caller, register, collecting(ret));
                 match ret {
                     Some(ret) => edges.push(Edge { ret, count, parent, register }),
-                    None => edges.extend_from_slice(self.edges(parent)),
+                    None => {
+                        self.trace.note_pop(parent);
+                        edges.extend_from_slice(self.edges(parent));
+                    }
                 }
             }
             nodes[e] = Some((self.node_of(&mut edges), register));
@@ -449,6 +455,7 @@ impl Arena {
 
     /// Every return state beneath a stack set is arrived at, once a step.
     fn pop_into_todo(&mut self, pda: &Pda, node: NodeId, register: RegisterId) {
+        self.trace.note_pop(node);
         let is_again = std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round;
         if self.registers.has_text(register) {
             if is_again && self.popped_with.contains(&(node, register)) {
@@ -465,7 +472,7 @@ impl Arena {
                 END_MARK => self.scratch.flags.complete = true,
                 OPEN_MARK => self.scratch.flags.open = true,
                 state => {
-                    let Some(count) = edge.count.enter(pda, state) else { continue };
+                    let Some(count) = self.enter(pda, edge.count, state) else { continue };
                     let register = match self.registers.returned(register, edge.register, pda.collects(state))
                     {
                         Return::Register(register) => {

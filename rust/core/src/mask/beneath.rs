@@ -1,0 +1,100 @@
+//! What remainders come to, remembered.
+//!
+//! A name or string goes on for many tokens, and all the while what follows it is the same. And what follows is mostly the same for
+//! the next one, though more of its object is written by then: so what is known of a configuration serves all of its state that
+//! answer what was asked as it did ([`crate::stack::Asked`]).
+
+use crate::automaton::{Pda, StateId};
+use crate::stack::{Arena, Asked, Config, Count, NodeId, RegisterId, SetFlags, SetId};
+use rustc_hash::FxHashMap;
+
+/// Tokens that are allowed, and tokens that have to be looked at again.
+#[derive(Debug)]
+pub(super) struct Remaining {
+    pub(super) allowed: Box<[u32]>,
+    pub(super) again: Box<[u32]>,
+}
+
+/// Everything is kept up to so many bytes a grammar.
+const LIMIT_BYTES: usize = 1 << 20;
+/// Answers that are told apart for one state.
+const MAX_ALIKE: usize = 8;
+
+/// The trie of remainders, by serial number, and what of the configuration walks need not ask for.
+type Alike = (u64, StateId, Count, RegisterId, SetFlags);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Beneath {
+    /// For single configurations.
+    alike: FxHashMap<Alike, Vec<(Asked, Remaining)>>,
+    /// For sets of which more would have to be asked.
+    same: FxHashMap<(u64, SetId), Remaining>,
+    bytes: usize,
+}
+
+impl Beneath {
+    /// What the remainders of a trie come to on a set.
+    pub(super) fn get(&self, pda: &Pda, arena: &mut Arena, trie: u64, set: SetId) -> Option<&Remaining> {
+        if let Some((key, config)) = alike(pda, arena, trie, set) {
+            let known = self.alike.get(&key).into_iter().flatten();
+            let known = known.map(|(asked, known)| (asked, known));
+            for (asked, known) in known {
+                if arena.answers_alike(pda, asked, config) {
+                    return Some(known);
+                }
+            }
+        }
+        let known = self.same.get(&(trie, set))?;
+        arena.give_up_trace();
+        Some(known)
+    }
+
+    /// Ends the trace of a walk, which began at a place in the arena's notes, and keeps what the walk came to.
+    pub(super) fn insert(
+        &mut self,
+        pda: &Pda,
+        arena: &mut Arena,
+        (trie, set): (u64, SetId),
+        from: usize,
+        tokens: Option<Remaining>,
+    ) {
+        let place = alike(pda, arena, trie, set);
+        let config = place.map_or(Config::new(StateId(0), NodeId::OPEN), |(_, config)| config);
+        let asked = arena.end_trace(pda, from, config);
+        let Some(tokens) = tokens else { return };
+        let questions = asked.as_ref().map_or(0, Asked::memory_size_bytes);
+        let bytes = (tokens.allowed.len() + tokens.again.len()) * 4 + questions + size_of::<(Alike, Remaining)>();
+        if self.bytes + bytes > LIMIT_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += bytes;
+        match place.zip(asked) {
+            Some(((key, _), asked)) => {
+                let known = self.alike.entry(key).or_default();
+                if known.len() == MAX_ALIKE {
+                    known.remove(0);
+                }
+                known.push((asked, tokens));
+            }
+            None => {
+                self.same.insert((trie, set), tokens);
+            }
+        }
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// The single configuration of a set, if it keeps no text, and what has to be equal before others answer for it.
+fn alike(pda: &Pda, arena: &Arena, trie: u64, set: SetId) -> Option<(Alike, Config)> {
+    let &[config] = arena.configs(set) else { return None };
+    if arena.has_text(config.register) {
+        return None;
+    }
+    let is_carried = pda.rule_of(config.state).progresses.is_some();
+    let count = if is_carried { Count::default() } else { config.count };
+    Some(((trie, config.state, count, config.register, arena.flags(set)), config))
+}
