@@ -129,7 +129,7 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn horizon(&mut self, _state: u32) -> Option<Horizon> {
         None
     }
-    /// The texts that the state it is like ([`Like`]) has and this one lacks, each with all that begins with it; `None` if they have to be
+    /// The texts that the state it is like ([`Like`]) has and this one lacks, each of which ends its rule; `None` if they have to be
     /// searched.
     fn lacks(&mut self, _state: u32) -> Option<Vec<Vec<u8>>> {
         None

@@ -36,7 +36,8 @@ const OF_SCHEMA: &str = " of the schema)";
 pub(super) struct Engine {
     pub(super) documents: Documents,
     pub(super) goals: Goals,
-    pub(super) regular: Regular,
+    /// Apart, so that it is cheap to lend.
+    pub(super) regular: Box<Regular>,
     pub(super) options: JsonSchemaOptions,
     pub(super) budget: Budget,
     pub(super) annotations: Vec<Annotation>,
@@ -65,7 +66,7 @@ impl Engine {
         let engine = Self {
             documents,
             goals,
-            regular: Regular::new(),
+            regular: Box::new(Regular::new()),
             options: schema.options.clone(),
             budget,
             annotations: Vec::new(),

@@ -282,11 +282,16 @@ impl Engine {
         Ok(possible >= search.missing)
     }
 
+    /// Whether each name may come at any time that did not come before, whatever else is written.
+    pub(super) fn is_free(&self, plan: &Plan) -> bool {
+        plan.is_simple() && self.options.any_order
+    }
+
     /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
     pub(super) fn options(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<Reading>> {
         let Some(after) = plan.after(progress, key, self.options.any_order) else { return Ok(Vec::new()) };
         let goal = plan.goal(key);
-        if plan.is_simple() && self.options.any_order {
+        if self.is_free(plan) {
             // More properties never hurt.
             return Ok(self.is_inhabited(goal)?.then_some((goal, after)).into_iter().collect());
         }

@@ -6,6 +6,7 @@
 use super::SplitStore;
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
+use super::holes::Holes;
 use super::horizon::Horizons;
 use super::key::structural_key;
 use super::leaf::split_of_leaf;
@@ -62,8 +63,6 @@ impl LocalSplit {
 
 /// A state with its counter.
 type Place = (StateId, Count);
-/// Token ids, ascending.
-type Ids = Arc<[u32]>;
 /// A trie, by serial number, and a node of it.
 type Below = (u64, u32);
 
@@ -82,8 +81,8 @@ pub(crate) struct GrammarMasks {
     all_heavy: AtomicBool,
     keys: RwLock<FxHashMap<Place, Known>>,
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
-    /// Tokens that a state lacks of those that the state it is like has, ascending.
-    holes: RwLock<FxHashMap<(StateId, Below), Ids>>,
+    /// What states lack of those they are like.
+    pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
     call_sites: OnceLock<CallSites>,
     horizons: Mutex<Horizons>,
 }
@@ -110,7 +109,7 @@ impl GrammarMasks {
             local.len() * (size_of::<((Place, Below), Arc<LocalSplit>)>() + size_of::<LocalSplit>());
         pruned.map(Remainders::memory_size_bytes).sum::<usize>()
             + entries
-            + self.holes.read().values().map(|h| h.len() * 4).sum::<usize>()
+            + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
             + self.horizons.lock().memory_size_bytes()
     }
 }
@@ -160,45 +159,6 @@ impl MaskContext<'_> {
 
     fn is_heavy(&self, state: StateId) -> bool {
         self.masks.all_heavy.load(Ordering::Relaxed) || self.pda.is_wide(state) || self.pda.is_heavy(state)
-    }
-
-    /// What a state lacks of the tokens of the state it is like, below a trie node.
-    pub(super) fn holes(&self, state: StateId, trie: &ByteTrie, node: usize) -> Ids {
-        let Some(like) = self.pda.like(state).filter(|like| !like.is_exact) else { return Arc::from([]) };
-        let place = (state, (trie.serial(), node as u32));
-        if let Some(known) = self.masks.holes.read().get(&place) {
-            return Arc::clone(known);
-        }
-        let mut out = Vec::new();
-        let texts = self.pda.lacks(state);
-        let mut todo = Vec::new();
-        match texts {
-            Some(texts) => texts
-                .iter()
-                .filter_map(|text| text.iter().try_fold(node, |node, &byte| trie.child(node, byte)))
-                .for_each(|node| out.extend_from_slice(trie.tokens_from(node))),
-            None => todo.push((node, state, like.base)),
-        }
-        while let Some((node, state, base)) = todo.pop() {
-            for child in trie.children(node) {
-                let (byte, child) = (trie.child_byte(child), trie.child_node(child));
-                match (self.pda.byte_target(state, byte), self.pda.byte_target(base, byte)) {
-                    (None, Some(_)) => out.extend_from_slice(trie.tokens_from(child)),
-                    (Some(to), Some(base)) => {
-                        let is_same =
-                            self.pda.like(to).is_some_and(|like| like.is_exact && like.base == base);
-                        if !is_same {
-                            todo.push((child, to, base));
-                        }
-                    }
-                    (_, None) => {}
-                }
-            }
-        }
-        out.sort_unstable();
-        let holes: Ids = out.into();
-        self.masks.holes.write().insert(place, Arc::clone(&holes));
-        holes
     }
 
     /// The split of a configuration's state below a trie node, or that of the state it is like.
@@ -365,13 +325,11 @@ impl Walk<'_> {
         let mut except = except.to_vec();
         let from = self.buffers.allowed.len();
         self.beneath(&local, trie, 0, config, false)?;
-        let mut without = self.context.holes(config.state, trie, 0).to_vec();
-        without.extend(self.duplicates(trie, 0, config));
-        if !without.is_empty() {
-            without.sort_unstable();
-            self.buffers.retain_allowed(from, |token| without.binary_search(&token).is_err());
-            except.extend(without);
-        }
+        let holes = self.context.holes(config.state, trie, 0);
+        let duplicates = self.duplicates(trie, 0, config);
+        self.retain_new(from, holes.as_deref(), &duplicates);
+        except.extend(holes.iter().flat_map(|holes| holes.tokens()));
+        except.extend(duplicates);
         mask.most += number;
         mask.parts.push(Part { tokens, except: except.into() });
         Ok(())

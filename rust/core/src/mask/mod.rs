@@ -19,6 +19,7 @@ mod beneath;
 mod class;
 mod context;
 mod finished;
+mod holes;
 mod horizon;
 mod key;
 mod leaf;

@@ -9,6 +9,7 @@
 
 use super::assemble::{LocalSplit, MaskContext};
 use super::beneath::{Beneath, Remaining};
+use super::holes::Holes;
 use crate::automaton::Room;
 use crate::error::Result;
 use crate::grammar::ByteSet;
@@ -186,12 +187,21 @@ impl Walk<'_> {
             self.buffers.retain_allowed(from, |token| !except.contains(&token));
         }
         self.beneath(&local, course.trie, node, config, course.is_beneath)?;
-        if !holes.is_empty() || !duplicates.is_empty() {
-            self.buffers.retain_allowed(from, |token| {
-                holes.binary_search(&token).is_err() && duplicates.binary_search(&token).is_err()
-            });
-        }
+        self.retain_new(from, holes.as_deref(), &duplicates);
         Ok(())
+    }
+
+    /// Takes out what a state lacks, and what comes again, of the tokens gathered since `from`.
+    pub(super) fn retain_new(&mut self, from: usize, holes: Option<&Holes>, duplicates: &[u32]) {
+        let holes = holes.filter(|holes| !holes.is_empty());
+        if holes.is_none() && duplicates.is_empty() {
+            return;
+        }
+        let vocabulary = self.context.vocabulary;
+        self.buffers.retain_allowed(from, |token| {
+            !holes.is_some_and(|holes| holes.has(vocabulary, token))
+                && duplicates.binary_search(&token).is_err()
+        });
     }
 
     /// Adds the tokens whose remainders go on in what lies beneath a configuration that has read up to a node of a trie.
@@ -286,10 +296,12 @@ impl Walk<'_> {
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node, start, rivals)];
         while let Some((at, set, rivals)) = todo.pop() {
-            for child in trie.children(at) {
+            let bytes: Vec<ByteSet> = rivals.iter().map(|rival| self.arena.rival_bytes(rival)).collect();
+            let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
+            for child in trie.children(at).filter(|&child| any.contains(trie.child_byte(child))) {
                 let (byte, child) = (trie.child_byte(child), trie.child_node(child));
                 let (mut is_one, mut begun) = (false, Vec::new());
-                for rival in &rivals {
+                for (rival, _) in rivals.iter().zip(&bytes).filter(|(_, bytes)| bytes.contains(byte)) {
                     let (fit, longer) = self.arena.compare(rival, byte);
                     is_one |= fit == Fit::Is;
                     begun.extend(longer);

@@ -4,6 +4,7 @@
 //! of the value is a stack of [`Part`]s, so each byte costs the same however long the text is.
 
 use super::values::{Value, Values};
+use crate::grammar::ByteSet;
 use crate::json_schema::decimal::Decimal;
 
 /// How a text compares with the spellings of a value.
@@ -80,21 +81,21 @@ impl Comparison {
         }
     }
 
-    /// Whether a byte may go on; cheap, and not sure.
-    pub(super) fn may_be(&self, values: &Values, byte: u8) -> bool {
+    /// The bytes that may go on, and perhaps more; cheap.
+    pub(super) fn bytes(&self, values: &Values) -> ByteSet {
         match self.0.last() {
             Some(Part::String(value, at, escape)) if escape.is_empty() => {
-                let Value::String(wanted) = values.get(*value) else { return true };
-                byte == b'\\' || byte == wanted.as_bytes().get(*at).copied().unwrap_or(b'"')
+                let Value::String(wanted) = values.get(*value) else { return ByteSet::FULL };
+                let next = wanted.as_bytes().get(*at).copied().unwrap_or(b'"');
+                ByteSet::single(next).union(&ByteSet::single(b'\\'))
             }
-            Some(Part::Start(_)) if self.0.len() > 1 && is_space(byte) => true,
-            Some(Part::Start(value)) => match values.get(*value) {
-                Value::String(_) => byte == b'"',
-                Value::Array(_) => byte == b'[',
-                Value::Object(_) => byte == b'{',
-                _ => true,
+            Some(Part::Start(value)) if self.0.len() == 1 => match values.get(*value) {
+                Value::String(_) => ByteSet::single(b'"'),
+                Value::Array(_) => ByteSet::single(b'['),
+                Value::Object(_) => ByteSet::single(b'{'),
+                _ => ByteSet::FULL,
             },
-            _ => true,
+            _ => ByteSet::FULL,
         }
     }
 
@@ -246,16 +247,33 @@ fn in_name(
 /// The text of an escape (`None` inside if it is none); `None` if it is not all there.
 fn read_escape(escape: &[u8]) -> Option<Option<String>> {
     let is_long = escape.get(1) == Some(&b'u');
+    if is_long && !escape[2..].iter().take(4).all(u8::is_ascii_hexdigit) {
+        return Some(None);
+    }
+    if let (false, Some(&byte)) = (is_long, escape.get(1)) {
+        return Some(short_escape(byte).map(str::to_owned));
+    }
     let is_high = escape.get(2..4).is_some_and(|d| {
         matches!(d[0], b'd' | b'D') && matches!(d[1], b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
     });
-    let length = match (is_long, is_high) {
-        (false, _) => 2,
-        (true, false) => 6,
-        (true, true) => 12,
-    };
+    let length = if is_high { 12 } else { 6 };
     let quoted = [b"\"", escape.get(..length)?, b"\""].concat();
     Some(serde_json::from_slice::<String>(&quoted).ok())
+}
+
+/// What a backslash and one more byte stand for (RFC 8259, section 7).
+fn short_escape(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        b'"' => "\"",
+        b'\\' => "\\",
+        b'/' => "/",
+        b'b' => "\u{8}",
+        b'f' => "\u{c}",
+        b'n' => "\n",
+        b'r' => "\r",
+        b't' => "\t",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -271,7 +289,7 @@ mod tests {
             let mut fit = Fit::Begins;
             for (at, byte) in text.bytes().enumerate() {
                 assert_eq!(fit, Fit::Begins, "{text} goes on at {at}");
-                let may_be = comparison.may_be(&values, byte);
+                let may_be = comparison.bytes(&values).contains(byte);
                 fit = comparison.next(&values, byte);
                 assert!(may_be || fit == Fit::Not);
             }
@@ -282,6 +300,9 @@ mod tests {
         assert_eq!(fit("\"abc\"", "\"abc\""), Fit::Is);
         assert_eq!(fit("\"abc\"", "\"abd"), Fit::Not);
         assert_eq!(fit("\"a\"", "\"a\\u0022"), Fit::Not);
+        assert_eq!(fit("\"a\"", "\"\\u00g"), Fit::Not);
+        assert_eq!(fit("\"a\"", "\"\\a"), Fit::Not);
+        assert_eq!(fit("\"\\u0008\\u000c\\n\\r\\t/\\\\\"", "\"\\b\\f\\n\\r\\t\\/\\\\\""), Fit::Is);
         assert_eq!(fit("\"\\\"\"", "\"\\\"\""), Fit::Is);
         assert_eq!((fit("1", "1"), fit("1", "1.0]"), fit("1", "2")), (Fit::Begins, Fit::Is, Fit::Not));
         assert_eq!(

@@ -18,6 +18,7 @@
 use super::comparison::{Comparison, Fit};
 use super::values::Values;
 use crate::automaton::Collect;
+use crate::grammar::ByteSet;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
@@ -298,7 +299,8 @@ impl Registers {
         };
         for &byte in bytes.iter().rev() {
             left.retain_mut(|rival| {
-                rival.0.may_be(&self.values, byte) && rival.0.next(&self.values, byte) == Fit::Begins
+                rival.0.bytes(&self.values).contains(byte)
+                    && rival.0.next(&self.values, byte) == Fit::Begins
             });
         }
         if self.num_rivals > MAX_RIVALS {
@@ -311,11 +313,13 @@ impl Registers {
         left
     }
 
+    /// The bytes that a rival may go on by, and perhaps more; cheap.
+    pub(super) fn rival_bytes(&self, rival: &Rival) -> ByteSet {
+        rival.0.bytes(&self.values)
+    }
+
     /// What a rival comes to with one more byte, and the rival if that may still be either.
     pub(super) fn compare(&self, rival: &Rival, byte: u8) -> (Fit, Option<Rival>) {
-        if !rival.0.may_be(&self.values, byte) {
-            return (Fit::Not, None);
-        }
         let mut longer = rival.clone();
         let fit = longer.0.next(&self.values, byte);
         (fit, (fit == Fit::Begins).then_some(longer))

@@ -2,6 +2,7 @@
 
 use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
 use crate::automaton::{Collect, Pda};
+use crate::grammar::ByteSet;
 
 impl Arena {
     /// The values that a configuration must not complete; none if it collects nothing that was seen before.
@@ -41,6 +42,11 @@ impl Arena {
     /// Whether a register keeps no text, and knows all that was collected.
     pub(crate) fn is_settled(&self, register: RegisterId) -> bool {
         !self.registers.has_text(register) && !self.registers.is_partial(register)
+    }
+
+    /// The bytes that a rival may go on by, and perhaps more; cheap.
+    pub(crate) fn rival_bytes(&self, rival: &Rival) -> ByteSet {
+        self.registers.rival_bytes(rival)
     }
 
     /// What a rival comes to with one more byte, and the rival if that may still be either.

@@ -29,7 +29,7 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 #[derive(Debug)]
 pub(super) struct Languages {
     pub(super) number: u32,
-    regular: Regular,
+    regular: Box<Regular>,
     patterns: FxHashMap<Arc<str>, TermId>,
     formats: FxHashMap<String, Option<TermId>>,
     targets: FxHashMap<TermId, Targets<TermId>>,
@@ -43,7 +43,7 @@ impl Languages {
     fn new() -> Self {
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            regular: Regular::new(),
+            regular: Box::new(Regular::new()),
             patterns: FxHashMap::default(),
             formats: FxHashMap::default(),
             targets: FxHashMap::default(),

@@ -153,6 +153,9 @@ impl JsonMachine {
             return Ok(Arc::clone(open));
         }
         let (planned, progress) = (Arc::clone(&self.plans[plan as usize]), progress.clone());
+        if let Some(progress) = progress.as_ref().filter(|_| self.engine.is_free(&planned.plan)) {
+            return self.open_in(core, &planned, progress);
+        }
         let mut names = Vec::with_capacity(planned.sorted.len());
         for &(_, index) in &planned.sorted {
             names.push(self.is_open(&planned.plan, progress.as_ref(), Key::Declared(index))?);
@@ -161,10 +164,25 @@ impl JsonMachine {
         for index in 0..planned.plan.classes.len() as u32 {
             classes.push(self.is_open(&planned.plan, progress.as_ref(), Key::Class(index))?);
         }
+        Ok(self.keep_open(core, names, classes))
+    }
+
+    /// The same where nothing but what is written already hinders a name.
+    fn open_in(&mut self, core: u32, planned: &Planned, progress: &Progress) -> Result<Arc<Open>> {
+        let all = self.core(self.cores[core as usize].plan, None);
+        let all = self.open(all)?;
+        let is_open = |(&(_, index), &open): (&(Vec<char>, u32), &bool)| {
+            open && planned.plan.is_open(progress, index as usize)
+        };
+        let names = planned.sorted.iter().zip(&all.names).map(is_open).collect();
+        Ok(self.keep_open(core, names, all.classes.clone()))
+    }
+
+    fn keep_open(&mut self, core: u32, names: Vec<bool>, classes: Vec<bool>) -> Arc<Open> {
         let is_any = names.iter().chain(&classes).any(|&open| open);
         let open = Arc::new(Open { names, classes, is_any });
         self.cores[core as usize].open = Some(Arc::clone(&open));
-        Ok(open)
+        open
     }
 
     fn is_open(&mut self, plan: &Plan, progress: Option<&Progress>, key: Key) -> Result<bool> {
