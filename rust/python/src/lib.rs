@@ -26,6 +26,23 @@ use pyo3::prelude::*;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Memory that is freed goes back to the system after so many milliseconds: compilers and grammars that are made and dropped in turn
+/// need not get theirs anew (docs/performance.md, "The allocator").
+#[cfg(feature = "mimalloc")]
+const PURGE_DELAY: std::ffi::c_long = 500;
+
+/// Sets [`PURGE_DELAY`], unless the environment says another one.
+#[cfg(feature = "mimalloc")]
+fn set_purge_delay() {
+    /// `mi_option_purge_delay` of mimalloc 2, for which the crate has no name.
+    const OPTION: std::ffi::c_int = 15;
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        // SAFETY: the option is a number of this mimalloc, which is the extension's own; it is set while the module is first imported,
+        // before any other thread can call into the extension and read it.
+        unsafe { libmimalloc_sys::mi_option_set(OPTION, PURGE_DELAY) };
+    }
+}
+
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
@@ -47,6 +64,8 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        #[cfg(feature = "mimalloc")]
+        super::set_purge_delay();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }
