@@ -92,6 +92,9 @@ impl JsonMachine {
         // Depth first: the first string or number that is free ends the search.
         while let Some((text, mut parts)) = todo.pop() {
             self.engine.budget.work()?;
+            if self.comes_to_many(parts.last(), most)? {
+                return Ok(None);
+            }
             let Some(ways) = (match parts.pop() {
                 None | Some(Part::Stop) => {
                     done.insert(text.clone());
@@ -258,6 +261,21 @@ impl JsonMachine {
             out.push(vec![Part::Rest(self.rules[name as usize].start), Part::Stop]);
         }
         out
+    }
+
+    /// Whether a part is known to have more ends than are asked for: values do not depend on the order in which members are tried, so it
+    /// does not matter if it is this order that leads nowhere.
+    fn comes_to_many(&mut self, part: Option<&Part>, most: usize) -> Result<bool> {
+        match part {
+            Some(&Part::Value(goal, _)) => self.has_many(goal, most),
+            Some(&Part::Items { arr, written, choice, .. }) if choice.more => {
+                self.has_many_items(arr, written, most)
+            }
+            Some(Part::Members { plan, progress, from, choice, .. }) if choice.more => {
+                self.has_many_members(*plan, progress, *from, most)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The ways to spell out the beginning of a part.
@@ -428,7 +446,7 @@ impl JsonMachine {
     }
 
     /// From a state of a string, name or number to its end (of a counted string: of its round).
-    fn rest(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+    pub(super) fn rest(&mut self, state: u32, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
         let (rule, local) = self.locals[state as usize];
         let close = |end: &str| quoted(end)[1..].to_vec();
         match (self.kinds[rule as usize].clone(), local) {
@@ -480,8 +498,14 @@ impl JsonMachine {
         }
     }
 
-    fn words(&mut self, term: TermId, most: usize) -> Result<Option<Vec<String>>> {
-        self.engine.regular.few_words(term, most, &mut self.engine.budget)
+    pub(super) fn words(&mut self, term: TermId, most: usize) -> Result<Option<Arc<[String]>>> {
+        if let Some(known) = self.words.get(&(term, most)) {
+            return Ok(known.clone());
+        }
+        let words = self.engine.regular.few_words(term, most, &mut self.engine.budget)?;
+        let words: Option<Arc<[String]>> = words.map(Arc::from);
+        self.words.insert((term, most), words.clone());
+        Ok(words)
     }
 
     fn number_ends(&mut self, numbers: u32, at: u32, most: usize) -> Option<Vec<Vec<u8>>> {

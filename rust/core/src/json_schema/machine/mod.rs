@@ -14,6 +14,7 @@ mod ends;
 mod horizon;
 mod languages;
 mod layout;
+mod many;
 mod object;
 mod text;
 mod wiring;
@@ -203,6 +204,10 @@ pub(crate) struct JsonMachine {
     texts: [Option<Arc<JsonTexts>>; 2],
     /// Where in a number each state of an automaton is.
     places: FxHashMap<u32, Vec<number_ends::Place>>,
+    /// Whether goals have more values than so many.
+    many: FxHashMap<(GoalId, usize), bool>,
+    /// The words of languages that have no more than so many.
+    words: FxHashMap<(TermId, usize), Option<Arc<[String]>>>,
 }
 
 impl JsonMachine {
@@ -246,6 +251,8 @@ impl JsonMachine {
             languages: Arc::clone(&languages),
             texts: [None, None],
             places: FxHashMap::default(),
+            many: FxHashMap::default(),
+            words: FxHashMap::default(),
         };
         let mut at_work = AtWork::new(&mut machine, &languages);
         let annotations = at_work.read_root(root)?;
