@@ -90,7 +90,7 @@ impl std::hash::Hash for Obj {
 }
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     pub(super) null: bool,
     pub(super) no: bool,

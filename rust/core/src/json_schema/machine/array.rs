@@ -139,7 +139,7 @@ impl JsonMachine {
                 let mut edges = MachineEdges::default();
                 let deeper = self.layout.deeper(depth);
                 for (goal, after) in self.next_items(arr, id)? {
-                    let value = self.rule(Kind::Value(goal, deeper));
+                    let value = self.value_rule(goal, deeper)?;
                     edges.calls.push((value, self.state(rule, Local::Array(after, InArray::After, false))));
                 }
                 if at == InArray::Open && may_end && !self.is_fixed() {
@@ -167,7 +167,7 @@ impl JsonMachine {
             Local::Bytes(0) => Ok(self.bytes(rule, &[(b",", Local::Bytes(1))])),
             Local::Bytes(1) => self.gapped(rule, Place::AfterComma, depth, Local::Bytes(2)),
             _ => {
-                let value = self.rule(Kind::Value(goal, self.layout.deeper(depth)));
+                let value = self.value_rule(goal, self.layout.deeper(depth))?;
                 Ok(MachineEdges { bytes: Vec::new(), calls: vec![(value, self.state(rule, Local::End))] })
             }
         }

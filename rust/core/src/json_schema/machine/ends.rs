@@ -9,7 +9,7 @@
 
 use super::layout::Gap;
 use super::layout::Place;
-use super::{Digits, InArray, InObject, JsonMachine, Kind, Local};
+use super::{Awaited, Digits, InArray, InObject, JsonMachine, Kind, Local};
 use crate::error::Result;
 use crate::json_schema::goal::GoalId;
 use crate::json_schema::number_ends;
@@ -174,17 +174,28 @@ impl JsonMachine {
             InObject::After => NEXT,
             InObject::AfterComma => Choice { end: false, ..NEXT },
             InObject::AfterClose => Choice { more: false, ..NEXT },
-            InObject::NameEnd(key) | InObject::Colon(key) => {
-                let ways = match core == of_states {
-                    true => self.ways(Part::Member { plan, progress, depth, key, from: 0 }, 0)?,
-                    // The name counts as written once it is read.
-                    false => Some(vec![self.member(plan, self.goal_of(plan, key), progress, depth, 0)]),
+            InObject::NameEnd(_) | InObject::BeforeColon(_) | InObject::Colon(_) => {
+                // What is carried counts a name as written once it is read.
+                let is_written = core != of_states;
+                let ways = match at {
+                    InObject::BeforeColon(Awaited::Goal(goal)) | InObject::Colon(Awaited::Goal(goal)) => {
+                        Some(vec![self.member(plan, goal, progress, depth, 0)])
+                    }
+                    InObject::NameEnd(key) if is_written => {
+                        Some(vec![self.member(plan, self.goal_of(plan, key), progress, depth, 0)])
+                    }
+                    InObject::NameEnd(key)
+                    | InObject::BeforeColon(Awaited::Of(key))
+                    | InObject::Colon(Awaited::Of(key)) => {
+                        self.ways(Part::Member { plan, progress, depth, key, from: 0 }, 0)?
+                    }
+                    _ => None,
                 };
                 let gap = self.gap_text(Place::BeforeColon, depth);
                 let colon = Part::Bytes(b":".to_vec());
-                let before = match (at, gap_read) {
-                    (InObject::NameEnd(_), false) => vec![gap, colon],
-                    (InObject::NameEnd(_), true) => vec![colon],
+                let before = match at {
+                    InObject::NameEnd(_) => vec![gap, colon],
+                    InObject::BeforeColon(_) => vec![colon],
                     _ => Vec::new(),
                 };
                 // A way begins with the gap after the colon.
@@ -301,7 +312,7 @@ impl JsonMachine {
     }
 
     fn value_ways(&mut self, goal: GoalId, depth: u32) -> Result<Ways> {
-        let rule = self.rule(Kind::Value(goal, depth));
+        let rule = self.value_rule(goal, depth)?;
         let edges = self.edges_of(rule, Local::Start)?;
         let mut out = Vec::new();
         for (lo, hi, to) in edges.bytes {

@@ -27,7 +27,7 @@ use super::number::Numbers;
 use super::number_ends;
 use super::options::JsonSchema;
 use super::plan::{Key, Plan, Progress};
-use super::shape::{Arr, Obj, Strings};
+use super::shape::{Arr, Obj, Shape, Strings};
 use super::spell::{self, Spell, Targets};
 use crate::automaton::horizon::Horizon;
 use crate::automaton::{
@@ -95,6 +95,15 @@ struct Branch {
     depth: u32,
 }
 
+/// The value that belongs to a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Awaited {
+    /// Where the name counts as written: any value that satisfies a goal.
+    Goal(GoalId),
+    /// What may be written as the value of this name.
+    Of(Key),
+}
+
 /// A place in an object; the flag says that whitespace has been read there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum InObject {
@@ -102,7 +111,8 @@ enum InObject {
     Member,
     Name(Spell<Branch>),
     NameEnd(Key),
-    Colon(Key),
+    BeforeColon(Awaited),
+    Colon(Awaited),
     After,
     AfterComma,
     AfterClose,
@@ -204,6 +214,9 @@ pub(crate) struct JsonMachine {
     texts: [Option<Arc<JsonTexts>>; 2],
     /// Where in a number each state of an automaton is.
     places: FxHashMap<u32, Vec<number_ends::Place>>,
+    /// For goals the first one of the same shape: their values have the same states.
+    same_values: FxHashMap<GoalId, GoalId>,
+    first_of_shape: FxHashMap<Arc<Shape>, GoalId>,
     /// Whether goals have more values than so many.
     many: FxHashMap<(GoalId, usize), bool>,
     /// The words of languages that have no more than so many.
@@ -251,6 +264,8 @@ impl JsonMachine {
             languages: Arc::clone(&languages),
             texts: [None, None],
             places: FxHashMap::default(),
+            same_values: FxHashMap::default(),
+            first_of_shape: FxHashMap::default(),
             many: FxHashMap::default(),
             words: FxHashMap::default(),
         };
@@ -498,6 +513,23 @@ impl JsonMachine {
     fn literal(&mut self, rule: u32, word: &'static str, at: u8) -> MachineEdges {
         let next = if at as usize + 1 == word.len() { Local::End } else { Local::Literal(word, at + 1) };
         self.bytes(rule, &[(&[word.as_bytes()[at as usize]], next)])
+    }
+
+    /// The rule of the values that satisfy a goal.
+    fn value_rule(&mut self, goal: GoalId, depth: u32) -> Result<u32> {
+        let same = self.same_value(goal)?;
+        Ok(self.rule(Kind::Value(same, depth)))
+    }
+
+    /// The first goal that has the same shape.
+    fn same_value(&mut self, goal: GoalId) -> Result<GoalId> {
+        if let Some(&known) = self.same_values.get(&goal) {
+            return Ok(known);
+        }
+        let shape = self.engine.shape(goal).map_err(|error| self.engine.placed(error, goal))?;
+        let same = *self.first_of_shape.entry(shape).or_insert(goal);
+        self.same_values.insert(goal, same);
+        Ok(same)
     }
 
     /// The first byte of a value's literals, and calls of one rule for each of its other alternatives.

@@ -5,7 +5,7 @@
 //! states, past guards ([`crate::automaton::Progresses`]); keys are the declared names' places in the sorted list, then the classes.
 
 use super::layout::Place;
-use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Open, Planned};
+use super::{Awaited, Branch, Core, InObject, JsonMachine, Kind, Local, Open, Planned};
 use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
 use crate::json_schema::goal::GoalId;
@@ -198,6 +198,16 @@ impl JsonMachine {
         progress.as_ref().is_none_or(|progress| self.plans[plan as usize].plan.may_end(progress))
     }
 
+    /// What may follow a name: names whose values satisfy the same have their states in common from there on.
+    fn awaited(&mut self, core: u32, key: Key) -> Result<Awaited> {
+        let Core { plan, ref progress, .. } = self.cores[core as usize];
+        if progress.is_some() {
+            return Ok(Awaited::Of(key));
+        }
+        let goal = self.plans[plan as usize].plan.goal(key);
+        Ok(Awaited::Goal(self.same_value(goal)?))
+    }
+
     /// The ways to read the value of a name, each with the core after it.
     fn values_of(&mut self, core: u32, key: Key) -> Result<Vec<(GoalId, u32)>> {
         let Core { plan, ref progress, .. } = self.cores[core as usize];
@@ -256,13 +266,21 @@ impl JsonMachine {
             }
             InObject::Name(state) => self.declared_name(rule, plan, core, state),
             InObject::NameEnd(key) => {
-                Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(key), false))]))
+                let before = InObject::BeforeColon(self.awaited(core, key)?);
+                self.object(rule, plan, depth, Local::Object(core, before, true))
             }
-            InObject::Colon(key) => {
+            InObject::BeforeColon(awaited) => {
+                Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(awaited), false))]))
+            }
+            InObject::Colon(awaited) => {
                 let depth = self.layout.deeper(depth);
                 let mut edges = MachineEdges::default();
-                for (goal, after) in self.values_of(core, key)? {
-                    let value = self.rule(Kind::Value(goal, depth));
+                let values = match awaited {
+                    Awaited::Goal(goal) => vec![(goal, core)],
+                    Awaited::Of(key) => self.values_of(core, key)?,
+                };
+                for (goal, after) in values {
+                    let value = self.value_rule(goal, depth)?;
                     edges.calls.push((value, self.state(rule, Local::Object(after, InObject::After, false))));
                 }
                 Ok(edges)
@@ -296,7 +314,10 @@ impl JsonMachine {
                 Ok(edges)
             }
             InObject::Member => self.gapped(rule, Place::AfterComma, depth, then(at)),
-            InObject::NameEnd(_) => self.gapped(rule, Place::BeforeColon, depth, then(at)),
+            InObject::NameEnd(key) => {
+                let before = InObject::BeforeColon(self.awaited(core, key)?);
+                self.gapped(rule, Place::BeforeColon, depth, then(before))
+            }
             InObject::Colon(_) => self.gapped(rule, Place::AfterColon, depth, then(at)),
             InObject::After if self.is_fixed() => {
                 let mut edges = MachineEdges::default();
