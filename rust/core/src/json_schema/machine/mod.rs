@@ -151,6 +151,9 @@ enum Local {
 /// Edges on bytes, as [`spell::edges`] gives them.
 type PlainEdges = Arc<[(u8, u8, Spell<TermId>)]>;
 
+/// The same with the states of a rule of names that they lead to.
+type FreeEdges = Arc<[(u8, u8, Spell<TermId>, u32)]>;
+
 /// An object with its plan, and the names sorted for [`Branch`].
 #[derive(Debug)]
 struct Planned {
@@ -204,6 +207,8 @@ pub(crate) struct JsonMachine {
     targets: FxHashMap<TermId, Targets<TermId>>,
     /// The edges of names between two characters.
     plain_edges: FxHashMap<TermId, PlainEdges>,
+    /// The same for each rule of names, where they may become no declared one any more.
+    free_edges: FxHashMap<(u32, TermId), FreeEdges>,
     /// How far texts of a language go on.
     horizons: FxHashMap<TermId, Horizon>,
     signatures: IndexSet<(Kind, Local), FxBuildHasher>,
@@ -258,6 +263,7 @@ impl JsonMachine {
             numbers: IndexMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
+            free_edges: FxHashMap::default(),
             horizons: FxHashMap::default(),
             signatures: IndexSet::default(),
             generation: languages.lock().number,

@@ -1,15 +1,12 @@
 //! Strings and free names.
 
-use super::{Branch, JsonMachine, Kind, Local, PlainEdges};
+use super::{Branch, FreeEdges, JsonMachine, Kind, Local, PlainEdges};
 use crate::automaton::MachineEdges;
 use crate::error::Result;
 use crate::json_schema::shape::Strings;
 use crate::json_schema::spell::{self, Spell, Targets};
 use crate::regular::{CodeSet, TermId};
 use std::sync::Arc;
-
-/// A state inside a name: the language of its rest, and the declared names it may still become.
-type NameSpell = Spell<(TermId, Option<Branch>)>;
 
 /// Lengths up to here are told apart by states, without a counter.
 const SMALL_LENGTH: u32 = 2;
@@ -82,19 +79,18 @@ impl JsonMachine {
         let is_between = state == Spell::Char((term, branch));
         let is_plain = |(c, _): &(char, Branch)| spell::is_pinned(u32::from(*c));
         let children = declared.map(|(plan, branch)| self.children(plan, branch)).unwrap_or_default();
-        let spelled = if is_between && children.iter().all(is_plain) {
-            self.beside_children(plan, (term, branch), children)?
+        let mut edges = MachineEdges::default();
+        if is_between && children.iter().all(is_plain) {
+            edges.bytes = self.beside_children(rule, plan, (term, branch), children)?;
         } else {
             let plain = self.targets_of(term)?;
             let targets: Targets<(TermId, Option<Branch>)> = match declared {
                 None => plain.iter().map(|&(lo, hi, to)| (lo, hi, (to, None))).collect(),
                 Some((plan, branch)) => self.branching(plan, branch, &plain)?,
             };
-            spell::edges(state, &targets, false)
-        };
-        let mut edges = MachineEdges::default();
-        for (lo, hi, to) in spelled {
-            edges.bytes.push((lo, hi, self.state(rule, Local::Name(to))));
+            for (lo, hi, to) in spell::edges(state, &targets, false) {
+                edges.bytes.push((lo, hi, self.state(rule, Local::Name(to))));
+            }
         }
         let is_declared = declared.is_some_and(|(plan, branch)| self.declared(plan, branch).is_some());
         if is_between && self.engine.regular.is_nullable(term) && !is_declared {
@@ -114,18 +110,36 @@ impl JsonMachine {
         Ok(edges)
     }
 
+    /// The same with the states that they lead to in a rule of names.
+    fn free_edges(&mut self, rule: u32, term: TermId) -> Result<FreeEdges> {
+        if let Some(known) = self.free_edges.get(&(rule, term)) {
+            return Ok(Arc::clone(known));
+        }
+        let mut edges = Vec::new();
+        for &(lo, hi, to) in self.plain_edges(term)?.iter() {
+            edges.push((lo, hi, to, self.state(rule, Local::Name(to.map(|term| (term, None))))));
+        }
+        let edges: FreeEdges = edges.into();
+        self.free_edges.insert((rule, term), Arc::clone(&edges));
+        Ok(edges)
+    }
+
     /// The edges between two characters where each declared name that may go on does so by one byte: the plain ones, cut there.
     fn beside_children(
         &mut self,
+        rule: u32,
         plan: Option<u32>,
         (term, branch): (TermId, Option<Branch>),
         children: Vec<(char, Branch)>,
-    ) -> Result<Vec<(u8, u8, NameSpell)>> {
-        let mut out = Vec::new();
+    ) -> Result<Vec<(u8, u8, u32)>> {
+        let free = self.free_edges(rule, term)?;
+        let mut out = Vec::with_capacity(free.len() + 2 * children.len());
         let mut children = children.into_iter().peekable();
-        for &(lo, hi, to) in self.plain_edges(term)?.iter() {
-            let of_branch = if matches!(to, Spell::Escape(_)) { branch } else { None };
-            let plain = to.map(|term| (term, of_branch));
+        for &(lo, hi, to, free) in free.iter() {
+            let plain = match to {
+                Spell::Escape(term) => self.state(rule, Local::Name(Spell::Escape((term, branch)))),
+                _ => free,
+            };
             let mut from = lo;
             while let Some((c, child)) = children.next_if(|&(c, _)| c as u32 <= u32::from(hi)) {
                 let byte = c as u8;
@@ -139,7 +153,7 @@ impl JsonMachine {
                 if let Some(plan) = plan
                     && self.has_free_name(plan, after, child)?
                 {
-                    out.push((byte, byte, Spell::Char((after, Some(child)))));
+                    out.push((byte, byte, self.state(rule, Local::Name(Spell::Char((after, Some(child)))))));
                 }
                 from = byte + 1;
             }
