@@ -57,7 +57,7 @@ impl Expanded {
         for &(lo, hi, ..) in &edges {
             first.insert_range(lo, hi);
         }
-        let (ranges, moves) = split(&edges);
+        let (ranges, moves) = split(&mut edges);
         let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
         let all_are_wide = entries[1..].iter().all(|entry| pda.is_wide(entry.state));
         Self { entries, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
@@ -150,7 +150,12 @@ fn frame_state(pda: &Pda, back: StateId) -> Option<StateId> {
 type Split = (Vec<(u8, u8, u32, u32)>, Vec<(StateId, u32)>);
 
 /// Cuts overlapping ranges at each other's ends.
-fn split(edges: &[(u8, u8, StateId, u32)]) -> Split {
+fn split(edges: &mut [(u8, u8, StateId, u32)]) -> Split {
+    edges.sort_by_key(|edge| edge.0);
+    if edges.windows(2).all(|pair| pair[0].1 < pair[1].0) {
+        let range = |(edge, at): (&(u8, u8, StateId, u32), u32)| (edge.0, edge.1, at, at + 1);
+        return (edges.iter().zip(0..).map(range).collect(), edges.iter().map(|e| (e.2, e.3)).collect());
+    }
     let mut cuts: Vec<u16> = edges.iter().flat_map(|e| [u16::from(e.0), u16::from(e.1) + 1]).collect();
     cuts.sort_unstable();
     cuts.dedup();
