@@ -231,6 +231,10 @@ fn hex<X: Copy + Eq>(
     let shift = 4 * u32::from(left);
     let (lo, hi) = (prefix << shift, (prefix << shift) + (1 << shift) - 1);
     let touches = |from: u32, to: u32| lo <= to && hi >= from;
+    let has_pairs = touches(0xD800, 0xDBFF) && targets.last().is_some_and(|last| last.1 >= 0x1_0000);
+    if !has_pairs && matches!(range(targets, lo, hi), Range::Nowhere) {
+        return None;
+    }
     if lo >= 0xD800 && hi <= 0xDBFF {
         let pair = |high: u32| 0x1_0000 + ((high - 0xD800) << 10);
         match range(targets, pair(lo), pair(hi) + 0x3FF) {

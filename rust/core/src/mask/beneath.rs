@@ -64,7 +64,8 @@ impl Beneath {
         let asked = arena.end_trace(pda, from, config);
         let Some(tokens) = tokens else { return };
         let questions = asked.as_ref().map_or(0, Asked::memory_size_bytes);
-        let bytes = (tokens.allowed.len() + tokens.again.len()) * 4 + questions + size_of::<(Alike, Remaining)>();
+        let bytes =
+            (tokens.allowed.len() + tokens.again.len()) * 4 + questions + size_of::<(Alike, Remaining)>();
         if self.bytes + bytes > LIMIT_BYTES {
             *self = Self::default();
         }

@@ -18,6 +18,7 @@ mod assemble;
 mod beneath;
 mod class;
 mod context;
+mod duplicates;
 mod finished;
 mod holes;
 mod horizon;

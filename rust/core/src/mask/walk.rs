@@ -10,10 +10,9 @@
 use super::assemble::{LocalSplit, MaskContext};
 use super::beneath::{Beneath, Remaining};
 use super::holes::Holes;
-use crate::automaton::Room;
 use crate::error::Result;
 use crate::grammar::ByteSet;
-use crate::stack::{Arena, Config, Fit, Front, Level, Rival, SetFlags, SetId};
+use crate::stack::{Arena, Config, Front, Level, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
@@ -278,47 +277,6 @@ impl Walk<'_> {
             }
         }
         buffers.again.truncate(from);
-    }
-
-    /// The tokens below a node that would complete a value which must not come again, or could only be completed to one,
-    /// ascending.
-    pub(super) fn duplicates(&mut self, trie: &ByteTrie, node: usize, config: Config) -> Vec<u32> {
-        let mut out = Vec::new();
-        let rivals = self.arena.rivals(self.context.pda, config);
-        if rivals.is_empty() {
-            return out;
-        }
-        // Where there is no end of other values nothing is doomed, and need not be stepped through.
-        let is_endless = self.context.pda.room(config.state) == Room::Endless;
-        if !is_endless {
-            self.arena.give_up_trace();
-        }
-        let start = self.arena.set_of_configs(&[config], SetFlags::default());
-        let mut todo: Vec<(usize, SetId, Vec<Rival>)> = vec![(node, start, rivals)];
-        while let Some((at, set, rivals)) = todo.pop() {
-            let bytes: Vec<ByteSet> = rivals.iter().map(|rival| self.arena.rival_bytes(rival)).collect();
-            let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
-            for child in trie.children(at).filter(|&child| any.contains(trie.child_byte(child))) {
-                let (byte, child) = (trie.child_byte(child), trie.child_node(child));
-                let (mut is_one, mut begun) = (false, Vec::new());
-                for (rival, _) in rivals.iter().zip(&bytes).filter(|(_, bytes)| bytes.contains(byte)) {
-                    let (fit, longer) = self.arena.compare(rival, byte);
-                    is_one |= fit == Fit::Is;
-                    begun.extend(longer);
-                }
-                if !is_one && begun.is_empty() {
-                    continue;
-                }
-                let next = if is_endless { set } else { self.arena.step(self.context.pda, set, byte) };
-                if is_one || next == SetId::DEAD {
-                    out.extend_from_slice(trie.tokens_from(child));
-                } else {
-                    todo.push((child, next, begun));
-                }
-            }
-        }
-        out.sort_unstable();
-        out
     }
 }
 

@@ -299,8 +299,7 @@ impl Registers {
         };
         for &byte in bytes.iter().rev() {
             left.retain_mut(|rival| {
-                rival.0.bytes(&self.values).contains(byte)
-                    && rival.0.next(&self.values, byte) == Fit::Begins
+                rival.0.bytes(&self.values).contains(byte) && rival.0.next(&self.values, byte) == Fit::Begins
             });
         }
         if self.num_rivals > MAX_RIVALS {
@@ -311,6 +310,11 @@ impl Registers {
         let left: Arc<[Rival]> = left.into();
         self.rivals.insert((seen, begin, text, collect), Arc::clone(&left));
         left
+    }
+
+    /// What is left of a rival, if it is a string of which no escape is begun.
+    pub(super) fn rest_of_rival(&self, rival: &Rival) -> Option<&str> {
+        rival.0.rest(&self.values)
     }
 
     /// The bytes that a rival may go on by, and perhaps more; cheap.
@@ -339,3 +343,10 @@ impl Registers {
 /// What is read, compared with a value that must not come again.
 #[derive(Clone, Debug)]
 pub(crate) struct Rival(Comparison);
+
+impl Rival {
+    /// The same after so many bytes more of what is left of it.
+    pub(crate) fn further(&self, bytes: usize) -> Self {
+        Self(self.0.further(bytes))
+    }
+}

@@ -44,6 +44,11 @@ impl Arena {
         !self.registers.has_text(register) && !self.registers.is_partial(register)
     }
 
+    /// What is left of a rival, if it is a string of which no escape is begun.
+    pub(crate) fn rest_of_rival(&self, rival: &Rival) -> Option<&str> {
+        self.registers.rest_of_rival(rival)
+    }
+
     /// The bytes that a rival may go on by, and perhaps more; cheap.
     pub(crate) fn rival_bytes(&self, rival: &Rival) -> ByteSet {
         self.registers.rival_bytes(rival)

@@ -197,7 +197,12 @@ impl Numbers {
             }
             Question::Has { state, number, keys, has } if is_own(state) => {
                 let Some(number) = self.other(number) else { return Some(question) };
-                (has_key(pda, state, number, keys) == has).then_some(Question::Has { state, number, keys, has })
+                (has_key(pda, state, number, keys) == has).then_some(Question::Has {
+                    state,
+                    number,
+                    keys,
+                    has,
+                })
             }
             _ => Some(question),
         }
