@@ -129,8 +129,8 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn horizon(&mut self, _state: u32) -> Option<Horizon> {
         None
     }
-    /// The texts that the state it is like ([`Like`]) has and this one lacks, each of which ends its rule; `None` if they have to be
-    /// searched.
+    /// The texts that the state it is like ([`Like`]) has and this one lacks, each of which ends its rule: texts of printable
+    /// ASCII and a quotation mark, and the other ways to write these in a JSON string. `None` if they have to be searched.
     fn lacks(&mut self, _state: u32) -> Option<Vec<Vec<u8>>> {
         None
     }

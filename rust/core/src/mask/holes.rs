@@ -65,6 +65,7 @@ impl MaskContext<'_> {
     fn holes_of(&self, mut texts: Vec<Vec<u8>>, trie: &ByteTrie, node: usize) -> Holes {
         let places = |text: &Vec<u8>| text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
         let mut tokens = Vec::new();
+        texts.iter().for_each(|text| spelled_otherwise(trie, node, text, &mut tokens));
         if trie.serial() != self.vocabulary.trie().serial() {
             // It is not known from where on tokens are read in another trie.
             let nodes = texts.iter().filter_map(places);
@@ -107,5 +108,39 @@ impl MaskContext<'_> {
         }
         tokens.sort_unstable();
         Holes { tokens: tokens.into(), texts: Default::default() }
+    }
+}
+
+/// Adds the tokens below a node that begin with a text of printable ASCII and a quotation mark, with some of the characters written as
+/// escapes (RFC 8259, section 7).
+fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec<u32>) {
+    let mut todo = vec![(node, text, false)];
+    while let Some((node, text, is_escaped)) = todo.pop() {
+        let [byte, rest @ ..] = text else {
+            if is_escaped {
+                tokens.extend_from_slice(trie.tokens_from(node));
+            }
+            continue;
+        };
+        if let Some(child) = trie.child(node, *byte) {
+            todo.push((child, rest, is_escaped));
+        }
+        // The quotation mark at the end is none of the text's characters.
+        if let (Some(child), false) = (trie.child(node, b'\\'), rest.is_empty()) {
+            if let (b'/', Some(child)) = (byte, trie.child(child, b'/')) {
+                todo.push((child, rest, true));
+            }
+            let lower = format!("u{byte:04x}");
+            let mut nodes = vec![child];
+            for digit in lower.bytes() {
+                let upper = if digit == b'u' { digit } else { digit.to_ascii_uppercase() };
+                let both = [Some(digit), (upper != digit).then_some(upper)];
+                let next = nodes.iter().flat_map(|&node| {
+                    both.into_iter().flatten().filter_map(move |digit| trie.child(node, digit))
+                });
+                nodes = next.collect();
+            }
+            todo.extend(nodes.into_iter().map(|node| (node, rest, true)));
+        }
     }
 }
