@@ -298,12 +298,15 @@ fn is_terminated(arena: &Arena, at: HistoryId, without_stop_token: bool) -> bool
 }
 
 /// Steps through bytes; dead at the first that does not fit.
-fn step_bytes(arena: &mut Arena, compiled: &CompiledGrammar, mut set: SetId, bytes: &[u8]) -> SetId {
-    for &byte in bytes {
+fn step_bytes(arena: &mut Arena, compiled: &CompiledGrammar, mut set: SetId, mut bytes: &[u8]) -> SetId {
+    while let [byte, rest @ ..] = bytes {
         if set == SetId::DEAD {
             break;
         }
-        set = arena.step(&compiled.pda, set, byte);
+        (set, bytes) = match arena.leap(&compiled.pda, set, bytes) {
+            Some((after, length)) => (after, &bytes[length..]),
+            None => (arena.step(&compiled.pda, set, *byte), rest),
+        };
     }
     set
 }

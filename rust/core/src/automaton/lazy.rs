@@ -26,6 +26,7 @@ pub(crate) struct MachineState {
     pub(crate) has_edges: bool,
     /// Whether it is like another; see [`Machine::like`].
     pub(crate) has_like: bool,
+    pub(crate) leaps: Leaps,
     /// What returns here has read a value that is compared with those that this rule has met before.
     pub(crate) collects: Option<Collect>,
     /// Where what returns here goes instead if it has read a value that was met before; see [`Collect::Repeat`].
@@ -33,6 +34,17 @@ pub(crate) struct MachineState {
     pub(crate) room: Room,
     pub(crate) guard: Guard,
     pub(crate) spelled: Option<Spelled>,
+}
+
+/// Whether [`Machine::leap`] may know where texts lead to from a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Leaps {
+    #[default]
+    No,
+    /// It does, and the state calls nothing.
+    Alone,
+    /// It does for the state's own edges; there are calls beside them.
+    BesideCalls,
 }
 
 /// How far values that must not come again can get in the way of a state.
@@ -94,6 +106,15 @@ pub(crate) struct MachineEdges {
     pub(crate) calls: Vec<(u32, u32)>,
 }
 
+/// Where a text leads to from a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leap<S = u32> {
+    To(S),
+    Nowhere,
+    /// Only the states between can tell.
+    Unknown,
+}
+
 /// See the module.
 pub(crate) trait Machine: fmt::Debug + Send {
     /// The states made so far, in order.
@@ -114,6 +135,11 @@ pub(crate) trait Machine: fmt::Debug + Send {
     /// Where the text of a key leads to from a state that spells it.
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {
         None
+    }
+    /// Where some printable ASCII without quotation marks and backslashes leads to from a state by its own edges, told without the states
+    /// between, none of which may end anything.
+    fn leap(&mut self, _state: u32, _text: &[u8]) -> Result<Leap> {
+        Ok(Leap::Unknown)
     }
     /// The state that a state is like.
     fn like(&mut self, _state: u32) -> Option<Like> {
@@ -165,6 +191,7 @@ struct LazyState {
     state: State,
     has_edges: bool,
     has_like: bool,
+    leaps: Leaps,
     like: OnceLock<Option<Like<StateId>>>,
     collects: Option<Collect>,
     repeated: Option<StateId>,
@@ -220,6 +247,7 @@ impl LazyPart {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
                 has_like: state.has_like,
+                leaps: state.leaps,
                 like: OnceLock::new(),
                 collects: state.collects,
                 repeated: state.repeated.map(at),
@@ -276,6 +304,23 @@ impl LazyPart {
             self.adopt(&**machine);
             Some(Like { base: StateId(self.first_state + base), is_exact })
         })
+    }
+
+    pub(super) fn leaps(&self, id: StateId) -> Leaps {
+        self.lazy(id).leaps
+    }
+
+    /// See [`Machine::leap`].
+    pub(super) fn leap(&self, id: StateId, text: &[u8]) -> Leap<StateId> {
+        let Some(machine) = &self.machine else { return Leap::Unknown };
+        let mut machine = machine.lock();
+        let made = machine.leap(id.0 - self.first_state, text);
+        self.adopt(&**machine);
+        match self.heard(made) {
+            Some(Leap::To(state)) => Leap::To(StateId(self.first_state + state)),
+            Some(Leap::Nowhere) => Leap::Nowhere,
+            Some(Leap::Unknown) | None => Leap::Unknown,
+        }
     }
 
     pub(super) fn collects(&self, id: StateId) -> Option<Collect> {
@@ -371,8 +416,12 @@ impl LazyPart {
         made.map_err(|error| self.failure.get_or_init(|| error)).ok()
     }
 
+    /// What is like another state is as wide: few of its bytes lead nowhere.
     pub(super) fn is_wide(&self, id: StateId) -> bool {
-        self.edges_of(id).is_wide
+        match self.like(id) {
+            Some(like) => self.edges_of(like.base).is_wide,
+            None => self.edges_of(id).is_wide,
+        }
     }
 
     pub(super) fn bytes_of(&self, id: StateId) -> &[(u8, u8, StateId)] {
@@ -403,12 +452,11 @@ impl LazyPart {
             let edges = self.heard(made).unwrap_or_default();
             let at = |state: u32| StateId(self.first_state + state);
             let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
-            let is_leaf = lazy.has_like || rule.is_leaf;
             let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
             self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
-                is_wide: rule.is_split || is_leaf && width >= WIDE,
+                is_wide: rule.is_split || rule.is_leaf && width >= WIDE,
                 bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
                 calls: edges
                     .calls
@@ -477,6 +525,7 @@ mod tests {
                 is_final,
                 has_edges: !is_final,
                 has_like: false,
+                leaps: Leaps::No,
                 collects: None,
                 repeated: None,
                 room: Room::Counted,

@@ -33,7 +33,7 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
-pub(crate) use lazy::{Collect, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
+pub(crate) use lazy::{Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
 pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
 use crate::error::Result;
@@ -229,6 +229,17 @@ impl Pda {
     /// Whether what becomes of a progress at a state depends on the progress.
     pub(crate) fn is_guarded(&self, id: StateId) -> bool {
         self.is_lazy(id) && self.lazy.is_guarded(id)
+    }
+
+    /// Whether [`Self::leap`] may know where texts lead to from a state.
+    #[inline]
+    pub(crate) fn leaps(&self, id: StateId) -> Leaps {
+        if self.is_lazy(id) { self.lazy.leaps(id) } else { Leaps::No }
+    }
+
+    /// See [`lazy::Machine::leap`].
+    pub(crate) fn leap(&self, id: StateId, text: &[u8]) -> Leap<StateId> {
+        if self.is_lazy(id) { self.lazy.leap(id, text) } else { Leap::Unknown }
     }
 
     /// The texts that a state's bytes are; it may call rules beside them.

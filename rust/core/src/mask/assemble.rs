@@ -302,7 +302,7 @@ impl Walk<'_> {
                 heavy = configs.clone();
             }
         }
-        for config in &configs {
+        for config in configs.iter().filter(|_| pda.has_token_edges()) {
             for &(token_set, ..) in &pda.expanded(config.state).tokens {
                 self.buffers.allowed.extend_from_slice(pda.token_set(token_set));
             }

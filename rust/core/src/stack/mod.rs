@@ -15,6 +15,7 @@ mod counts;
 mod doomed;
 mod front;
 mod history;
+mod leap;
 mod nodes;
 mod registers;
 mod rivals;

@@ -78,6 +78,8 @@ pub(crate) struct Arena {
     configs: Vec<Config>,
     set_table: HashTable<u32>,
     steps: FxHashMap<(SetId, u8), SetId>,
+    /// Steps by several bytes; see [`super::leap`].
+    pub(super) leaps: FxHashMap<SetId, Vec<(Box<[u8]>, SetId)>>,
     rows: Vec<[SetId; 256]>,
     popped: FxHashMap<(NodeId, RegisterId), SetId>,
     pub(super) registers: Registers,
@@ -97,7 +99,7 @@ pub(super) struct Scratch {
     todo: Vec<Config>,
     pub(super) out: Vec<Config>,
     pub(super) flags: SetFlags,
-    entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
+    pub(super) entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
     edges: Vec<Edge>,
 }
 
@@ -115,6 +117,7 @@ impl Arena {
             configs: Vec::new(),
             set_table: HashTable::new(),
             steps: FxHashMap::default(),
+            leaps: FxHashMap::default(),
             rows: Vec::new(),
             popped: FxHashMap::default(),
             registers: Registers::new(),
@@ -359,7 +362,7 @@ impl Arena {
     }
 
     /// The stack and register that go with an entry of a configuration's expansion.
-    fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, RegisterId) {
+    pub(super) fn stack_of(&mut self, pda: &Pda, config: Config, entry: u32) -> (NodeId, RegisterId) {
         if entry == 0 {
             return (config.node, config.register);
         }
@@ -510,7 +513,7 @@ impl Arena {
     }
 
     /// Folds the configurations found, and interns the set.
-    fn finish_set(&mut self) -> SetId {
+    pub(super) fn finish_set(&mut self) -> SetId {
         let mut out = std::mem::take(&mut self.scratch.out);
         let flags = std::mem::take(&mut self.scratch.flags);
         if out.len() > 1 {
@@ -573,7 +576,7 @@ impl Arena {
         self.registers.memory_size_bytes()
             + self.nodes.len() * 16
             + self.edges.len() * size_of::<Edge>()
-            + (self.unions.len() + self.steps.len() + self.popped.len()) * 16
+            + (self.unions.len() + self.steps.len() + self.popped.len() + 4 * self.leaps.len()) * 16
             + self.sets.len() * (size_of::<SetHead>() + 5)
             + self.configs.len() * size_of::<Config>()
             + self.rows.len() * 1024

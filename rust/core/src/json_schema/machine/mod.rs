@@ -14,8 +14,10 @@ mod ends;
 mod horizon;
 mod languages;
 mod layout;
+mod leap;
 mod many;
 mod object;
+mod same;
 mod text;
 mod wiring;
 
@@ -31,7 +33,7 @@ use super::shape::{Arr, Obj, Shape, Strings};
 use super::spell::{self, Spell, Targets};
 use crate::automaton::horizon::Horizon;
 use crate::automaton::{
-    Budget, Collect, Counter, Like, MachineEdges, MachineRule, MachineState, Progresses, Room,
+    Budget, Collect, Counter, Leaps, Like, MachineEdges, MachineRule, MachineState, Progresses, Room,
 };
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
@@ -399,6 +401,15 @@ impl JsonMachine {
                     (&self.kinds[rule as usize], local),
                     (Kind::Name(_, Some(_)), Local::Name(_))
                 ),
+                leaps: match local {
+                    Local::Name(Spell::Char(_)) => Leaps::Alone,
+                    // Free names begin where declared ones do.
+                    Local::Object(_, InObject::Name(Spell::Char(Branch { depth: 0, .. })), _) => {
+                        Leaps::BesideCalls
+                    }
+                    Local::Object(_, InObject::Name(Spell::Char(_)), _) => Leaps::Alone,
+                    _ => Leaps::No,
+                },
                 collects,
                 repeated: None,
                 room,
@@ -519,23 +530,6 @@ impl JsonMachine {
     fn literal(&mut self, rule: u32, word: &'static str, at: u8) -> MachineEdges {
         let next = if at as usize + 1 == word.len() { Local::End } else { Local::Literal(word, at + 1) };
         self.bytes(rule, &[(&[word.as_bytes()[at as usize]], next)])
-    }
-
-    /// The rule of the values that satisfy a goal.
-    fn value_rule(&mut self, goal: GoalId, depth: u32) -> Result<u32> {
-        let same = self.same_value(goal)?;
-        Ok(self.rule(Kind::Value(same, depth)))
-    }
-
-    /// The first goal that has the same shape.
-    fn same_value(&mut self, goal: GoalId) -> Result<GoalId> {
-        if let Some(&known) = self.same_values.get(&goal) {
-            return Ok(known);
-        }
-        let shape = self.engine.shape(goal).map_err(|error| self.engine.placed(error, goal))?;
-        let same = *self.first_of_shape.entry(shape).or_insert(goal);
-        self.same_values.insert(goal, same);
-        Ok(same)
     }
 
     /// The first byte of a value's literals, and calls of one rule for each of its other alternatives.

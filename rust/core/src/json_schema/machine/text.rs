@@ -187,7 +187,7 @@ impl JsonMachine {
     }
 
     /// Whether any text of a language is none of the declared rests.
-    fn has_free_name(&mut self, plan: u32, term: TermId, branch: Branch) -> Result<bool> {
+    pub(super) fn has_free_name(&mut self, plan: u32, term: TermId, branch: Branch) -> Result<bool> {
         let everything = self.engine.regular.everything();
         if term == everything {
             return Ok(true);

@@ -3,7 +3,7 @@
 use super::languages::AtWork;
 use super::{JsonMachine, Kind, Local};
 use crate::automaton::horizon::Horizon;
-use crate::automaton::{Budget, Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::automaton::{Budget, Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
 use crate::json_schema::spell::Spell;
 use std::sync::Arc;
@@ -50,6 +50,11 @@ impl Machine for JsonMachine {
 
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         self.work(|at_work| at_work.end_of_name(state, key))
+    }
+
+    fn leap(&mut self, state: u32, text: &[u8]) -> Result<Leap> {
+        let (rule, local) = self.locals[state as usize];
+        self.step(|at_work| at_work.leap_of(rule, local, text))
     }
 
     fn like(&mut self, state: u32) -> Option<Like> {
