@@ -4,7 +4,11 @@
 //! where a text leads to ([`crate::automaton::Machine::leap`]), tokens go along names in one step.
 
 use super::{Arena, Config, Count, SetId};
-use crate::automaton::{Leap, Leaps, Pda};
+use crate::automaton::{self, Leap, Pda};
+use rustc_hash::FxHashMap;
+
+/// What is known of each set: where texts lead to.
+pub(super) type Leaps = FxHashMap<SetId, Vec<(Box<[u8]>, SetId)>>;
 
 /// Shorter texts are not worth it.
 const LEAST: usize = 2;
@@ -13,7 +17,7 @@ impl Arena {
     /// The set after the plain characters that a text begins with, and how many bytes they are; `None` if it has to be reached byte by byte.
     pub(crate) fn leap(&mut self, pda: &Pda, set: SetId, bytes: &[u8]) -> Option<(SetId, usize)> {
         let [first, ..] = self.configs(set) else { return None };
-        if pda.leaps(first.state) == Leaps::No {
+        if pda.leaps(first.state) == automaton::Leaps::No {
             return None;
         }
         let is_plain = |&&byte: &&u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
@@ -45,15 +49,15 @@ impl Arena {
     /// Adds what a configuration comes to; `None` if that is not known.
     fn leap_from(&mut self, pda: &Pda, config: Config, text: &[u8], out: &mut Vec<Config>) -> Option<()> {
         let num_entries = match pda.leaps(config.state) {
-            Leaps::No => return None,
-            Leaps::Alone => 1,
-            Leaps::BesideCalls => pda.expanded(config.state).entries.len(),
+            automaton::Leaps::No => return None,
+            automaton::Leaps::Alone => 1,
+            automaton::Leaps::BesideCalls => pda.expanded(config.state).entries.len(),
         };
         self.scratch.entry_nodes.clear();
         for entry in 0..num_entries {
             let from =
                 if entry == 0 { config.state } else { pda.expanded(config.state).entries[entry].state };
-            if entry > 0 && pda.leaps(from) != Leaps::Alone {
+            if entry > 0 && pda.leaps(from) != automaton::Leaps::Alone {
                 return None;
             }
             let state = match pda.leap(from, text) {

@@ -1,6 +1,7 @@
 //! Sets of configurations, and the step from one by a byte or a special token.
 
 use super::history::HistoryEntry;
+use super::leap::Leaps;
 use super::nodes::hash_of;
 use super::registers::{Registers, Return};
 use super::trace::Trace;
@@ -79,7 +80,7 @@ pub(crate) struct Arena {
     set_table: HashTable<u32>,
     steps: FxHashMap<(SetId, u8), SetId>,
     /// Steps by several bytes; see [`super::leap`].
-    pub(super) leaps: FxHashMap<SetId, Vec<(Box<[u8]>, SetId)>>,
+    pub(super) leaps: Leaps,
     rows: Vec<[SetId; 256]>,
     popped: FxHashMap<(NodeId, RegisterId), SetId>,
     pub(super) registers: Registers,
@@ -117,7 +118,7 @@ impl Arena {
             configs: Vec::new(),
             set_table: HashTable::new(),
             steps: FxHashMap::default(),
-            leaps: FxHashMap::default(),
+            leaps: Leaps::default(),
             rows: Vec::new(),
             popped: FxHashMap::default(),
             registers: Registers::new(),

@@ -299,11 +299,14 @@ impl JsonMachine {
             Part::Value(goal, depth) => self.value_ways(goal, depth),
             Part::Items { arr, written, depth, choice } => self.item_ways(arr, written, depth, choice),
             Part::Members { plan, progress, depth, from, choice } => {
-                self.member_ways(plan, &progress, depth, from, choice)
+                self.member_ways(plan, &progress, depth, from, choice, most)
             }
             Part::Member { plan, progress, depth, key, from } => {
                 let planned = Arc::clone(&self.plans[plan as usize]);
                 let options = self.engine.options(&planned.plan, &progress, key)?;
+                if self.any_has_many(&options, most)? {
+                    return Ok(None);
+                }
                 let member = |(goal, after)| self.member(plan, goal, after, depth, from);
                 Ok(Some(options.into_iter().map(member).collect()))
             }
@@ -375,6 +378,7 @@ impl JsonMachine {
         depth: u32,
         from: u32,
         choice: Choice,
+        most: usize,
     ) -> Result<Ways> {
         let mut out = Vec::new();
         let planned = Arc::clone(&self.plans[plan as usize]);
@@ -386,9 +390,14 @@ impl JsonMachine {
         }
         for index in from..planned.plan.names.len() as u32 {
             let key = Key::Declared(index);
-            if !planned.plan.is_open(progress, index as usize)
-                || self.engine.options(&planned.plan, progress, key)?.is_empty()
-            {
+            if !planned.plan.is_open(progress, index as usize) {
+                continue;
+            }
+            let options = self.engine.options(&planned.plan, progress, key)?;
+            if self.any_has_many(&options, most)? {
+                return Ok(None);
+            }
+            if options.is_empty() {
                 continue;
             }
             let mut way = self.comma(depth, choice);

@@ -108,4 +108,14 @@ impl JsonMachine {
         }
         Ok(false)
     }
+
+    /// Whether one of the readings of a member's value has many values.
+    pub(super) fn any_has_many(&mut self, readings: &[(GoalId, Progress)], most: usize) -> Result<bool> {
+        for &(goal, _) in readings {
+            if self.has_many(goal, most)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
