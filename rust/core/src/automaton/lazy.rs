@@ -155,6 +155,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn horizon(&mut self, _state: u32) -> Option<Horizon> {
         None
     }
+    /// Heap memory beside what [`Self::states`] and [`Self::rules`] say, bytes, approximately.
+    fn memory_size_bytes(&self) -> usize {
+        0
+    }
     /// The texts that the state it is like ([`Like`]) has and this one lacks, each of which ends its rule: texts of printable
     /// ASCII and a quotation mark, and the other ways to write these in a JSON string. `None` if they have to be searched.
     fn lacks(&mut self, _state: u32) -> Option<Vec<Vec<u8>>> {
@@ -472,9 +476,11 @@ impl LazyPart {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
+        let machine = self.machine.as_ref().and_then(|machine| machine.try_lock());
         self.bytes.load(Ordering::Relaxed)
-            + self.states.count() * size_of::<LazyState>()
-            + self.rules.count() * (size_of::<PdaRule>() + 24)
+            + machine.map_or(0, |machine| machine.memory_size_bytes())
+            + self.states.count() * (size_of::<LazyState>() + size_of::<MachineState>())
+            + self.rules.count() * (size_of::<PdaRule>() + size_of::<MachineRule>() + 48)
             + self
                 .rules
                 .iter()

@@ -77,6 +77,20 @@ const ANNOTATIONS: [&str; 3] = ["format", "contentEncoding", "contentMediaType"]
 const NO_BASE: &str = "json-schema:///";
 
 impl Documents {
+    /// Heap memory, bytes, approximately.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let of_node = |node: &Node| {
+            let of_json = match &node.json {
+                Json::String(text) => text.len() + 16,
+                Json::Array(items) => items.len() * size_of::<NodeId>(),
+                Json::Object(members) => members.len() * 48,
+                _ => 0,
+            };
+            size_of::<Node>() + of_json + node.parent.as_ref().map_or(0, |(_, key)| key.len() + 16)
+        };
+        self.nodes.iter().map(of_node).sum::<usize>() + self.resources.len() * size_of::<Resource>()
+    }
+
     /// Reads the schema; its root is given, too. `others` are documents by their URIs.
     pub(super) fn new(
         text: &str,

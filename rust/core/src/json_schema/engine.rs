@@ -85,6 +85,18 @@ impl Engine {
         Ok((engine, goal))
     }
 
+    /// Heap memory, bytes, approximately; languages are shared and do not count.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        let of_shape = |shape: &Arc<Shape>| {
+            let names = shape.objects.iter().map(|obj| obj.props.len() * 96 + obj.required.len() * 32);
+            size_of::<Shape>() + shape.objects.len() * 320 + shape.arrays.len() * 96 + names.sum::<usize>()
+        };
+        self.documents.memory_size_bytes()
+            + self.goals.len() * 160
+            + self.shapes.values().map(of_shape).sum::<usize>()
+            + (self.inhabited.len() + self.few.len()) * 24
+    }
+
     /// What a goal says of each type.
     pub(super) fn shape(&mut self, goal: GoalId) -> Result<Arc<Shape>> {
         if let Some(known) = self.shapes.get(&goal) {

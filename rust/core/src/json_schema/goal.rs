@@ -57,6 +57,11 @@ impl Goals {
     pub(super) const FALSE: GoalId = GoalId(1);
     pub(super) const NO_SCOPE: ScopeId = ScopeId(0);
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.goals.len()
+    }
+
     pub(super) fn new() -> Self {
         Self {
             goals: IndexSet::from_iter([Goal::True, Goal::False]),

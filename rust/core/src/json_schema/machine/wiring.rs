@@ -1,7 +1,7 @@
 //! The machine as automata ask it.
 
 use super::languages::AtWork;
-use super::{JsonMachine, Kind, Local};
+use super::{Core, JsonMachine, Kind, Local, Planned};
 use crate::automaton::horizon::Horizon;
 use crate::automaton::{Budget, Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
@@ -55,6 +55,16 @@ impl Machine for JsonMachine {
     fn leap(&mut self, state: u32, text: &[u8]) -> Result<Leap> {
         let (rule, local) = self.locals[state as usize];
         self.step(|at_work| at_work.leap_of(rule, local, text))
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        let of_plan = |planned: &Arc<Planned>| size_of::<Planned>() + planned.sorted.len() * 160;
+        self.engine.memory_size_bytes()
+            + self.locals.len() * (size_of::<(u32, Local)>() + 24)
+            + self.kinds.len() * (size_of::<Kind>() + 24)
+            + self.cores.len() * (size_of::<Core>() + 160)
+            + self.plans.values().map(of_plan).sum::<usize>()
+            + (self.arrays.len() + self.written.len()) * 96
     }
 
     fn like(&mut self, state: u32) -> Option<Like> {
