@@ -25,6 +25,8 @@ impl CancelToken {
 #[derive(Clone, Debug)]
 pub struct Budget {
     deadline: Option<(Instant, Duration)>,
+    /// A limit whose time begins with the first look at the clock.
+    later: Option<Duration>,
     state_limit: usize,
     states: usize,
     cancel: CancelToken,
@@ -38,7 +40,13 @@ impl Budget {
     /// A budget that starts now.
     pub fn new(time_limit: Option<Duration>, state_limit: usize, cancel: CancelToken) -> Self {
         let deadline = time_limit.map(|limit| (Instant::now() + limit, limit));
-        Self { deadline, state_limit, states: 0, cancel, until_check: 0 }
+        Self { deadline, later: None, state_limit, states: 0, cancel, until_check: 0 }
+    }
+
+    /// Begins anew, for a step of which most are over before anyone would look at the clock.
+    pub(crate) fn restart(&mut self, time_limit: Duration, state_limit: usize) {
+        (self.deadline, self.later) = (None, Some(time_limit));
+        (self.state_limit, self.states, self.until_check) = (state_limit, 0, CHECK_EVERY);
     }
 
     /// The same with a time limit where there is none.
@@ -82,6 +90,9 @@ impl Budget {
         if self.cancel.is_cancelled() {
             return Err(Error::Cancelled);
         }
+        if let Some(limit) = self.later.take() {
+            self.deadline = Some((Instant::now() + limit, limit));
+        }
         match self.deadline {
             Some((deadline, limit)) if Instant::now() >= deadline => Err(Error::LimitExceeded {
                 limit: "time_limit",
@@ -114,6 +125,10 @@ mod tests {
 
         let mut b = Budget::new(Some(Duration::ZERO), 100, CancelToken::default());
         assert!(matches!(b.work(), Err(Error::LimitExceeded { limit: "time_limit", .. })));
+
+        b.restart(Duration::ZERO, 1);
+        assert!(b.state().is_ok() && b.state().is_err());
+        assert!((0..=CHECK_EVERY).any(|_| b.work().is_err()));
 
         let cancel = CancelToken::default();
         let mut b = Budget::new(None, 100, cancel.clone());

@@ -3,7 +3,7 @@
 use super::languages::AtWork;
 use super::{Core, JsonMachine, Kind, Local, Planned};
 use crate::automaton::horizon::Horizon;
-use crate::automaton::{Budget, Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::automaton::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::{Error, Result};
 use crate::json_schema::spell::Spell;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl JsonMachine {
 
     /// The same, with the limits of one step.
     fn step<T>(&mut self, work: impl FnOnce(&mut AtWork<'_>) -> T) -> T {
-        self.engine.budget = Budget::new(Some(self.step_limit), self.state_limit, Default::default());
+        self.engine.budget.restart(self.step_limit, self.state_limit);
         self.work(work)
     }
 }
