@@ -23,10 +23,64 @@ pub(super) struct ClassKey {
 pub(super) struct Class {
     pub(super) tokens: TokenIds,
     pub(super) number: usize,
-    /// The nodes by which texts of the class are left, in the trie's order.
-    pub(super) exits: Box<[u32]>,
-    /// The nodes of tokens that may be too long, in the trie's order.
-    pub(super) long: Box<[u32]>,
+    /// The nodes by which texts of the class are left.
+    pub(super) exits: Ways,
+    /// The nodes of tokens that may be too long.
+    pub(super) long: Ways,
+}
+
+/// Some nodes of the vocabulary's trie and all those on the way to them, in the trie's order.
+#[derive(Debug, Default)]
+pub(super) struct Ways(Vec<Step>);
+
+/// A node on the way to others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) node: u32,
+    pub(super) depth: u16,
+    pub(super) byte: u8,
+    /// Whether it is one of the nodes, not only on the way to them.
+    pub(super) is_end: bool,
+}
+
+/// Makes [`Ways`] while a trie is gone through in order.
+struct Waymaker {
+    ways: Ways,
+    /// So many nodes of the current path are in it.
+    made: usize,
+}
+
+impl Waymaker {
+    fn new() -> Self {
+        Self { ways: Ways::default(), made: 0 }
+    }
+
+    /// Goes back to a depth.
+    fn leave(&mut self, depth: usize) {
+        self.made = self.made.min(depth);
+    }
+
+    /// Adds the last node of a path, which begins with a child of the root.
+    fn add(&mut self, trie: &ByteTrie, path: &[u32]) {
+        for &node in &path[self.made..] {
+            let TrieNode { depth, byte, .. } = trie.nodes()[node as usize];
+            self.ways.0.push(Step { node, depth, byte, is_end: false });
+        }
+        if let Some(last) = self.ways.0.last_mut() {
+            last.is_end = true;
+        }
+        self.made = path.len();
+    }
+}
+
+impl Ways {
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Step>()
+    }
 }
 
 /// Classes of fewer characters have few tokens.
@@ -51,13 +105,18 @@ impl Class {
     pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Self {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
-        let (mut exits, mut long) = (Vec::new(), Vec::new());
+        let (mut exits, mut long) = (Waymaker::new(), Waymaker::new());
+        let mut nodes: Vec<u32> = Vec::new();
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
         let mut at = 1;
         while at + 1 < trie.nodes().len() {
             let TrieNode { byte, depth, end, .. } = trie.nodes()[at];
             let depth = usize::from(depth);
+            nodes.truncate(depth - 1);
+            nodes.push(at as u32);
+            exits.leave(depth - 1);
+            long.leave(depth - 1);
             let after = match path[depth - 1] {
                 Utf8::Boundary if byte.is_ascii() => {
                     (key.ascii & ascii_bits(byte, byte) != 0).then_some(Utf8::Boundary)
@@ -66,7 +125,7 @@ impl Class {
             };
             let Some(after) = after else {
                 if path[depth - 1] == Utf8::Boundary && key.beyond.contains(byte) {
-                    exits.push(at as u32);
+                    exits.add(trie, &nodes);
                 }
                 at = end as usize;
                 continue;
@@ -79,16 +138,20 @@ impl Class {
             }
             within.push(trie.places_at(at));
             if depth > usize::from(ENOUGH) && !trie.tokens_at(at).is_empty() {
-                long.push(at as u32);
+                long.add(trie, &nodes);
             }
             at += 1;
         }
         let number = within.len();
-        Self { tokens: within.token_ids(trie, vocabulary), number, exits: exits.into(), long: long.into() }
+        let tokens = within.token_ids(trie, vocabulary);
+        Self { tokens, number, exits: exits.ways, long: long.ways }
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        size_of::<Self>() + self.tokens.memory_size_bytes() + (self.exits.len() + self.long.len()) * 4
+        size_of::<Self>()
+            + self.tokens.memory_size_bytes()
+            + self.exits.memory_size_bytes()
+            + self.long.memory_size_bytes()
     }
 }
 
@@ -143,18 +206,26 @@ mod tests {
                 .filter(|&token| is_made_of(&key, &texts[token as usize], true))
                 .collect();
             prop_assert_eq!(found, expected);
+            let ends = |ways: &Ways| -> Vec<u32> {
+                ways.steps().iter().filter(|step| step.is_end).map(|step| step.node).collect()
+            };
+            let (exits, long) = (ends(&class.exits), ends(&class.long));
+            for ways in [&class.exits, &class.long] {
+                prop_assert!(ways.steps().windows(2).all(|pair| pair[0].node < pair[1].node));
+                prop_assert!(ways.steps().windows(2).all(|pair| pair[1].depth <= pair[0].depth + 1));
+            }
             let text = |node: usize| {
                 &vocabulary.token_bytes(trie.tokens_from(node)[0])[..usize::from(trie.nodes()[node].depth)]
             };
             for node in 1..trie.nodes().len() - 1 {
                 let (&last, before) = text(node).split_last().expect("a byte");
                 let leaves = is_made_of(&key, before, false) && !is_made_of(&key, text(node), true);
-                let is_exit = class.exits.contains(&(node as u32));
+                let is_exit = exits.contains(&(node as u32));
                 prop_assert_eq!(is_exit, leaves && set.contains(last), "{:?}", text(node));
                 let is_long = before.len() >= usize::from(ENOUGH)
                     && !trie.tokens_at(node).is_empty()
                     && is_made_of(&key, text(node), true);
-                prop_assert_eq!(class.long.contains(&(node as u32)), is_long, "{:?}", text(node));
+                prop_assert_eq!(long.contains(&(node as u32)), is_long, "{:?}", text(node));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! count ([`super::split::Rounds`]).
 
 use super::MaskContext;
-use super::class::{Class, ClassKey};
+use super::class::{Class, ClassKey, Step};
 use super::horizon::Horizons;
 use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
@@ -44,12 +44,6 @@ struct Frame {
     ends: u32,
     /// The rule could end here.
     is_end: bool,
-}
-
-/// The path to a node: its text, and the row after each of its bytes, before the first included.
-struct Path<'a> {
-    text: &'a [u8],
-    rows: Vec<u32>,
 }
 
 /// A place on the path where the rule could have ended, and the rounds done there.
@@ -252,18 +246,21 @@ impl<'a> Walk<'a> {
     /// The split of a row that takes all tokens of a class up to a length: only what is longer, and where tokens leave the
     /// class, is looked at. Within the class nothing ends.
     fn beside_class(mut self, row: u32, length: u16, class: &Class) -> Option<Split> {
-        let mut path = Path { text: &[], rows: vec![row] };
+        let mut rows = vec![row; self.trie.max_depth() + 1];
         let mut without = Vec::new();
-        for &node in class.long.iter().filter(|&&node| self.trie.nodes()[node as usize].depth > length) {
-            if self.row_at(node, &mut path)? == DEAD {
-                without.extend_from_slice(self.trie.tokens_at(node as usize));
+        if length < self.trie.max_depth() as u16 {
+            for &step in class.long.steps() {
+                let row = self.go(step, &mut rows)?;
+                if step.is_end && step.depth > length && row == DEAD {
+                    without.extend_from_slice(self.trie.tokens_at(step.node as usize));
+                }
             }
         }
-        for &node in &class.exits {
-            let row = self.row_at(node, &mut path)?;
-            if row != DEAD {
+        for &step in class.exits.steps() {
+            let row = self.go(step, &mut rows)?;
+            if step.is_end && row != DEAD {
                 self.ends.clear();
-                self.alive(node as usize, row, 0)?;
+                self.alive(step.node as usize, row, 0)?;
                 self.below()?;
             }
         }
@@ -273,19 +270,13 @@ impl<'a> Walk<'a> {
         Some(Split::new(tokens, number, self.remainders, self.num_dependent, Vec::new()))
     }
 
-    /// The row at a node, from the path to the last one asked for.
-    fn row_at(&mut self, node: u32, path: &mut Path<'a>) -> Option<u32> {
-        let (node, trie) = (node as usize, self.trie);
-        let depth = usize::from(trie.nodes()[node].depth);
-        let text = &self.vocabulary.token_bytes(trie.tokens_from(node)[0])[..depth];
-        let shared = text.iter().zip(path.text).take_while(|(a, b)| a == b).count();
-        path.rows.truncate(shared + 1);
-        let mut row = path.rows[shared];
-        for &byte in &text[shared..] {
-            row = if row == DEAD { DEAD } else { self.next(row, byte)? };
-            path.rows.push(row);
-        }
-        path.text = text;
+    /// The row after a step, from those at each depth of the way to it.
+    #[inline]
+    fn go(&mut self, step: Step, rows: &mut [u32]) -> Option<u32> {
+        let depth = usize::from(step.depth);
+        let above = rows[depth - 1];
+        let row = if above == DEAD { DEAD } else { self.next(above, step.byte)? };
+        rows[depth] = row;
         Some(row)
     }
 
