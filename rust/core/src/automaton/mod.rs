@@ -25,6 +25,7 @@ pub(crate) mod horizon;
 mod lazy;
 mod left_recursion;
 mod lower;
+mod machine;
 mod minimise;
 mod pipeline;
 mod progress;
@@ -33,7 +34,9 @@ mod trim;
 
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
-pub(crate) use lazy::{Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room};
+pub(crate) use machine::{
+    Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room,
+};
 pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
 use crate::error::Result;
@@ -189,7 +192,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.like(id) } else { None }
     }
 
-    /// See [`lazy::Machine::horizon`].
+    /// See [`machine::Machine::horizon`].
     pub(crate) fn horizon(&self, id: StateId) -> Option<horizon::Horizon> {
         if self.is_lazy(id) { self.lazy.horizon(id) } else { None }
     }
@@ -205,7 +208,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.repeated(id) } else { None }
     }
 
-    /// See [`lazy::Machine::signature`].
+    /// See [`machine::Machine::signature`].
     pub(crate) fn signature(&self, id: StateId) -> Option<(u32, u32)> {
         if self.is_lazy(id) { self.lazy.signature(id) } else { None }
     }
@@ -215,7 +218,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.room(id) } else { Room::Counted }
     }
 
-    /// The ends of a state with a progress if they are at most so many; see [`lazy::Machine::ends`].
+    /// The ends of a state with a progress if they are at most so many; see [`machine::Machine::ends`].
     pub(crate) fn ends(&self, id: StateId, progress: u32, most: usize) -> Option<lazy::Ends> {
         if self.is_lazy(id) { self.lazy.ends(id, progress, most) } else { None }
     }
@@ -237,7 +240,7 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.leaps(id) } else { Leaps::No }
     }
 
-    /// See [`lazy::Machine::leap`].
+    /// See [`machine::Machine::leap`].
     pub(crate) fn leap(&self, id: StateId, text: &[u8]) -> Leap<StateId> {
         if self.is_lazy(id) { self.lazy.leap(id, text) } else { Leap::Unknown }
     }
@@ -248,12 +251,12 @@ impl Pda {
         if self.is_lazy(id) { self.lazy.spelled(id) } else { None }
     }
 
-    /// See [`lazy::Machine::end_of_text`].
+    /// See [`machine::Machine::end_of_text`].
     pub(crate) fn end_of_text(&self, id: StateId, key: u32) -> Option<StateId> {
         if self.is_lazy(id) { self.lazy.end_of_text(id, key) } else { None }
     }
 
-    /// See [`lazy::Machine::lacks`].
+    /// See [`machine::Machine::lacks`].
     pub(crate) fn lacks(&self, id: StateId) -> Option<Vec<Vec<u8>>> {
         if self.is_lazy(id) { self.lazy.lacks(id) } else { None }
     }

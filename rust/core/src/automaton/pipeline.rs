@@ -1,9 +1,10 @@
 //! The steps from grammar to [`Pda`], in order.
 
 use super::determinise::{Dfa, determinise};
-use super::lazy::{LazyPart, Machine};
+use super::lazy::LazyPart;
 use super::left_recursion::{self, RuleDfa};
 use super::lower::{self, Inlining, Lowered};
+use super::machine::Machine;
 use super::several::Several;
 use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
 use crate::error::{Error, Result};

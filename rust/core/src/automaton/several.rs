@@ -3,7 +3,7 @@
 //! Invariant: states and rules keep the order in which they were met, so those of an only machine have the numbers they have there.
 
 use super::horizon::Horizon;
-use super::lazy::{Like, Machine, MachineEdges, MachineRule, MachineState};
+use super::machine::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
 use crate::error::Result;
 
 /// See the module.
@@ -108,6 +108,21 @@ impl Machine for Several {
         let end = self.machines[index].end_of_text(at, key);
         self.adopt(index);
         end.map(|end| self.numbers[index].0[end as usize])
+    }
+
+    fn leap(&mut self, state: u32, text: &[u8]) -> Result<Leap> {
+        let (index, at) = self.origins[state as usize];
+        let leap = self.machines[index].leap(at, text);
+        self.adopt(index);
+        leap.map(|leap| match leap {
+            Leap::To(to) => Leap::To(self.numbers[index].0[to as usize]),
+            leap => leap,
+        })
+    }
+
+    fn memory_size_bytes(&self) -> usize {
+        let sizes = self.machines.iter().map(|machine| machine.memory_size_bytes());
+        sizes.sum::<usize>() + self.origins.len() * size_of::<(usize, u32)>()
     }
 
     fn like(&mut self, state: u32) -> Option<Like> {
