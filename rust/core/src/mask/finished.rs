@@ -50,13 +50,10 @@ impl FinishedMask {
 
 impl Part {
     fn union_into(&self, row: &mut [u32]) {
-        if self.except.is_empty() {
-            return self.tokens.union_into(row);
-        }
-        let mut own = vec![0; row.len()];
-        self.tokens.copy_into(&mut own);
-        self.except.iter().for_each(|&id| clear_bit(&mut own, id));
-        row.iter_mut().zip(&own).for_each(|(word, &bits)| *word |= bits);
+        let is_new = |id: &u32| row[*id as usize / 32] >> (id % 32) & 1 == 0;
+        let without: Vec<u32> = self.except.iter().copied().filter(is_new).collect();
+        self.tokens.union_into(row);
+        without.into_iter().for_each(|id| clear_bit(row, id));
     }
 }
 
