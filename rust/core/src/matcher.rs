@@ -1,5 +1,6 @@
 //! One sequence's state: which tokens may come next, taking them, and taking them back.
 
+use crate::automaton::Pda;
 use crate::compile::{CompiledGrammar, Session};
 use crate::error::{Error, Result};
 use crate::stack::{Arena, HistoryId, SetId};
@@ -298,15 +299,32 @@ fn is_terminated(arena: &Arena, at: HistoryId, without_stop_token: bool) -> bool
 }
 
 /// Steps through bytes; dead at the first that does not fit.
-fn step_bytes(arena: &mut Arena, compiled: &CompiledGrammar, mut set: SetId, mut bytes: &[u8]) -> SetId {
+fn step_bytes(arena: &mut Arena, compiled: &CompiledGrammar, mut set: SetId, bytes: &[u8]) -> SetId {
+    if compiled.pda.has_machine() {
+        return leap_bytes(arena, &compiled.pda, set, bytes);
+    }
+    for &byte in bytes {
+        if set == SetId::DEAD {
+            break;
+        }
+        set = arena.step(&compiled.pda, set, byte);
+    }
+    set
+}
+
+/// The same, along names in one step: they begin with the bytes, or after a quotation mark.
+fn leap_bytes(arena: &mut Arena, pda: &Pda, mut set: SetId, mut bytes: &[u8]) -> SetId {
+    let mut may_leap = true;
     while let [byte, rest @ ..] = bytes {
         if set == SetId::DEAD {
             break;
         }
-        (set, bytes) = match arena.leap(&compiled.pda, set, bytes) {
-            Some((after, length)) => (after, &bytes[length..]),
-            None => (arena.step(&compiled.pda, set, *byte), rest),
-        };
+        if may_leap && let Some((after, length)) = arena.leap(pda, set, bytes) {
+            (set, bytes) = (after, &bytes[length..]);
+        } else {
+            (set, bytes) = (arena.step(pda, set, *byte), rest);
+        }
+        may_leap = *byte == b'"';
     }
     set
 }
