@@ -6,6 +6,23 @@ use crate::grammar::ByteSet;
 use crate::stack::{Config, Fit, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 
+/// A node of the trie with what was read on the way to it, and the values that it may become.
+struct Place {
+    node: usize,
+    /// What is read comes to these, but for what was there before.
+    configs: Vec<Config>,
+    read: Vec<u8>,
+    rivals: Vec<Rival>,
+}
+
+impl Place {
+    /// The same way, to go on from.
+    fn clone_way(&self) -> Self {
+        let (configs, read) = (self.configs.clone(), self.read.clone());
+        Self { node: self.node, configs, read, rivals: Vec::new() }
+    }
+}
+
 impl Walk<'_> {
     /// The tokens below a node that would complete a value which must not come again, or could only be completed to one,
     /// ascending.
@@ -21,38 +38,54 @@ impl Walk<'_> {
             self.arena.give_up_trace();
         }
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
-        let mut todo: Vec<(usize, SetId, Vec<Rival>)> = Vec::new();
+        let mut todo: Vec<Place> = Vec::new();
+        let place =
+            |node, rivals| Place { node, configs: vec![config.without_text()], read: Vec::new(), rivals };
         let (texts, others): (Vec<_>, Vec<_>) =
             rivals.into_iter().partition(|rival| is_endless && self.arena.rest_of_rival(rival).is_some());
         for rival in &texts {
             let escaped = self.along_rival(trie, node, rival, &mut out);
-            todo.extend(escaped.into_iter().map(|(node, rival)| (node, start, vec![rival])));
+            todo.extend(escaped.into_iter().map(|(node, rival)| place(node, vec![rival])));
         }
-        todo.push((node, start, others));
-        while let Some((at, set, rivals)) = todo.pop() {
-            let bytes: Vec<ByteSet> = rivals.iter().map(|rival| self.arena.rival_bytes(rival)).collect();
+        todo.push(place(node, others));
+        while let Some(at) = todo.pop() {
+            let bytes: Vec<ByteSet> = at.rivals.iter().map(|rival| self.arena.rival_bytes(rival)).collect();
             let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
-            for child in trie.children(at).filter(|&child| any.contains(trie.child_byte(child))) {
-                let (byte, child) = (trie.child_byte(child), trie.child_node(child));
-                let (mut is_one, mut begun) = (false, Vec::new());
-                for (rival, _) in rivals.iter().zip(&bytes).filter(|(_, bytes)| bytes.contains(byte)) {
+            for child in trie.children(at.node).filter(|&child| any.contains(trie.child_byte(child))) {
+                let (byte, node) = (trie.child_byte(child), trie.child_node(child));
+                let (mut is_one, mut rivals) = (false, Vec::new());
+                for (rival, _) in at.rivals.iter().zip(&bytes).filter(|(_, bytes)| bytes.contains(byte)) {
                     let (fit, longer) = self.arena.compare(rival, byte);
                     is_one |= fit == Fit::Is;
-                    begun.extend(longer);
+                    rivals.extend(longer);
                 }
-                if !is_one && begun.is_empty() {
+                if !is_one && rivals.is_empty() {
                     continue;
                 }
-                let next = if is_endless { set } else { self.arena.step(self.context.pda, set, byte) };
-                if is_one || next == SetId::DEAD {
-                    out.extend_from_slice(trie.tokens_from(child));
-                } else {
-                    todo.push((child, next, begun));
+                let mut next = Place { node, rivals, ..at.clone_way() };
+                if !is_endless && !is_one {
+                    next.read.push(byte);
+                    is_one = self.is_dead_end(start, &mut next, byte);
+                }
+                match is_one {
+                    true => out.extend_from_slice(trie.tokens_from(node)),
+                    false => todo.push(next),
                 }
             }
         }
         out.sort_unstable();
         out
+    }
+
+    /// Goes on by a byte; whether everything that could follow is a value that was there before. Most states have more ends than there
+    /// are values, whatever is read: only where that is not so the texts are kept and compared.
+    fn is_dead_end(&mut self, start: SetId, place: &mut Place, byte: u8) -> bool {
+        let pda = self.context.pda;
+        place.configs = self.arena.after_byte(pda, &place.configs, byte);
+        if place.configs.iter().any(|&config| self.arena.has_many_ends(pda, config)) {
+            return false;
+        }
+        place.read.iter().fold(start, |set, &byte| self.arena.step(pda, set, byte)) == SetId::DEAD
     }
 
     /// Adds the tokens that would complete a string as it is written; gives the places where an escape begins, with what it begins.

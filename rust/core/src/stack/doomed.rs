@@ -56,6 +56,12 @@ impl Arena {
         most > 0 && pda.ends(config.state, config.count.progress(), 2 * most + 4).is_some()
     }
 
+    /// A state with more ends has one that is new. Each value seen can take one end away at each of two levels, where arrays of different
+    /// items hold such arrays.
+    pub(super) fn most_ends(&self) -> usize {
+        2 * self.registers.largest_set() + 4
+    }
+
     /// Whether a state by itself says that its configuration can be completed.
     pub(super) fn has_room(&self, pda: &Pda, config: Config) -> bool {
         match pda.room(config.state) {
@@ -75,9 +81,9 @@ impl Arena {
             let set = self.set_after_rule(pda, config);
             return self.can_complete_any(pda, config, set, depth, tries);
         }
-        // Each value seen can take one end away at each of two levels, where arrays of different items hold such arrays.
-        let most = 2 * self.registers.largest_set() + 4;
-        let Some(ends) = pda.ends(config.state, config.count.progress(), most) else { return true };
+        let Some(ends) = pda.ends(config.state, config.count.progress(), self.most_ends()) else {
+            return true;
+        };
         for end in ends.iter() {
             if *tries == 0 {
                 return true;

@@ -1,7 +1,7 @@
 //! What masks ask about the text that a configuration keeps.
 
-use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival};
-use crate::automaton::{Collect, Pda};
+use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival, SetFlags};
+use crate::automaton::{Collect, Pda, Room};
 use crate::grammar::ByteSet;
 
 impl Arena {
@@ -37,6 +37,22 @@ impl Arena {
     /// Whether a register keeps a text.
     pub(crate) fn has_text(&self, register: RegisterId) -> bool {
         self.registers.has_text(register)
+    }
+
+    /// The configurations after a byte, whatever was there before.
+    pub(crate) fn after_byte(&mut self, pda: &Pda, configs: &[Config], byte: u8) -> Vec<Config> {
+        let mut out = Vec::new();
+        self.arrive(pda, configs, SetFlags::default(), byte, false);
+        self.drain_arrivals(&mut out);
+        out
+    }
+
+    /// Whether a configuration has more ends than there are values to avoid, and nothing was collected on the way to it that may have
+    /// been there before.
+    pub(crate) fn has_many_ends(&self, pda: &Pda, config: Config) -> bool {
+        let ends = || pda.ends(config.state, config.count.progress(), self.most_ends());
+        !self.registers.is_partial(config.register)
+            && (pda.room(config.state) == Room::Endless || ends().is_none())
     }
 
     /// Whether a register keeps no text, and knows all that was collected.
