@@ -201,8 +201,9 @@ proptest! {
         for (i, &byte) in text.as_bytes().iter().enumerate() {
             match narrow.push(byte) {
                 Ok(pushed) => prop_assert!(pushed),
+                // All that it kept may go on by other bytes.
                 Err(error) => {
-                    prop_assert!(beam < 4 && error.to_string().contains("beam"), "{error}");
+                    prop_assert!(error.to_string().contains("beam"), "{error}");
                     break;
                 }
             }
