@@ -27,7 +27,7 @@ mod pattern;
 mod plan;
 mod planning;
 mod shape;
-mod spell;
+pub(crate) mod spell;
 mod spelling;
 mod uri;
 

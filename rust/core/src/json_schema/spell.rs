@@ -61,6 +61,12 @@ impl<X> Spell<X> {
 const SHORT: [(u8, u32); 8] =
     [(b'"', 0x22), (b'/', 0x2F), (b'\\', 0x5C), (b'b', 8), (b'f', 12), (b'n', 10), (b'r', 13), (b't', 9)];
 
+/// What a backslash and one more byte stand for.
+pub(crate) fn short_escape(byte: u8) -> Option<char> {
+    let (_, code) = SHORT.into_iter().find(|&(of, _)| of == byte)?;
+    char::from_u32(code)
+}
+
 /// Whether a pinned character is written directly only.
 pub(super) fn is_pinned(code: u32) -> bool {
     (0x20..0x7F).contains(&code) && code != 0x22 && code != 0x5C

@@ -37,12 +37,9 @@ impl Beneath {
     /// What the remainders of a trie come to on a set.
     pub(super) fn get(&self, pda: &Pda, arena: &mut Arena, trie: u64, set: SetId) -> Option<&Remaining> {
         if let Some((key, config)) = alike(pda, arena, trie, set) {
-            let known = self.alike.get(&key).into_iter().flatten();
-            let known = known.map(|(asked, known)| (asked, known));
-            for (asked, known) in known {
-                if arena.answers_alike(pda, asked, config) {
-                    return Some(known);
-                }
+            let mut known = self.alike.get(&key).into_iter().flatten();
+            if let Some((_, known)) = known.find(|(asked, _)| arena.answers_alike(pda, asked, config)) {
+                return Some(known);
             }
         }
         let known = self.same.get(&(trie, set))?;

@@ -3,7 +3,7 @@
 use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
-use crate::stack::{Config, Fit, Rival, SetFlags, SetId};
+use crate::stack::{Config, Fit, RegisterId, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 
 /// A node of the trie with what was read on the way to it, and the values that it may become.
@@ -39,8 +39,8 @@ impl Walk<'_> {
         }
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<Place> = Vec::new();
-        let place =
-            |node, rivals| Place { node, configs: vec![config.without_text()], read: Vec::new(), rivals };
+        let configs = vec![Config { register: RegisterId::default(), ..config }];
+        let place = |node, rivals| Place { node, configs: configs.clone(), read: Vec::new(), rivals };
         let (texts, others): (Vec<_>, Vec<_>) =
             rivals.into_iter().partition(|rival| is_endless && self.arena.rest_of_rival(rival).is_some());
         for rival in &texts {

@@ -6,6 +6,7 @@
 use super::values::{Value, Values};
 use crate::grammar::ByteSet;
 use crate::json_schema::decimal::Decimal;
+use crate::json_schema::spell::short_escape;
 
 /// How a text compares with the spellings of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,7 +272,7 @@ fn read_escape(escape: &[u8]) -> Option<Option<String>> {
         return Some(None);
     }
     if let (false, Some(&byte)) = (is_long, escape.get(1)) {
-        return Some(short_escape(byte).map(str::to_owned));
+        return Some(short_escape(byte).map(String::from));
     }
     let is_high = escape.get(2..4).is_some_and(|d| {
         matches!(d[0], b'd' | b'D') && matches!(d[1], b'8' | b'9' | b'a' | b'A' | b'b' | b'B')
@@ -288,7 +289,7 @@ fn escape_bytes(escape: &[u8], c: char) -> ByteSet {
     };
     match escape {
         [_] => {
-            let stands_for = |&byte: &u8| short_escape(byte).is_some_and(|text| text.starts_with(c));
+            let stands_for = |&byte: &u8| short_escape(byte) == Some(c);
             let mut bytes = ByteSet::single(b'u');
             b"\"\\/bfnrt".iter().copied().filter(stands_for).for_each(|byte| bytes.insert(byte));
             bytes
@@ -299,21 +300,6 @@ fn escape_bytes(escape: &[u8], c: char) -> ByteSet {
         }
         _ => ByteSet::FULL,
     }
-}
-
-/// What a backslash and one more byte stand for (RFC 8259, section 7).
-fn short_escape(byte: u8) -> Option<&'static str> {
-    Some(match byte {
-        b'"' => "\"",
-        b'\\' => "\\",
-        b'/' => "/",
-        b'b' => "\u{8}",
-        b'f' => "\u{c}",
-        b'n' => "\n",
-        b'r' => "\r",
-        b't' => "\t",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -35,15 +35,9 @@ impl Arena {
 
     /// Whether every way to complete a configuration runs into a value that was there before.
     pub(crate) fn is_doomed(&mut self, pda: &Pda, config: Config) -> bool {
-        if self.registers.largest_set() == 0 || config.register == RegisterId::default() {
-            return false;
-        }
-        self.is_searching = true;
-        let scratch = std::mem::take(&mut self.scratch);
-        let is_doomed = !self.can_complete(pda, config, MAX_DEPTH, &mut MAX_TRIED.clone());
-        self.scratch = scratch;
-        self.is_searching = false;
-        is_doomed
+        self.scratch.out.push(config);
+        self.drop_doomed(pda);
+        self.scratch.out.pop().is_none()
     }
 
     /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
@@ -52,8 +46,8 @@ impl Arena {
             return false;
         }
         self.give_up_trace();
-        let most = self.registers.largest_set();
-        most > 0 && pda.ends(config.state, config.count.progress(), 2 * most + 4).is_some()
+        self.registers.largest_set() > 0
+            && pda.ends(config.state, config.count.progress(), self.most_ends()).is_some()
     }
 
     /// A state with more ends has one that is new. Each value seen can take one end away at each of two levels, where arrays of different

@@ -42,11 +42,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The same with nothing collected.
-    pub(crate) fn without_text(self) -> Self {
-        Self { register: RegisterId::default(), ..self }
-    }
-
     /// A state with nothing counted or collected.
     pub(crate) fn new(state: StateId, node: NodeId) -> Self {
         Self { state, count: Count::default(), node, register: RegisterId::default() }

@@ -265,10 +265,8 @@ impl JsonMachine {
                 Ok(edges)
             }
             InObject::Name(state) => self.declared_name(rule, plan, core, state),
-            InObject::NameEnd(key) => {
-                let before = InObject::BeforeColon(self.awaited(core, key)?);
-                self.object(rule, plan, depth, Local::Object(core, before, true))
-            }
+            // What comes past the whitespace after a name is known by its value.
+            InObject::NameEnd(_) => Ok(MachineEdges::default()),
             InObject::BeforeColon(awaited) => {
                 Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(awaited), false))]))
             }
