@@ -8,7 +8,7 @@
 //! that the edges of a state never change.
 
 use super::horizon::Horizon;
-use super::machine::{Collect, Leap, Leaps, Like, Machine, MachineRule, MachineState, Room};
+use super::machine::{Collect, Leap, Leaps, Like, Machine, MachineRule, MachineState, Room, Unbounded};
 use super::progress::{Guard, Spelled};
 use super::{Expanded, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
@@ -45,6 +45,7 @@ const LEAST_ENDS: usize = 64;
 struct LazyState {
     state: State,
     has_edges: bool,
+    is_between: bool,
     has_like: bool,
     leaps: Leaps,
     like: OnceLock<Option<Like<StateId>>>,
@@ -101,6 +102,7 @@ impl LazyPart {
             self.states.push(LazyState {
                 state: State { rule, is_final, ..State::default() },
                 has_edges: state.has_edges,
+                is_between: state.is_between,
                 has_like: state.has_like,
                 leaps: state.leaps,
                 like: OnceLock::new(),
@@ -256,6 +258,23 @@ impl LazyPart {
         })
     }
 
+    /// See [`Machine::unbounded`].
+    pub(super) fn unbounded(&self, id: StateId) -> Option<Unbounded<StateId>> {
+        let mut machine = self.machine.as_ref()?.lock();
+        let Unbounded { base, most, furthest } = machine.unbounded(id.0 - self.first_state)?;
+        self.adopt(&**machine);
+        Some(Unbounded { base: StateId(self.first_state + base), most, furthest })
+    }
+
+    pub(super) fn is_between(&self, id: StateId) -> bool {
+        self.lazy(id).is_between
+    }
+
+    /// See [`Machine::to_end`].
+    pub(super) fn to_end(&self, id: StateId) -> Option<u32> {
+        self.machine.as_ref()?.lock().to_end(id.0 - self.first_state)
+    }
+
     /// See [`Machine::horizon`].
     pub(super) fn horizon(&self, id: StateId) -> Option<Horizon> {
         self.machine.as_ref()?.lock().horizon(id.0 - self.first_state)
@@ -382,6 +401,7 @@ mod tests {
                 rule: 0,
                 is_final,
                 has_edges: !is_final,
+                is_between: false,
                 has_like: false,
                 leaps: Leaps::No,
                 collects: None,

@@ -14,6 +14,8 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
+    /// Of a text: no character is read in part here.
+    pub(crate) is_between: bool,
     /// Whether it is like another; see [`Machine::like`].
     pub(crate) has_like: bool,
     pub(crate) leaps: Leaps,
@@ -69,6 +71,17 @@ pub(crate) struct Like<S = u32> {
     pub(crate) base: S,
     /// Whether its texts are all of the other's.
     pub(crate) is_exact: bool,
+}
+
+/// A state without a bound on the length of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unbounded<S = u32> {
+    /// The state of a leaf rule whose texts up to the rule's end are those that are not longer, and longer ones.
+    pub(crate) base: S,
+    /// The bound: so many characters may still come.
+    pub(crate) most: u32,
+    /// No beginning of any text from the base is further from its nearest end, in characters.
+    pub(crate) furthest: u32,
 }
 
 /// A rule that a machine has made.
@@ -139,6 +152,15 @@ pub(crate) trait Machine: fmt::Debug + Send {
     /// follow. Machines of one process never use the same for different things. The rounds of such a rule, if it is counted, end as
     /// soon as they can.
     fn signature(&mut self, _state: u32) -> Option<(u32, u32)> {
+        None
+    }
+    /// A state between two characters as one without a bound on its length.
+    fn unbounded(&mut self, _state: u32) -> Option<Unbounded> {
+        None
+    }
+    /// The fewest characters up to the end of a text from a state that the base of an [`Unbounded`] leads to. One that is read in part
+    /// counts.
+    fn to_end(&mut self, _state: u32) -> Option<u32> {
         None
     }
     /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`].

@@ -35,7 +35,7 @@ mod trim;
 pub use budget::{Budget, CancelToken};
 pub(crate) use expand::Expanded;
 pub(crate) use machine::{
-    Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room,
+    Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room, Unbounded,
 };
 pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
@@ -195,6 +195,21 @@ impl Pda {
     /// See [`machine::Machine::horizon`].
     pub(crate) fn horizon(&self, id: StateId) -> Option<horizon::Horizon> {
         if self.is_lazy(id) { self.lazy.horizon(id) } else { None }
+    }
+
+    /// See [`machine::Machine::unbounded`].
+    pub(crate) fn unbounded(&self, id: StateId) -> Option<Unbounded<StateId>> {
+        if self.is_lazy(id) { self.lazy.unbounded(id) } else { None }
+    }
+
+    /// Of a text: whether no character is read in part at a state.
+    pub(crate) fn is_between(&self, id: StateId) -> bool {
+        self.is_lazy(id) && self.lazy.is_between(id)
+    }
+
+    /// See [`machine::Machine::to_end`].
+    pub(crate) fn to_end(&self, id: StateId) -> Option<u32> {
+        if self.is_lazy(id) { self.lazy.to_end(id) } else { None }
     }
 
     /// Whether calls that return to a state collect what they read.

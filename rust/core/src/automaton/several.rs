@@ -3,7 +3,7 @@
 //! Invariant: states and rules keep the order in which they were met, so those of an only machine have the numbers they have there.
 
 use super::horizon::Horizon;
-use super::machine::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
+use super::machine::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState, Unbounded};
 use crate::error::Result;
 
 /// See the module.
@@ -135,6 +135,18 @@ impl Machine for Several {
     fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
         let (index, at) = self.origins[state as usize];
         self.machines[index].signature(at)
+    }
+
+    fn unbounded(&mut self, state: u32) -> Option<Unbounded> {
+        let (index, at) = self.origins[state as usize];
+        let found = self.machines[index].unbounded(at);
+        self.adopt(index);
+        found.map(|found| Unbounded { base: self.numbers[index].0[found.base as usize], ..found })
+    }
+
+    fn to_end(&mut self, state: u32) -> Option<u32> {
+        let (index, at) = self.origins[state as usize];
+        self.machines[index].to_end(at)
     }
 
     fn horizon(&mut self, state: u32) -> Option<Horizon> {

@@ -3,7 +3,7 @@
 //! Cheap first: a finished mask of the same set, else a direct walk of the trie with a bound on its nodes, and only
 //! where that bound is passed the prechecked splits of the states concerned ("heavy" states, remembered as such).
 
-use super::SplitStore;
+use super::bounded::{self, Takes};
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
 use super::holes::Holes;
@@ -13,13 +13,15 @@ use super::leaf::split_of_leaf;
 use super::split::{Remainders, Split};
 use super::store::KeyId;
 use super::walk::{Course, Walk};
-use crate::automaton::{Pda, StateId};
+use super::{SplitStore, TokenIds};
+use crate::automaton::{Counter, Pda, StateId, Unbounded};
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, Front, SetFlags, SetId};
 use crate::vocab::{ByteTrie, Vocabulary};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -55,6 +57,54 @@ pub(super) struct LocalSplit {
     pruned: Option<Remainders>,
 }
 
+/// A split that serves a configuration, and how much of it counts.
+#[derive(Debug)]
+pub(super) struct Served {
+    local: Arc<LocalSplit>,
+    limit: Limit,
+}
+
+#[derive(Debug)]
+enum Limit {
+    None,
+    /// So many rounds are done of those that a rule may take.
+    Rounds(Count, Counter),
+    /// So many characters are left.
+    Characters(u32),
+}
+
+impl Served {
+    /// The accepted tokens, those of them that take too much after all, and how many are left.
+    pub(super) fn accepted(&self) -> (Arc<TokenIds>, &[u32], usize) {
+        let split = &self.local.split;
+        match self.limit {
+            Limit::Rounds(count, counter) => split.accepted_at(count, counter),
+            Limit::Characters(most) => {
+                let takes = split.takes.get().and_then(Option::as_ref);
+                let except = takes.map_or(&[][..], |takes| takes.more_than(most));
+                (Arc::clone(&split.accepted), except, split.num_accepted - except.len())
+            }
+            Limit::None => (Arc::clone(&split.accepted), &[], split.num_accepted),
+        }
+    }
+
+    /// The rounds that a remainder may come after; `None` if none is excluded.
+    pub(super) fn window(&self) -> Option<(u32, u32)> {
+        match self.limit {
+            Limit::Rounds(count, counter) => self.local.split.window(count, counter),
+            Limit::Characters(_) | Limit::None => None,
+        }
+    }
+}
+
+impl Deref for Served {
+    type Target = LocalSplit;
+
+    fn deref(&self) -> &LocalSplit {
+        &self.local
+    }
+}
+
 impl LocalSplit {
     pub(super) fn remainders(&self) -> &Remainders {
         self.pruned.as_ref().unwrap_or(&self.split.remainders)
@@ -80,6 +130,8 @@ pub(crate) struct GrammarMasks {
     /// For tests: every state counts as heavy.
     all_heavy: AtomicBool,
     keys: RwLock<FxHashMap<Place, Known>>,
+    /// States without the bound on their lengths.
+    unbounded: RwLock<FxHashMap<StateId, Option<Unbounded<StateId>>>>,
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
@@ -162,7 +214,58 @@ impl MaskContext<'_> {
     }
 
     /// The split of a configuration's state below a trie node, or that of the state it is like.
-    pub(super) fn local_split(
+    pub(super) fn served_split(
+        &self,
+        arena: &mut Arena,
+        front: &mut Front,
+        config: Config,
+        trie: &ByteTrie,
+        node: usize,
+    ) -> Result<Served> {
+        if let Some(unbounded) = self.unbounded(config.state) {
+            let base = Config { state: unbounded.base, ..config };
+            let local = self.local_split(arena, front, base, trie, node)?;
+            if self.serves(unbounded, &local.split, trie, node) {
+                return Ok(Served { local, limit: Limit::Characters(unbounded.most) });
+            }
+        }
+        let local = self.local_split(arena, front, config, trie, node)?;
+        let counter = self.pda.rule_of(config.state).counter;
+        let limit = counter.map_or(Limit::None, |counter| Limit::Rounds(config.count, counter));
+        Ok(Served { local, limit })
+    }
+
+    fn unbounded(&self, state: StateId) -> Option<Unbounded<StateId>> {
+        if !self.pda.is_between(state) {
+            return None;
+        }
+        if let Some(&known) = self.masks.unbounded.read().get(&state) {
+            return known;
+        }
+        let found = self.pda.unbounded(state);
+        self.masks.unbounded.write().insert(state, found);
+        found
+    }
+
+    /// Whether a base's split tells what fits in the bound. If so, what its long tokens take is known from now on, where it matters.
+    fn serves(&self, unbounded: Unbounded<StateId>, split: &Split, trie: &ByteTrie, node: usize) -> bool {
+        if !bounded::serves(unbounded, split, trie, node) {
+            return false;
+        }
+        let Unbounded { base, most, furthest } = unbounded;
+        if most >= furthest.saturating_add(self.horizon()) {
+            return true;
+        }
+        let takes = split.takes.get_or_init(|| {
+            if node == 0 && trie.serial() == self.vocabulary.trie().serial() {
+                return Takes::new(self.pda, base, trie, node, self.store.long_tokens(self.vocabulary));
+            }
+            Takes::new(self.pda, base, trie, node, &bounded::long_tokens(trie, node))
+        });
+        takes.is_some()
+    }
+
+    fn local_split(
         &self,
         arena: &mut Arena,
         front: &mut Front,
@@ -319,9 +422,8 @@ impl Walk<'_> {
     /// Adds what a configuration allows whose state is split.
     fn add_part(&mut self, mask: &mut FinishedMask, config: Config) -> Result<()> {
         let trie = self.context.vocabulary.trie();
-        let local = self.context.local_split(self.arena, &mut self.buffers.front, config, trie, 0)?;
-        let counter = self.context.pda.rule_of(config.state).counter;
-        let (tokens, except, number) = local.split.accepted_at(config.count, counter);
+        let local = self.context.served_split(self.arena, &mut self.buffers.front, config, trie, 0)?;
+        let (tokens, except, number) = local.accepted();
         let mut except = except.to_vec();
         let from = self.buffers.allowed.len();
         self.beneath(&local, trie, 0, config, false)?;

@@ -74,11 +74,34 @@ impl Waymaker {
 }
 
 impl Ways {
+    /// The nodes below one that are deeper than `depth` and end tokens. The ways begin at a child of the one.
+    pub(super) fn to_deeper_tokens(trie: &ByteTrie, node: usize, depth: u16) -> Self {
+        let (above, end) = (usize::from(trie.nodes()[node].depth), trie.nodes()[node].end as usize);
+        let mut maker = Waymaker::new();
+        let mut path: Vec<u32> = Vec::new();
+        let mut at = node + 1;
+        while at < end {
+            let TrieNode { depth: here, end: after, .. } = trie.nodes()[at];
+            path.truncate(usize::from(here) - above - 1);
+            path.push(at as u32);
+            maker.leave(path.len() - 1);
+            if trie.summary(at).is_some_and(|below| here + below.height <= depth) {
+                at = after as usize;
+                continue;
+            }
+            if here > depth && !trie.tokens_at(at).is_empty() {
+                maker.add(trie, &path);
+            }
+            at += 1;
+        }
+        maker.ways
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.0
     }
 
-    fn memory_size_bytes(&self) -> usize {
+    pub(super) fn memory_size_bytes(&self) -> usize {
         self.0.capacity() * size_of::<Step>()
     }
 }

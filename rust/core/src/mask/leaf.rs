@@ -4,11 +4,11 @@
 //! no final state goes on by itself, the rounds that a token takes are the same in every run, and one split serves every
 //! count ([`super::split::Rounds`]).
 
-use super::MaskContext;
 use super::class::{Class, ClassKey, Step};
 use super::horizon::Horizons;
 use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
+use super::{MaskContext, TokenIds};
 use crate::automaton::horizon::{Horizon, ascii_bits};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
@@ -69,6 +69,10 @@ struct Walk<'a> {
     taken: Vec<(u32, u32)>,
     remainders: Vec<Remainder<'a>>,
     num_dependent: usize,
+    /// Where the trie is entered.
+    above: u16,
+    /// The last end of a dependent token, in bytes from there.
+    deepest_end: u16,
 }
 
 /// The split of a state below a trie node, or `None` where the automaton has calls or its rounds are not told apart.
@@ -98,6 +102,8 @@ pub(super) fn split_of_leaf(
         taken: Vec::new(),
         remainders: Vec::new(),
         num_dependent: 0,
+        above: trie.nodes()[node].depth,
+        deepest_end: 0,
     };
     let row = walk.row(state)?;
     if again_from.is_none() && node == 0 && trie.serial() == vocabulary.trie().serial() {
@@ -113,7 +119,7 @@ pub(super) fn split_of_leaf(
         return Some(Split::of_rounds(walk.taken, walk.remainders, walk.num_dependent, words));
     }
     let (number, accepted) = (walk.accepted.len(), walk.accepted.token_ids(trie, vocabulary));
-    Some(Split::new(accepted, number, walk.remainders, walk.num_dependent, Vec::new()))
+    Some(walk.split(accepted, number))
 }
 
 impl<'a> Walk<'a> {
@@ -267,7 +273,15 @@ impl<'a> Walk<'a> {
         let number = class.number + self.accepted.len() - without.len();
         let tokens =
             class.tokens.with(self.accepted.tokens(self.trie), &without, self.vocabulary.mask_words());
-        Some(Split::new(tokens, number, self.remainders, self.num_dependent, Vec::new()))
+        Some(self.split(tokens, number))
+    }
+
+    /// The split of what was accepted and gathered.
+    fn split(self, accepted: TokenIds, number: usize) -> Split {
+        Split {
+            deepest_end: Some(self.deepest_end),
+            ..Split::new(accepted, number, self.remainders, self.num_dependent, Vec::new())
+        }
     }
 
     /// The row after a step, from those at each depth of the way to it.
@@ -284,6 +298,8 @@ impl<'a> Walk<'a> {
         let depth = self.trie.nodes()[node].depth;
         let tokens = self.trie.tokens_at(node);
         self.num_dependent += tokens.len();
+        let deepest = self.ends.last().map_or(0, |end| end.0 - self.above);
+        self.deepest_end = self.deepest_end.max(deepest);
         for &token in tokens {
             let text = |&(end, done): &End| (remainder(self.vocabulary, token, depth, end), token, done);
             self.remainders.extend(self.ends.iter().map(text));

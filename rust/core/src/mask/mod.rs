@@ -16,6 +16,7 @@
 
 mod assemble;
 mod beneath;
+mod bounded;
 mod class;
 mod context;
 mod duplicates;

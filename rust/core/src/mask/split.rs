@@ -4,6 +4,7 @@
 //! stack of which nothing is known, for all others. Tests compare them.
 
 use super::TokenIds;
+use super::bounded::Takes;
 use crate::automaton::{Counter, Pda};
 use crate::error::Result;
 use crate::stack::{Arena, Config, Count, SetFlags, SetId};
@@ -22,6 +23,10 @@ pub(crate) struct Split {
     pub(super) again: Box<[u32]>,
     /// For a split that holds for every count of its rule.
     pub(super) rounds: Option<Rounds>,
+    /// So many bytes, or fewer, are read before any end inside a token, if that is known.
+    pub(super) deepest_end: Option<u16>,
+    /// For splits that serve for bounded lengths: what long tokens take, once that is asked for.
+    pub(super) takes: OnceLock<Option<Takes>>,
 }
 
 /// What context-dependent tokens leave over after the rule's end.
@@ -68,6 +73,8 @@ impl Split {
             num_dependent,
             again: again.into(),
             rounds: None,
+            deepest_end: None,
+            takes: OnceLock::new(),
         }
     }
 
@@ -131,13 +138,9 @@ impl Split {
     }
 
     /// The accepted tokens of a configuration, and those of them that it takes too many rounds for.
-    pub(super) fn accepted_at(
-        &self,
-        count: Count,
-        counter: Option<Counter>,
-    ) -> (Arc<TokenIds>, &[u32], usize) {
-        match (&self.rounds, counter) {
-            (Some(rounds), Some(counter)) if counter.max != Counter::UNBOUNDED => {
+    pub(super) fn accepted_at(&self, count: Count, counter: Counter) -> (Arc<TokenIds>, &[u32], usize) {
+        match &self.rounds {
+            Some(rounds) if counter.max != Counter::UNBOUNDED => {
                 rounds.at_most(counter.max.saturating_sub(count.lo), &self.accepted)
             }
             _ => (Arc::clone(&self.accepted), &[], self.num_accepted),
@@ -145,8 +148,8 @@ impl Split {
     }
 
     /// The rounds that a remainder may come after; `None` if none is excluded.
-    pub(super) fn window(&self, count: Count, counter: Option<Counter>) -> Option<(u32, u32)> {
-        let (Some(_), Some(counter)) = (&self.rounds, counter) else { return None };
+    pub(super) fn window(&self, count: Count, counter: Counter) -> Option<(u32, u32)> {
+        self.rounds.as_ref()?;
         let lo = counter.min.saturating_sub(count.lo);
         let hi = match counter.max {
             Counter::UNBOUNDED => u32::MAX,
@@ -162,6 +165,7 @@ impl Split {
             + self.remainders.memory_size_bytes()
             + self.again.len() * 4
             + self.rounds.as_ref().map_or(0, Rounds::memory_size_bytes)
+            + self.takes.get().and_then(Option::as_ref).map_or(0, Takes::memory_size_bytes)
     }
 }
 

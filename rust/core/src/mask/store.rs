@@ -1,16 +1,19 @@
 //! Splits shared by all grammars of one tokenizer, bounded in bytes.
 
-use super::class::{Class, ClassKey};
+use super::bounded::long_tokens;
+use super::class::{Class, ClassKey, Ways};
 use super::split::Split;
 use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A store of vocabulary splits by structural key; those not used for longest go first when it is full.
 #[derive(Debug)]
 pub struct SplitStore {
     inner: Mutex<Inner>,
+    /// The ways to the vocabulary's long tokens.
+    long: OnceLock<Ways>,
     limit_bytes: usize,
 }
 
@@ -44,12 +47,12 @@ const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored>() + 8;
 impl SplitStore {
     /// An empty store that holds up to `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { inner: Mutex::default(), limit_bytes }
+        Self { inner: Mutex::default(), long: OnceLock::new(), limit_bytes }
     }
 
     /// Heap memory held, bytes.
     pub fn size_bytes(&self) -> usize {
-        self.inner.lock().bytes
+        self.inner.lock().bytes + self.long.get().map_or(0, Ways::memory_size_bytes)
     }
 
     /// Forgets everything.
@@ -88,6 +91,11 @@ impl SplitStore {
             inner.bytes += bytes;
         }
         class
+    }
+
+    /// The ways to the vocabulary's long tokens; see [`super::bounded`].
+    pub(super) fn long_tokens(&self, vocabulary: &Vocabulary) -> &Ways {
+        self.long.get_or_init(|| long_tokens(vocabulary.trie(), 0))
     }
 
     pub(super) fn get(&self, key: StoreKey) -> Option<Arc<Split>> {

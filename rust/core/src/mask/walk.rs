@@ -7,7 +7,7 @@
 //! Beneath a split the text inside the token is unknown. Tokens for which it matters are gathered in `again`, and stepped
 //! through one by one from the configuration that the outermost split began with.
 
-use super::assemble::{LocalSplit, MaskContext};
+use super::assemble::{MaskContext, Served};
 use super::beneath::{Beneath, Remaining};
 use super::holes::Holes;
 use crate::error::Result;
@@ -174,9 +174,8 @@ impl Walk<'_> {
     /// Adds the tokens below a node that a configuration allows, which read up to that node already.
     fn split_below(&mut self, course: Course<'_>, node: usize, config: Config) -> Result<()> {
         let local =
-            self.context.local_split(self.arena, &mut self.buffers.front, config, course.trie, node)?;
-        let counter = self.context.pda.rule_of(config.state).counter;
-        let (accepted, except, _) = local.split.accepted_at(config.count, counter);
+            self.context.served_split(self.arena, &mut self.buffers.front, config, course.trie, node)?;
+        let (accepted, except, _) = local.accepted();
         let holes = self.context.holes(config.state, course.trie, node);
         let duplicates = self.duplicates(course.trie, node, config);
         let from = self.buffers.allowed.len();
@@ -206,16 +205,14 @@ impl Walk<'_> {
     /// Adds the tokens whose remainders go on in what lies beneath a configuration that has read up to a node of a trie.
     pub(super) fn beneath(
         &mut self,
-        local: &LocalSplit,
+        local: &Served,
         trie: &ByteTrie,
         node: usize,
         config: Config,
         is_beneath: bool,
     ) -> Result<()> {
         let remainders = local.remainders();
-        let counter = self.context.pda.rule_of(config.state).counter;
-        let window = local.split.window(config.count, counter);
-        let window = window.map(|(lo, hi)| (&*remainders.done, lo, hi));
+        let window = local.window().map(|(lo, hi)| (&*remainders.done, lo, hi));
         let from = self.buffers.again.len();
         self.buffers.again.extend_from_slice(&local.split.again);
         if remainders.trie.max_depth() > 0 {

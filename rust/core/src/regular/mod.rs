@@ -16,6 +16,7 @@ mod code_set;
 mod dfa;
 mod empty;
 mod from_regex;
+mod length;
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +71,7 @@ pub struct Regular {
     derivatives: FxHashMap<(TermId, u32), TermId>,
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
+    distances: FxHashMap<TermId, Option<length::Distance>>,
 }
 
 /// What every arena begins with, in this order: the constructors ask for these all the time.
@@ -86,6 +88,7 @@ impl Default for Regular {
             derivatives: FxHashMap::default(),
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
+            distances: FxHashMap::default(),
         };
         regular.intern(Term::Empty);
         regular.intern(Term::Class(CodeSet::default()));

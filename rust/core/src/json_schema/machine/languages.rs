@@ -132,6 +132,8 @@ impl JsonMachine {
     /// and the same that may follow.
     pub(super) fn signature_of(&mut self, rule: u32, local: Local) -> Option<u32> {
         let kind = match &self.kinds[rule as usize] {
+            // What it was before does not matter any more.
+            Kind::Text(strings) if matches!(local, Local::Spell(_)) => self.any_text(strings.pinned),
             kind
             @ (Kind::Text(_) | Kind::Number(_) | Kind::Space | Kind::Name(_, None) | Kind::Follow(_)) => {
                 kind.clone()

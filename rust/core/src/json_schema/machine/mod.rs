@@ -8,6 +8,7 @@
 //! to it can be completed.
 
 mod array;
+mod bounded;
 mod content;
 mod digits;
 mod ends;
@@ -397,6 +398,7 @@ impl JsonMachine {
                 rule,
                 is_final,
                 has_edges,
+                is_between: matches!(local, Local::Spell(Spell::Char(_))),
                 has_like: matches!(
                     (&self.kinds[rule as usize], local),
                     (Kind::Name(_, Some(_)), Local::Name(_))

@@ -3,7 +3,7 @@
 use super::languages::AtWork;
 use super::{Core, JsonMachine, Kind, Local, Planned};
 use crate::automaton::horizon::Horizon;
-use crate::automaton::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState};
+use crate::automaton::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState, Unbounded};
 use crate::error::{Error, Result};
 use crate::json_schema::spell::Spell;
 use std::sync::Arc;
@@ -76,6 +76,16 @@ impl Machine for JsonMachine {
         let (rule, local) = self.locals[state as usize];
         let number = self.work(|at_work| at_work.signature_of(rule, local))?;
         Some((self.generation, number))
+    }
+
+    fn unbounded(&mut self, state: u32) -> Option<Unbounded> {
+        let (rule, local) = self.locals[state as usize];
+        self.work(|at_work| at_work.unbounded_of(rule, local))
+    }
+
+    fn to_end(&mut self, state: u32) -> Option<u32> {
+        let (rule, local) = self.locals[state as usize];
+        self.step(|at_work| at_work.to_end_of(rule, local))
     }
 
     fn horizon(&mut self, state: u32) -> Option<Horizon> {

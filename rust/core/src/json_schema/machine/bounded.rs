@@ -1,0 +1,49 @@
+//! Strings of a pattern and a greatest length.
+//!
+//! Such a string has a state for each place of its pattern and each number of characters that are left. But which tokens fit is a question of the
+//! pattern alone, as long as enough characters are left; see [`crate::mask`]'s `bounded`.
+
+use super::{JsonMachine, Kind, Local};
+use crate::automaton::Unbounded;
+use crate::json_schema::content::Embedded;
+use crate::json_schema::shape::Strings;
+use crate::json_schema::spell::{self, Spell};
+
+impl JsonMachine {
+    /// The rule whose states between two characters stand for those of all strings that are written alike.
+    pub(super) fn any_text(&self, pinned: bool) -> Kind {
+        let term = self.engine.regular.everything();
+        Kind::Text(Strings { term, pinned, embedded: Embedded::default() })
+    }
+
+    /// A state between two characters with the bound on its length left aside.
+    pub(super) fn unbounded_of(&mut self, rule: u32, local: Local) -> Option<Unbounded> {
+        let (Kind::Text(strings), Local::Spell(Spell::Char(term))) = (&self.kinds[rule as usize], local)
+        else {
+            return None;
+        };
+        let pinned = strings.pinned;
+        let (term, most) = self.engine.regular.without_bound(term)?;
+        let furthest = self.engine.regular.distance(term)?.furthest;
+        let rule = self.rule(self.any_text(pinned));
+        Some(Unbounded { base: self.state(rule, Local::Spell(Spell::Char(term))), most, furthest })
+    }
+
+    /// The fewest characters from a state of such a rule to the end of its text; one that is read in part counts.
+    pub(super) fn to_end_of(&mut self, rule: u32, local: Local) -> Option<u32> {
+        let (Kind::Text(strings), Local::Spell(state)) = (&self.kinds[rule as usize], local) else {
+            return None;
+        };
+        let (pinned, term) = (strings.pinned, spell::automaton_state(state));
+        if state == Spell::Char(term) {
+            return Some(self.engine.regular.distance(term)?.shortest);
+        }
+        let targets = self.targets_of(term).ok()?;
+        let mut nearest = None::<u32>;
+        for after in spell::after_character(state, &targets, pinned) {
+            let distance = self.engine.regular.distance(after)?.shortest;
+            nearest = nearest.into_iter().chain([distance]).min();
+        }
+        Some(nearest?.saturating_add(1))
+    }
+}
