@@ -42,6 +42,7 @@ struct Figures {
     wrong: Vec<String>,
     /// (time, case, test, token index, fill only)
     worst: Vec<(u64, String, usize, usize, u64)>,
+    keeps_worst: bool,
 }
 
 struct Arguments {
@@ -83,7 +84,7 @@ fn main() -> Result<(), Failure> {
     let started = ThreadTime::now();
     let mut compiler = make()?;
     println!("compiler: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-    let mut figures = Figures::default();
+    let mut figures = Figures { keeps_worst: arguments.worst > 0, ..Figures::default() };
     let lines = BufReader::new(std::fs::File::open(&arguments.paths[1])?).lines();
     for line in lines.skip(arguments.skip).step_by(arguments.every) {
         let case: Case = serde_json::from_str(&line?)?;
@@ -125,7 +126,9 @@ fn replay(compiler: &Compiler, case: &Case, figures: &mut Figures) -> Result<(),
             }
             let time = started.elapsed().as_nanos() as u64;
             figures.token.push(time);
-            figures.worst.push((time, case.id.clone(), number, index, filled));
+            if figures.keeps_worst {
+                figures.worst.push((time, case.id.clone(), number, index, filled));
+            }
             if !fits {
                 break;
             }

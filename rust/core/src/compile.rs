@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Default of [`CompilerOptions::state_limit`].
 pub const DEFAULT_STATE_LIMIT: usize = 4_000_000;
 /// Default of [`CompilerOptions::cache_limit_bytes`].
-pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 64 << 20;
+pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 24 << 20;
 /// Default of [`CompilerOptions::matcher_memory_limit`].
 pub const DEFAULT_MATCHER_MEMORY_LIMIT: usize = 1 << 30;
 /// What is asked of the allocator is less than what it takes, and not all is counted: over the schemas of MaskBench, a half.
@@ -176,7 +176,7 @@ impl Cache {
 impl Compiler {
     /// A compiler for a vocabulary.
     pub fn new(vocabulary: Arc<Vocabulary>, options: CompilerOptions) -> Self {
-        let store = Arc::new(SplitStore::new(options.cache_limit_bytes / 2));
+        let store = Arc::new(SplitStore::new(options.cache_limit_bytes / 4 * 3));
         let languages = SharedLanguages::default();
         Self { vocabulary, options, store, languages, cache: Mutex::default(), cancel: Mutex::default() }
     }
@@ -274,7 +274,7 @@ impl Compiler {
         cache.bytes += cached.measure().1;
         cache.measure_some();
         cache.compiled.entry(compiled.grammar.digest()).or_default().push(cached);
-        while cache.bytes > self.options.cache_limit_bytes / 2 && cache.evict() {}
+        while cache.bytes > self.options.cache_limit_bytes / 4 && cache.evict() {}
     }
 }
 

@@ -29,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Memory that is freed goes back to the system after so many milliseconds: compilers and grammars that are made and dropped in turn
 /// need not get theirs anew (docs/performance.md, "The allocator").
 #[cfg(feature = "mimalloc")]
-const PURGE_DELAY: std::ffi::c_long = 500;
+const PURGE_DELAY: std::ffi::c_long = 100;
 
 /// Sets [`PURGE_DELAY`], unless the environment says another one.
 #[cfg(feature = "mimalloc")]

@@ -9,6 +9,7 @@ use super::ranges::Ranges;
 use crate::automaton::horizon::{ENOUGH, Horizon, ascii_bits};
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, TrieNode, Utf8, Vocabulary};
+use std::sync::Arc;
 
 /// Which characters, and by which bytes they are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,7 +22,7 @@ pub(super) struct ClassKey {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Class {
-    pub(super) tokens: TokenIds,
+    pub(super) tokens: Arc<TokenIds>,
     pub(super) number: usize,
     /// The nodes by which texts of the class are left.
     pub(super) exits: Ways,
@@ -166,7 +167,7 @@ impl Class {
             at += 1;
         }
         let number = within.len();
-        let tokens = within.token_ids(trie, vocabulary);
+        let tokens = Arc::new(within.token_ids(trie, vocabulary));
         Self { tokens, number, exits: exits.ways, long: long.ways }
     }
 

@@ -36,7 +36,7 @@ impl FinishedMask {
             Some((first, rest)) => {
                 first.tokens.copy_into(row);
                 first.except.iter().for_each(|&id| clear_bit(row, id));
-                rest.iter().for_each(|part| part.union_into(row));
+                rest.iter().for_each(|part| part.tokens.union_without(&part.except, row));
             }
         }
         self.others.iter().for_each(|&id| set_bit(row, id));
@@ -45,15 +45,6 @@ impl FinishedMask {
     fn memory_size_bytes(&self) -> usize {
         let parts: usize = self.parts.iter().map(|p| size_of::<Part>() + p.except.len() * 4).sum();
         size_of::<Self>() + 48 + parts + self.others.len() * 4
-    }
-}
-
-impl Part {
-    fn union_into(&self, row: &mut [u32]) {
-        let is_new = |id: &u32| row[*id as usize / 32] >> (id % 32) & 1 == 0;
-        let without: Vec<u32> = self.except.iter().copied().filter(is_new).collect();
-        self.tokens.union_into(row);
-        without.into_iter().for_each(|id| clear_bit(row, id));
     }
 }
 

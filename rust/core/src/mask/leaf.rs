@@ -271,8 +271,8 @@ impl<'a> Walk<'a> {
             }
         }
         let number = class.number + self.accepted.len() - without.len();
-        let tokens =
-            class.tokens.with(self.accepted.tokens(self.trie), &without, self.vocabulary.mask_words());
+        let with = self.accepted.tokens(self.trie).collect();
+        let tokens = TokenIds::beside(&class.tokens, with, without, self.vocabulary.mask_words());
         Some(self.split(tokens, number))
     }
 

@@ -36,6 +36,8 @@ pub(crate) use assemble::{GrammarMasks, MaskContext};
 pub(crate) use finished::FinishedMasks;
 pub use store::SplitStore;
 
+use std::sync::Arc;
+
 /// A set of token ids in whichever form is smaller.
 #[derive(Debug)]
 pub(crate) enum TokenIds {
@@ -43,6 +45,8 @@ pub(crate) enum TokenIds {
     List(Box<[u32]>),
     /// A bitmask row.
     Bits(Box<[u32]>),
+    /// Others with some more and without some; all three are disjoint but for these, which are ascending.
+    Beside { others: Arc<TokenIds>, with: Box<[u32]>, without: Box<[u32]> },
 }
 
 impl TokenIds {
@@ -57,12 +61,16 @@ impl TokenIds {
         Self::Bits(row.into())
     }
 
-    /// These ids with others and without some of them.
-    pub(crate) fn with(&self, others: impl Iterator<Item = u32>, without: &[u32], words: usize) -> Self {
+    /// Other ids with some that are not among them, and without some that are.
+    pub(crate) fn beside(others: &Arc<Self>, with: Vec<u32>, mut without: Vec<u32>, words: usize) -> Self {
+        let are_few = (with.len() + without.len()) * 4 <= words;
+        without.sort_unstable();
+        let beside = Self::Beside { others: Arc::clone(others), with: with.into(), without: without.into() };
+        if are_few {
+            return beside;
+        }
         let mut row = vec![0; words].into_boxed_slice();
-        self.copy_into(&mut row);
-        without.iter().for_each(|&id| crate::vocab::clear_bit(&mut row, id));
-        others.for_each(|id| crate::vocab::set_bit(&mut row, id));
+        beside.copy_into(&mut row);
         Self::Bits(row)
     }
 
@@ -72,7 +80,19 @@ impl TokenIds {
         match self {
             Self::List(ids) => ids.iter().for_each(|&id| crate::vocab::set_bit(row, id)),
             Self::Bits(bits) => row.iter_mut().zip(bits).for_each(|(word, &bits)| *word |= bits),
+            Self::Beside { others, with, without } => {
+                others.union_without(without, row);
+                with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
+            }
         }
+    }
+
+    /// Adds the ids to a row but for some of them.
+    pub(crate) fn union_without(&self, without: &[u32], row: &mut [u32]) {
+        let is_new = |id: &u32| row[*id as usize / 32] >> (id % 32) & 1 == 0;
+        let without: Vec<u32> = without.iter().copied().filter(is_new).collect();
+        self.union_into(row);
+        without.into_iter().for_each(|id| crate::vocab::clear_bit(row, id));
     }
 
     /// Makes a row hold exactly these ids.
@@ -84,6 +104,11 @@ impl TokenIds {
                 self.union_into(row);
             }
             Self::Bits(bits) => row.copy_from_slice(bits),
+            Self::Beside { others, with, without } => {
+                others.copy_into(row);
+                without.iter().for_each(|&id| crate::vocab::clear_bit(row, id));
+                with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
+            }
         }
     }
 
@@ -100,11 +125,26 @@ impl TokenIds {
                     }
                 }
             }
+            Self::Beside { others, with, without } => {
+                others.for_each_but(without, &mut f);
+                with.iter().copied().for_each(f);
+            }
         }
     }
 
+    /// Each id once but for some.
+    fn for_each_but(&self, without: &[u32], f: &mut dyn FnMut(u32)) {
+        self.for_each(|id| {
+            if without.binary_search(&id).is_err() {
+                f(id);
+            }
+        });
+    }
+
+    /// Without others that are shared.
     pub(crate) fn memory_size_bytes(&self) -> usize {
         match self {
+            Self::Beside { with, without, .. } => (with.len() + without.len()) * 4,
             Self::List(words) | Self::Bits(words) => words.len() * 4,
         }
     }

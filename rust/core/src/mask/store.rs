@@ -6,6 +6,7 @@ use super::split::Split;
 use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
 /// A store of vocabulary splits by structural key; those not used for longest go first when it is full.
@@ -28,21 +29,24 @@ pub(super) type StoreKey = (KeyId, u64, u32);
 struct Inner {
     keys: FxHashMap<Box<[u32]>, KeyId>,
     next_key: u32,
-    splits: FxHashMap<StoreKey, Stored>,
-    classes: FxHashMap<ClassKey, Arc<Class>>,
+    splits: Shelf<StoreKey, Split>,
+    classes: Shelf<ClassKey, Class>,
     bytes: usize,
     clock: u64,
 }
 
 #[derive(Debug)]
-struct Stored {
-    split: Arc<Split>,
+struct Shelf<K, T>(FxHashMap<K, Stored<T>>);
+
+#[derive(Debug)]
+struct Stored<T> {
+    it: Arc<T>,
     bytes: usize,
     last_used: u64,
 }
 
 /// What one entry takes beside its split.
-const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored>() + 8;
+const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored<Split>>() + 8;
 
 impl SplitStore {
     /// An empty store that holds up to `limit_bytes`.
@@ -80,15 +84,18 @@ impl SplitStore {
 
     /// The tokens of a class of characters.
     pub(super) fn class(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Arc<Class> {
-        if let Some(known) = self.inner.lock().classes.get(key) {
-            return Arc::clone(known);
+        let mut inner = self.inner.lock();
+        let clock = inner.tick();
+        if let Some(known) = inner.classes.get(key, clock) {
+            return known;
         }
+        drop(inner);
         let class = Arc::new(Class::new(vocabulary, key));
         let bytes = class.memory_size_bytes() + ENTRY_BYTES;
         let mut inner = self.inner.lock();
-        if inner.bytes + bytes <= self.limit_bytes && inner.classes.insert(*key, Arc::clone(&class)).is_none()
-        {
-            inner.bytes += bytes;
+        if inner.makes_room(bytes, self.limit_bytes) {
+            let clock = inner.tick();
+            inner.bytes -= inner.classes.insert(*key, &class, bytes, clock);
         }
         class
     }
@@ -100,27 +107,16 @@ impl SplitStore {
 
     pub(super) fn get(&self, key: StoreKey) -> Option<Arc<Split>> {
         let mut inner = self.inner.lock();
-        inner.clock += 1;
-        let clock = inner.clock;
-        let stored = inner.splits.get_mut(&key)?;
-        stored.last_used = clock;
-        Some(Arc::clone(&stored.split))
+        let clock = inner.tick();
+        inner.splits.get(&key, clock)
     }
 
     pub(super) fn insert(&self, key: StoreKey, split: &Arc<Split>) {
         let bytes = split.memory_size_bytes() + ENTRY_BYTES;
-        if bytes > self.limit_bytes / 2 {
-            return;
-        }
         let mut inner = self.inner.lock();
-        if inner.bytes + bytes > self.limit_bytes {
-            inner.drop_older_half();
-        }
-        inner.clock += 1;
-        let stored = Stored { split: Arc::clone(split), bytes, last_used: inner.clock };
-        inner.bytes += bytes;
-        if let Some(replaced) = inner.splits.insert(key, stored) {
-            inner.bytes -= replaced.bytes;
+        if inner.makes_room(bytes, self.limit_bytes) {
+            let clock = inner.tick();
+            inner.bytes -= inner.splits.insert(key, split, bytes, clock);
         }
     }
 }
@@ -130,20 +126,66 @@ impl Inner {
         *self = Self { next_key: self.next_key, ..Self::default() };
     }
 
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Counts what is about to be kept, after dropping others for it; `false` if it is too large.
+    fn makes_room(&mut self, bytes: usize, limit: usize) -> bool {
+        if bytes > limit / 2 {
+            return false;
+        }
+        if self.bytes + bytes > limit {
+            self.drop_older_half();
+        }
+        self.bytes += bytes;
+        true
+    }
+
     /// Half at once, so that a full store does not look for its oldest entry at every insertion.
     fn drop_older_half(&mut self) {
-        let mut ages: Vec<u64> = self.splits.values().map(|stored| stored.last_used).collect();
-        let middle = ages.len() / 2;
-        if ages.is_empty() {
+        let mut ages: Vec<(u64, usize)> = self.splits.ages().chain(self.classes.ages()).collect();
+        ages.sort_unstable();
+        let (mut left, mut oldest) = (self.bytes / 2, u64::MAX);
+        for &(last_used, bytes) in &ages {
+            if left == 0 {
+                oldest = last_used;
+                break;
+            }
+            left = left.saturating_sub(bytes);
+            self.bytes -= bytes;
+        }
+        if oldest == u64::MAX {
             return self.forget();
         }
-        let (_, &mut median, _) = ages.select_nth_unstable(middle);
-        let bytes = &mut self.bytes;
-        self.splits.retain(|_, stored| {
-            let stays = stored.last_used > median;
-            *bytes -= if stays { 0 } else { stored.bytes };
-            stays
-        });
+        self.splits.0.retain(|_, stored| stored.last_used >= oldest);
+        self.classes.0.retain(|_, stored| stored.last_used >= oldest);
+    }
+}
+
+impl<K, T> Default for Shelf<K, T> {
+    fn default() -> Self {
+        Self(FxHashMap::default())
+    }
+}
+
+impl<K: Hash + Eq, T> Shelf<K, T> {
+    fn get(&mut self, key: &K, now: u64) -> Option<Arc<T>> {
+        let stored = self.0.get_mut(key)?;
+        stored.last_used = now;
+        Some(Arc::clone(&stored.it))
+    }
+
+    /// Puts it there; gives the bytes of what it replaces.
+    fn insert(&mut self, key: K, it: &Arc<T>, bytes: usize, now: u64) -> usize {
+        let stored = Stored { it: Arc::clone(it), bytes, last_used: now };
+        self.0.insert(key, stored).map_or(0, |replaced| replaced.bytes)
+    }
+
+    /// When each was used last, and its bytes.
+    fn ages(&self) -> impl Iterator<Item = (u64, usize)> + '_ {
+        self.0.values().map(|stored| (stored.last_used, stored.bytes))
     }
 }
 

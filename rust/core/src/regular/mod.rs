@@ -24,7 +24,8 @@ pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
 use code_set::refine;
-use rustc_hash::FxHashMap;
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 /// Stands for the beginning of the text.
 const START: u32 = 0x11_0000;
@@ -65,9 +66,8 @@ enum Term {
 /// An arena of languages.
 #[derive(Debug)]
 pub struct Regular {
-    terms: Vec<Term>,
+    terms: IndexSet<Term, FxBuildHasher>,
     nullable: Vec<bool>,
-    ids: FxHashMap<Term, TermId>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
@@ -77,14 +77,14 @@ pub struct Regular {
 /// What every arena begins with, in this order: the constructors ask for these all the time.
 const EMPTY: TermId = TermId(0);
 const NOTHING: TermId = TermId(1);
+const ANY: TermId = TermId(2);
 const EVERYTHING: TermId = TermId(3);
 
 impl Default for Regular {
     fn default() -> Self {
         let mut regular = Self {
-            terms: Vec::new(),
+            terms: IndexSet::default(),
             nullable: Vec::new(),
-            ids: FxHashMap::default(),
             derivatives: FxHashMap::default(),
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
@@ -120,8 +120,8 @@ impl Regular {
     }
 
     fn intern(&mut self, term: Term) -> TermId {
-        if let Some(&id) = self.ids.get(&term) {
-            return id;
+        if let Some(known) = self.terms.get_index_of(&term) {
+            return TermId(known as u32);
         }
         let nullable = match &term {
             Term::Empty => true,
@@ -140,11 +140,11 @@ impl Regular {
                 }
             }
         };
-        let id = TermId(self.terms.len() as u32);
-        self.terms.push(term.clone());
-        self.nullable.push(nullable);
-        self.ids.insert(term, id);
-        id
+        let (index, is_new) = self.terms.insert_full(term);
+        if is_new {
+            self.nullable.push(nullable);
+        }
+        TermId(index as u32)
     }
 
     /// The empty string alone.
@@ -155,6 +155,11 @@ impl Regular {
     /// No string at all.
     pub fn nothing(&self) -> TermId {
         NOTHING
+    }
+
+    /// Any one symbol.
+    pub fn any(&self) -> TermId {
+        ANY
     }
 
     /// Every string.

@@ -5,17 +5,9 @@
 
 use super::{JsonMachine, Kind, Local};
 use crate::automaton::Unbounded;
-use crate::json_schema::content::Embedded;
-use crate::json_schema::shape::Strings;
 use crate::json_schema::spell::{self, Spell};
 
 impl JsonMachine {
-    /// The rule whose states between two characters stand for those of all strings that are written alike.
-    pub(super) fn any_text(&self, pinned: bool) -> Kind {
-        let term = self.engine.regular.everything();
-        Kind::Text(Strings { term, pinned, embedded: Embedded::default() })
-    }
-
     /// A state between two characters with the bound on its length left aside.
     pub(super) fn unbounded_of(&mut self, rule: u32, local: Local) -> Option<Unbounded> {
         let (Kind::Text(strings), Local::Spell(Spell::Char(term))) = (&self.kinds[rule as usize], local)

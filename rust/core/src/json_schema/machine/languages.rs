@@ -8,8 +8,10 @@
 
 use super::{Digits, JsonMachine, Kind, Local, PlainEdges};
 use crate::automaton::horizon::Horizon;
+use crate::json_schema::content::Embedded;
 use crate::json_schema::number::Numbers;
-use crate::json_schema::spell::Targets;
+use crate::json_schema::shape::Strings;
+use crate::json_schema::spell::{Spell, Targets};
 use crate::regular::{Regular, TermId};
 use indexmap::{IndexMap, IndexSet};
 use parking_lot::{Mutex, MutexGuard};
@@ -20,10 +22,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Languages with more terms than this are not handed to new schemas.
-const MAX_TERMS: usize = 100_000;
+const MAX_TERMS: usize = 50_000;
 
 /// Every one has a number, which signatures carry.
-static NEXT: AtomicU32 = AtomicU32::new(0);
+static NEXT: AtomicU32 = AtomicU32::new(ALL + 1);
+
+/// The number that signatures carry which are the same in all of them.
+const ALL: u32 = 0;
+
+/// What nearly every JSON text has, made of terms that every arena of languages begins with: it has the same signatures in all of them,
+/// so that its splits outlive them.
+const COMMON: [fn(&Regular) -> (Kind, Local); 4] = [
+    |regular| (any_text(regular, false), Local::Spell(Spell::Char(regular.everything()))),
+    |regular| (Kind::Chars(0, None), Local::Spell(Spell::Char(regular.any()))),
+    |regular| {
+        (Kind::Name(regular.everything(), None), Local::Name(Spell::Char((regular.everything(), None))))
+    },
+    |_| (Kind::Space, Local::Start),
+];
+
+/// The kind of rule whose states between two characters stand for those of all strings that are written alike.
+fn any_text(regular: &Regular, pinned: bool) -> Kind {
+    Kind::Text(Strings { term: regular.everything(), pinned, embedded: Embedded::default() })
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -41,16 +62,20 @@ pub(super) struct Languages {
 
 impl Languages {
     fn new() -> Self {
+        let regular = Regular::new();
+        let signatures: IndexSet<(Kind, Local), FxBuildHasher> =
+            COMMON.map(|of| of(&regular)).into_iter().collect();
+        debug_assert_eq!(signatures.len(), COMMON.len());
         Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
-            regular: Box::new(Regular::new()),
+            regular: Box::new(regular),
             patterns: FxHashMap::default(),
             formats: FxHashMap::default(),
             targets: FxHashMap::default(),
             plain_edges: FxHashMap::default(),
             horizons: FxHashMap::default(),
             numbers: IndexMap::default(),
-            signatures: IndexSet::default(),
+            signatures,
         }
     }
 }
@@ -130,7 +155,7 @@ impl JsonMachine {
 
     /// What a state of a leaf rule is, for all machines that share the languages: equal numbers mean equal texts up to the rule's end,
     /// and the same that may follow.
-    pub(super) fn signature_of(&mut self, rule: u32, local: Local) -> Option<u32> {
+    pub(super) fn signature_of(&mut self, rule: u32, local: Local) -> Option<(u32, u32)> {
         let kind = match &self.kinds[rule as usize] {
             // What it was before does not matter any more.
             Kind::Text(strings) if matches!(local, Local::Spell(_)) => self.any_text(strings.pinned),
@@ -142,6 +167,13 @@ impl JsonMachine {
             Kind::Chars(..) => Kind::Chars(0, None),
             _ => return None,
         };
-        Some(self.signatures.insert_full((kind, local)).0 as u32)
+        let number = self.signatures.insert_full((kind, local)).0 as u32;
+        let is_common = (number as usize) < COMMON.len();
+        Some((if is_common { ALL } else { self.generation }, number))
+    }
+
+    /// See [`any_text`].
+    pub(super) fn any_text(&self, pinned: bool) -> Kind {
+        any_text(&self.engine.regular, pinned)
     }
 }

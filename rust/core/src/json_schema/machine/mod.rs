@@ -328,10 +328,7 @@ impl JsonMachine {
         };
         self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf, is_split, progresses });
         let start = match kind {
-            Kind::Chars(..) => {
-                let any = self.engine.regular.class(crate::regular::CodeSet::all());
-                Local::Spell(Spell::Char(any))
-            }
+            Kind::Chars(..) => Local::Spell(Spell::Char(self.engine.regular.any())),
             Kind::Name(names, declared) => {
                 let branch = declared.map(|plan| self.whole(plan));
                 Local::Name(Spell::Char((names, branch)))

@@ -74,8 +74,7 @@ impl Machine for JsonMachine {
 
     fn signature(&mut self, state: u32) -> Option<(u32, u32)> {
         let (rule, local) = self.locals[state as usize];
-        let number = self.work(|at_work| at_work.signature_of(rule, local))?;
-        Some((self.generation, number))
+        self.work(|at_work| at_work.signature_of(rule, local))
     }
 
     fn unbounded(&mut self, state: u32) -> Option<Unbounded> {
