@@ -11,7 +11,6 @@ use crate::tokenizer::TokenId;
 use bytewright::Matcher;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -86,7 +85,7 @@ impl BatchGrammarMatcher {
             None => py.detach(|| jobs.into_iter().map(fill).collect()),
             Some(pool) => py.detach(|| {
                 jobs.sort_by_cached_key(|(_, (matcher, _))| matcher.with_detached(|m| m.session_number()));
-                pool.install(|| jobs.into_par_iter().with_min_len(MIN_ROWS_PER_THREAD).map(fill).collect())
+                side_by_side(&pool, self.max_threads, jobs, fill)
             }),
         };
         results.sort_unstable_by_key(|result| result.0);
@@ -144,13 +143,44 @@ impl BatchGrammarMatcher {
         if let Some(pool) = &*slot {
             return Ok(Some(Arc::clone(&pool.threads)));
         }
-        let threads = ThreadPoolBuilder::new().num_threads(self.max_threads).build();
+        let threads = ThreadPoolBuilder::new().num_threads(self.max_threads - 1).build();
         let threads = Arc::new(threads.map_err(|error| {
             invalid_argument(format!("cannot start {} threads: {error}", self.max_threads))
         })?);
         *slot = Some(Pool { threads: Arc::clone(&threads), process: std::process::id() });
         Ok(Some(threads))
     }
+}
+
+/// Does jobs on this thread and on others, each of which begins at a place of its own and goes round from there, so that all are at work
+/// on different sessions, and none waits for another to be done with its share.
+fn side_by_side<J: Send, R: Send>(
+    pool: &ThreadPool,
+    threads: usize,
+    jobs: Vec<J>,
+    work: impl Fn(J) -> R + Sync,
+) -> Vec<R> {
+    let count = jobs.len();
+    let threads = threads.min(count.div_ceil(MIN_ROWS_PER_THREAD));
+    let jobs: Vec<Mutex<Option<J>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
+    let results = Mutex::new(Vec::with_capacity(count));
+    let share = |thread: usize| {
+        let from = thread * count / threads;
+        let mut done = Vec::with_capacity(count / threads + 1);
+        for job in jobs[from..].iter().chain(&jobs[..from]) {
+            let taken = job.lock().take();
+            done.extend(taken.map(&work));
+        }
+        results.lock().append(&mut done);
+    };
+    pool.in_place_scope(|scope| {
+        (1..threads).for_each(|thread| {
+            let share = &share;
+            scope.spawn(move |_| share(thread))
+        });
+        share(0);
+    });
+    results.into_inner()
 }
 
 fn same_length(matchers: usize, others: usize, what: &str) -> PyResult<()> {

@@ -22,7 +22,7 @@ impl JsonMachine {
     }
 
     /// The fewest characters from a state of such a rule to the end of its text; one that is read in part counts.
-    pub(super) fn to_end_of(&mut self, rule: u32, local: Local) -> Option<u32> {
+    pub(super) fn end_distance(&mut self, rule: u32, local: Local) -> Option<u32> {
         let (Kind::Text(strings), Local::Spell(state)) = (&self.kinds[rule as usize], local) else {
             return None;
         };

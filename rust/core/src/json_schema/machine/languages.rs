@@ -30,9 +30,12 @@ static NEXT: AtomicU32 = AtomicU32::new(ALL + 1);
 /// The number that signatures carry which are the same in all of them.
 const ALL: u32 = 0;
 
+/// A state of an arena's machines.
+type Common = fn(&Regular) -> (Kind, Local);
+
 /// What nearly every JSON text has, made of terms that every arena of languages begins with: it has the same signatures in all of them,
 /// so that its splits outlive them.
-const COMMON: [fn(&Regular) -> (Kind, Local); 4] = [
+const COMMON: [Common; 4] = [
     |regular| (any_text(regular, false), Local::Spell(Spell::Char(regular.everything()))),
     |regular| (Kind::Chars(0, None), Local::Spell(Spell::Char(regular.any()))),
     |regular| {

@@ -84,7 +84,7 @@ impl Machine for JsonMachine {
 
     fn to_end(&mut self, state: u32) -> Option<u32> {
         let (rule, local) = self.locals[state as usize];
-        self.step(|at_work| at_work.to_end_of(rule, local))
+        self.step(|at_work| at_work.end_distance(rule, local))
     }
 
     fn horizon(&mut self, state: u32) -> Option<Horizon> {
