@@ -234,7 +234,7 @@ impl Matcher {
         let mut set = arena.history_set(self.at);
         while forced.len() < MAX_FORCED_BYTES && !arena.flags(set).complete {
             let first = arena.first_bytes(pda, set);
-            let has_tokens = arena.configs(set).iter().any(|c| !pda.expanded(c.state).tokens.is_empty());
+            let has_tokens = arena.configs(set).iter().any(|c| !pda.expanded(c.state).tokens().is_empty());
             let Some(byte) = first.iter().next().filter(|_| first.len() == 1 && !has_tokens) else { break };
             forced.push(byte);
             set = arena.step(pda, set, byte);

@@ -10,6 +10,7 @@
 use super::{Pda, StateId};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
+use std::ops::Deref;
 
 /// How one entry is called from another: the state to return to (`None` for a tail call), and the caller's index.
 pub(crate) type Caller = (Option<StateId>, u32);
@@ -25,26 +26,115 @@ pub(crate) struct Entry {
 /// The expansion of one state.
 #[derive(Debug)]
 pub(crate) struct Expanded {
-    pub(crate) entries: Vec<Entry>,
+    entries: Vec<Entry>,
     /// Disjoint ascending byte ranges with the part of `moves` that they allow.
     ranges: Vec<(u8, u8, u32, u32)>,
     /// Next state, and the entry whose stack goes with it.
     moves: Vec<(StateId, u32)>,
     /// Token set, next state, entry.
-    pub(crate) tokens: Vec<(u32, StateId, u32)>,
+    tokens: Vec<(u32, StateId, u32)>,
     /// All bytes that any range allows.
-    pub(crate) first: ByteSet,
+    first: ByteSet,
     /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
-    pub(crate) has_wide_entries: bool,
+    has_wide_entries: bool,
     /// Whether all of them are.
-    pub(crate) all_are_wide: bool,
+    all_are_wide: bool,
+}
+
+/// What can happen next at a state.
+#[derive(Clone, Copy)]
+pub(crate) enum Next<'a> {
+    /// Calls are followed.
+    Expanded(&'a Expanded),
+    /// There are none, and no tokens: these are its edges.
+    Bytes(&'a [(u8, u8, StateId)]),
+}
+
+/// Some moves.
+#[derive(Clone, Copy)]
+pub(crate) enum Moves<'a> {
+    Many(&'a [(StateId, u32)]),
+    One([(StateId, u32); 1]),
+}
+
+impl Deref for Moves<'_> {
+    type Target = [(StateId, u32)];
+
+    #[inline]
+    fn deref(&self) -> &[(StateId, u32)] {
+        match self {
+            Self::Many(moves) => moves,
+            Self::One(only) => only,
+        }
+    }
+}
+
+impl<'a> Next<'a> {
+    /// The moves on a byte: the next state, and the entry whose stack goes with it.
+    #[inline]
+    pub(crate) fn moves(self, byte: u8) -> Moves<'a> {
+        match self {
+            Self::Expanded(expanded) => Moves::Many(expanded.moves(byte)),
+            Self::Bytes(edges) => {
+                let at = edges.partition_point(|edge| edge.1 < byte);
+                match edges.get(at) {
+                    Some(&(lo, _, to)) if lo <= byte => Moves::One([(to, 0)]),
+                    _ => Moves::Many(&[]),
+                }
+            }
+        }
+    }
+
+    /// All bytes that can follow.
+    #[inline]
+    pub(crate) fn first(self) -> ByteSet {
+        match self {
+            Self::Expanded(expanded) => expanded.first,
+            Self::Bytes(edges) => of_edges(edges),
+        }
+    }
+
+    /// The entries; none, not even the state's own, where there are no calls.
+    #[inline]
+    pub(crate) fn entries(self) -> &'a [Entry] {
+        match self {
+            Self::Expanded(expanded) => &expanded.entries,
+            Self::Bytes(_) => &[],
+        }
+    }
+
+    /// Token set, next state, entry.
+    #[inline]
+    pub(crate) fn tokens(self) -> &'a [(u32, StateId, u32)] {
+        match self {
+            Self::Expanded(expanded) => &expanded.tokens,
+            Self::Bytes(_) => &[],
+        }
+    }
+
+    /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
+    #[inline]
+    pub(crate) fn has_wide_entries(self) -> bool {
+        matches!(self, Self::Expanded(expanded) if expanded.has_wide_entries)
+    }
+
+    /// Whether all of them are.
+    pub(crate) fn all_are_wide(self) -> bool {
+        match self {
+            Self::Expanded(expanded) => expanded.all_are_wide,
+            Self::Bytes(_) => true,
+        }
+    }
+}
+
+fn of_edges(edges: &[(u8, u8, StateId)]) -> ByteSet {
+    let mut first = ByteSet::EMPTY;
+    edges.iter().for_each(|&(lo, hi, _)| first.insert_range(lo, hi));
+    first
 }
 
 impl Expanded {
     pub(super) fn new(pda: &Pda, state: StateId) -> Self {
-        if pda.calls_of(state).is_empty() {
-            return Self::of_bytes(pda, state);
-        }
         let entries = entries(pda, state);
         let mut edges: Vec<(u8, u8, StateId, u32)> = Vec::new();
         let mut tokens = Vec::new();
@@ -63,25 +153,8 @@ impl Expanded {
         Self { entries, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
     }
 
-    /// The expansion of a state that calls nothing: its edges as they are.
-    fn of_bytes(pda: &Pda, state: StateId) -> Self {
-        let edges = pda.bytes_of(state);
-        let mut first = ByteSet::EMPTY;
-        edges.iter().for_each(|&(lo, hi, _)| first.insert_range(lo, hi));
-        Self {
-            entries: vec![Entry { state, callers: Vec::new() }],
-            ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
-            moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
-            tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
-            first,
-            has_wide_entries: false,
-            all_are_wide: true,
-        }
-    }
-
-    /// The moves on a byte.
     #[inline]
-    pub(crate) fn moves(&self, byte: u8) -> &[(StateId, u32)] {
+    fn moves(&self, byte: u8) -> &[(StateId, u32)] {
         let at = self.ranges.partition_point(|r| r.1 < byte);
         match self.ranges.get(at) {
             Some(&(lo, _, from, to)) if lo <= byte => &self.moves[from as usize..to as usize],

@@ -10,7 +10,7 @@
 use super::horizon::Horizon;
 use super::machine::{Collect, Leap, Leaps, Like, Machine, MachineRule, MachineState, Room, Unbounded};
 use super::progress::{Guard, Spelled};
-use super::{Expanded, Pda, PdaRule, State, StateId};
+use super::{Expanded, Next, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -30,8 +30,10 @@ enum KnownEnds {
 struct Edges {
     /// So many bytes go on that the trie is not walked from here, but split.
     is_wide: bool,
-    bytes: Vec<(u8, u8, StateId)>,
-    calls: Vec<(u32, StateId)>,
+    bytes: Box<[(u8, u8, StateId)]>,
+    calls: Box<[(u32, StateId)]>,
+    /// Where there are calls.
+    expanded: OnceLock<Box<Expanded>>,
 }
 
 /// A state of a leaf rule with this many bytes to go on by is wide: ten are the digits, which begin a thousand tokens.
@@ -56,7 +58,6 @@ struct LazyState {
     spelled: Option<Spelled>,
     is_heavy: AtomicBool,
     edges: OnceLock<Edges>,
-    expanded: OnceLock<Box<Expanded>>,
 }
 
 /// The part of an automaton that a machine makes. Its states and rules are numbered after the others.
@@ -100,7 +101,7 @@ impl LazyPart {
         for state in &machine.states()[self.states.count()..] {
             let (rule, is_final) = (self.first_rule + state.rule, state.is_final);
             self.states.push(LazyState {
-                state: State { rule, is_final, ..State::default() },
+                state: State { rule, is_final },
                 has_edges: state.has_edges,
                 is_between: state.is_between,
                 has_like: state.has_like,
@@ -113,7 +114,6 @@ impl LazyPart {
                 spelled: state.spelled,
                 is_heavy: AtomicBool::new(false),
                 edges: OnceLock::new(),
-                expanded: OnceLock::new(),
             });
         }
     }
@@ -306,12 +306,16 @@ impl LazyPart {
         &self.edges_of(id).calls
     }
 
-    pub(super) fn expanded(&self, pda: &Pda, id: StateId) -> &Expanded {
-        self.lazy(id).expanded.get_or_init(|| {
+    pub(super) fn expanded(&self, pda: &Pda, id: StateId) -> Next<'_> {
+        let edges = self.edges_of(id);
+        if edges.calls.is_empty() {
+            return Next::Bytes(&edges.bytes);
+        }
+        Next::Expanded(edges.expanded.get_or_init(|| {
             let expanded = Box::new(Expanded::new(pda, id));
             self.bytes.fetch_add(expanded.memory_size_bytes(), Ordering::Relaxed);
             expanded
-        })
+        }))
     }
 
     fn edges_of(&self, id: StateId) -> &Edges {
@@ -337,6 +341,7 @@ impl LazyPart {
                     .into_iter()
                     .map(|(rule, back)| (self.first_rule + rule, at(back)))
                     .collect(),
+                expanded: OnceLock::new(),
             }
         })
     }

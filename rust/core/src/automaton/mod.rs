@@ -33,7 +33,8 @@ mod several;
 mod trim;
 
 pub use budget::{Budget, CancelToken};
-pub(crate) use expand::Expanded;
+use expand::Expanded;
+pub(crate) use expand::Next;
 pub(crate) use machine::{
     Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room, Unbounded,
 };
@@ -69,14 +70,19 @@ impl Counter {
     pub(crate) const UNBOUNDED: u32 = u32::MAX;
 }
 
-/// One state; its edges are ranges of the automaton's arrays.
+/// One state.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct State {
     pub(crate) rule: u32,
+    pub(crate) is_final: bool,
+}
+
+/// The edges of a state of the grammar itself, as ranges of the automaton's arrays.
+#[derive(Clone, Copy, Debug, Default)]
+struct OwnEdges {
     bytes: (u32, u32),
     calls: (u32, u32),
     tokens: (u32, u32),
-    pub(crate) is_final: bool,
     origin: Option<ExprId>,
 }
 
@@ -101,6 +107,7 @@ pub(crate) struct PdaRule {
 #[derive(Debug)]
 pub(crate) struct Pda {
     states: Vec<State>,
+    edges: Vec<OwnEdges>,
     byte_edges: Vec<(u8, u8, StateId)>,
     call_edges: Vec<(u32, StateId)>,
     token_edges: Vec<(u32, StateId)>,
@@ -300,7 +307,7 @@ impl Pda {
         if self.is_lazy(id) {
             return self.lazy.bytes_of(id);
         }
-        let (from, to) = self.state(id).bytes;
+        let (from, to) = self.edges[id.index()].bytes;
         &self.byte_edges[from as usize..to as usize]
     }
 
@@ -310,14 +317,14 @@ impl Pda {
         if self.is_lazy(id) {
             return self.lazy.calls_of(id);
         }
-        let (from, to) = self.state(id).calls;
+        let (from, to) = self.edges[id.index()].calls;
         &self.call_edges[from as usize..to as usize]
     }
 
     /// Outgoing special-token edges: the token set, and the next state.
     #[inline]
     pub(crate) fn tokens_of(&self, id: StateId) -> &[(u32, StateId)] {
-        let (from, to) = self.state(id).tokens;
+        let (from, to) = self.edges.get(id.index()).map_or((0, 0), |edges| edges.tokens);
         &self.token_edges[from as usize..to as usize]
     }
 
@@ -338,7 +345,7 @@ impl Pda {
         if self.is_lazy(id) {
             return self.lazy.has_edges(id);
         }
-        let s = self.state(id);
+        let s = &self.edges[id.index()];
         s.bytes.0 != s.bytes.1 || s.calls.0 != s.calls.1 || s.tokens.0 != s.tokens.1
     }
 
@@ -349,14 +356,16 @@ impl Pda {
 
     /// The expression that a state stands before, to explain a refusal with.
     pub(crate) fn origin_of(&self, id: StateId) -> Option<ExprId> {
-        self.state(id).origin
+        self.edges.get(id.index())?.origin
     }
 
     /// What can happen next at a state, calls included; computed when it is first asked for.
     #[inline]
-    pub(crate) fn expanded(&self, id: StateId) -> &Expanded {
+    pub(crate) fn expanded(&self, id: StateId) -> Next<'_> {
         match self.expanded.get(id.index()) {
-            Some(expanded) => expanded.get_or_init(|| Box::new(Expanded::new(self, id))),
+            Some(expanded) => {
+                Next::Expanded(expanded.get_or_init(|| Box::new(Expanded::new(self, id))))
+            },
             None => self.lazy.expanded(self, id),
         }
     }
@@ -367,7 +376,7 @@ impl Pda {
             self.expanded.iter().filter_map(OnceLock::get).map(|e| e.memory_size_bytes()).sum();
         expanded
             + self.lazy.memory_size_bytes()
-            + self.states.len() * (size_of::<State>() + size_of::<OnceLock<Box<Expanded>>>())
+            + self.states.len() * (size_of::<State>() + size_of::<OwnEdges>() + size_of::<OnceLock<Box<Expanded>>>())
             + self.byte_edges.len() * size_of::<(u8, u8, StateId)>()
             + (self.call_edges.len() + self.token_edges.len()) * size_of::<(u32, StateId)>()
             + self.rules.iter().map(|r| size_of::<PdaRule>() + r.name.len()).sum::<usize>()

@@ -6,7 +6,7 @@ use super::left_recursion::{self, RuleDfa};
 use super::lower::{self, Inlining, Lowered};
 use super::machine::Machine;
 use super::several::Several;
-use super::{Budget, Pda, PdaRule, State, StateId, minimise, trim};
+use super::{Budget, OwnEdges, Pda, PdaRule, State, StateId, minimise, trim};
 use crate::error::{Error, Result};
 use crate::grammar::Grammar;
 use crate::json_schema::{JsonMachine, JsonSchema, SharedLanguages};
@@ -189,6 +189,7 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
     }
     let mut pda = Pda {
         states: Vec::new(),
+        edges: Vec::new(),
         byte_edges: Vec::new(),
         call_edges: Vec::new(),
         token_edges: Vec::new(),
@@ -210,12 +211,11 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
             pda.byte_edges.extend(state.bytes.iter().map(|&(lo, hi, t)| (lo, hi, at(t))));
             pda.call_edges.extend(state.calls.iter().map(|&(r, t)| (number[r as usize], at(t))));
             pda.token_edges.extend(state.tokens.iter().map(|&(s, t)| (s, at(t))));
-            pda.states.push(State {
-                rule: pda.rules.len() as u32,
+            pda.states.push(State { rule: pda.rules.len() as u32, is_final: state.is_final });
+            pda.edges.push(OwnEdges {
                 bytes: (starts.0 as u32, pda.byte_edges.len() as u32),
                 calls: (starts.1 as u32, pda.call_edges.len() as u32),
                 tokens: (starts.2 as u32, pda.token_edges.len() as u32),
-                is_final: state.is_final,
                 origin: state.origin,
             });
         }

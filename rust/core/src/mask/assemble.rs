@@ -306,7 +306,7 @@ impl MaskContext<'_> {
     fn split(&self, config: Config, trie: &ByteTrie, node: usize) -> Result<Split> {
         let follow = self.pda.rule_of(config.state).follow;
         // The end of the text, too, may follow; but it has no byte.
-        let first = follow.map_or(ByteSet::FULL, |follow| self.pda.expanded(follow).first);
+        let first = follow.map_or(ByteSet::FULL, |follow| self.pda.expanded(follow).first());
         // Taken out meanwhile: others need not wait, and what both find out is the same.
         let mut horizons = std::mem::take(&mut *self.masks.horizons.lock());
         let split = split_of_leaf(self, config.state, trie, node, first, &mut horizons);
@@ -406,7 +406,7 @@ impl Walk<'_> {
             }
         }
         for config in configs.iter().filter(|_| pda.has_token_edges()) {
-            for &(token_set, ..) in &pda.expanded(config.state).tokens {
+            for &(token_set, ..) in pda.expanded(config.state).tokens() {
                 self.buffers.allowed.extend_from_slice(pda.token_set(token_set));
             }
         }

@@ -271,7 +271,7 @@ impl<'a> Walk<'a> {
             }
         }
         let number = class.number + self.accepted.len() - without.len();
-        let with = self.accepted.tokens(self.trie).collect();
+        let with = self.accepted.tokens(self.trie);
         let tokens = TokenIds::beside(&class.tokens, with, without, self.vocabulary.mask_words());
         Some(self.split(tokens, number))
     }

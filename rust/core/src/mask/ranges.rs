@@ -25,16 +25,17 @@ impl Ranges {
     }
 
     /// The tokens, in the trie's order.
-    pub(super) fn tokens<'a>(&'a self, trie: &'a ByteTrie) -> impl Iterator<Item = u32> + 'a {
-        self.0.iter().flat_map(|range| &trie.order()[range.clone()]).copied()
+    pub(super) fn tokens(&self, trie: &ByteTrie) -> Vec<u32> {
+        let mut tokens = Vec::with_capacity(self.len());
+        self.0.iter().for_each(|range| tokens.extend_from_slice(&trie.order()[range.clone()]));
+        tokens
     }
 
     /// The tokens as a set. If they are most of the vocabulary, it is made by taking the others out.
     pub(super) fn token_ids(&self, trie: &ByteTrie, vocabulary: &Vocabulary) -> TokenIds {
         let (order, words) = (trie.order(), vocabulary.mask_words());
         if trie.serial() != vocabulary.trie().serial() || self.len() * 2 < order.len() {
-            let ids: Vec<u32> = self.tokens(trie).collect();
-            return TokenIds::from_ids(&ids, words);
+            return TokenIds::from_ids(&self.tokens(trie), words);
         }
         let mut row: Box<[u32]> = vocabulary.text_tokens().as_words().into();
         let ends = self.0.iter().map(|range| range.end);

@@ -27,7 +27,8 @@ fn spelled(pda: &Pda, arena: &Arena, config: &Config, beside_wide: bool) -> Opti
     }
     let expanded = (at.depth == 0).then(|| pda.expanded(config.state));
     let is_alone = expanded.is_none_or(|expanded| {
-        expanded.entries.len() == 1 || beside_wide && expanded.all_are_wide && expanded.tokens.is_empty()
+        expanded.entries().len() <= 1
+            || beside_wide && expanded.all_are_wide() && expanded.tokens().is_empty()
     });
     is_alone.then_some(at)
 }

@@ -88,10 +88,10 @@ impl Arena {
     #[inline]
     pub(crate) fn first_bytes_of(&self, pda: &Pda, configs: &[Config]) -> ByteSet {
         match configs {
-            [only] => pda.expanded(only.state).first,
+            [only] => pda.expanded(only.state).first(),
             _ => {
-                let firsts = configs.iter().map(|c| &pda.expanded(c.state).first);
-                firsts.fold(ByteSet::EMPTY, |all, first| all.union(first))
+                let firsts = configs.iter().map(|c| pda.expanded(c.state).first());
+                firsts.fold(ByteSet::EMPTY, |all, first| all.union(&first))
             }
         }
     }
@@ -141,7 +141,7 @@ impl Arena {
     /// doomed.
     #[inline]
     fn only_move(&mut self, pda: &Pda, config: Config, byte: u8) -> Option<Option<Config>> {
-        let &[(state, 0)] = pda.expanded(config.state).moves(byte) else { return None };
+        let [(state, 0)] = *pda.expanded(config.state).moves(byte) else { return None };
         if pda.state(state).is_final || !pda.has_edges(state) {
             return None;
         }

@@ -51,12 +51,12 @@ impl Arena {
         let num_entries = match pda.leaps(config.state) {
             automaton::Leaps::No => return None,
             automaton::Leaps::Alone => 1,
-            automaton::Leaps::BesideCalls => pda.expanded(config.state).entries.len(),
+            automaton::Leaps::BesideCalls => pda.expanded(config.state).entries().len().max(1),
         };
         self.scratch.entry_nodes.clear();
         for entry in 0..num_entries {
             let from =
-                if entry == 0 { config.state } else { pda.expanded(config.state).entries[entry].state };
+                if entry == 0 { config.state } else { pda.expanded(config.state).entries()[entry].state };
             if entry > 0 && pda.leaps(from) != automaton::Leaps::Alone {
                 return None;
             }

@@ -247,8 +247,8 @@ impl Arena {
             if moves.iter().any(|m| m.1 > 0) {
                 self.scratch.entry_nodes.clear();
             }
-            for &(state, entry) in moves {
-                if beside_wide && entry > 0 && pda.is_wide(expanded.entries[entry as usize].state) {
+            for &(state, entry) in &*moves {
+                if beside_wide && entry > 0 && pda.is_wide(expanded.entries()[entry as usize].state) {
                     continue;
                 }
                 let count = if entry == 0 { config.count } else { Count::default() };
@@ -275,11 +275,11 @@ impl Arena {
     /// The configurations at the starts of wide rules that a configuration calls into.
     pub(crate) fn wide_entries(&mut self, pda: &Pda, config: Config, out: &mut Vec<Config>) {
         let expanded = pda.expanded(config.state);
-        if !expanded.has_wide_entries {
+        if !expanded.has_wide_entries() {
             return;
         }
         self.scratch.entry_nodes.clear();
-        for (index, entry) in expanded.entries.iter().enumerate().skip(1) {
+        for (index, entry) in expanded.entries().iter().enumerate().skip(1) {
             if pda.is_wide(entry.state) {
                 let (node, register) = self.stack_of(pda, config, index as u32);
                 out.push(Config { state: entry.state, count: Count::default(), node, register });
@@ -294,7 +294,7 @@ impl Arena {
         }
         for config in self.configs(set).to_vec() {
             self.scratch.entry_nodes.clear();
-            for &(token_set, state, entry) in &pda.expanded(config.state).tokens {
+            for &(token_set, state, entry) in pda.expanded(config.state).tokens() {
                 if pda.token_set(token_set).binary_search(&token).is_ok() {
                     let count = if entry == 0 { config.count } else { Count::default() };
                     let (node, register) = self.stack_of(pda, config, entry);
@@ -348,13 +348,13 @@ impl Arena {
         for config in self.configs(set) {
             let expanded = pda.expanded(config.state);
             if pda.rule_of(config.state).progresses.is_none() {
-                out = out.union(&expanded.first);
+                out = out.union(&expanded.first());
                 continue;
             }
             let passes =
                 |&(state, entry): &(StateId, u32)| entry > 0 || config.count.enter(pda, state).is_some();
             expanded
-                .first
+                .first()
                 .iter()
                 .filter(|&byte| expanded.moves(byte).iter().any(passes))
                 .for_each(|byte| out.insert_range(byte, byte));
@@ -367,7 +367,7 @@ impl Arena {
         if entry == 0 {
             return (config.node, config.register);
         }
-        let entries = &pda.expanded(config.state).entries;
+        let entries = pda.expanded(config.state).entries();
         let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
         nodes.resize(entries.len(), None);
         nodes[0] = Some((config.node, config.register));
