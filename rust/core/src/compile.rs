@@ -408,14 +408,14 @@ impl CompiledGrammar {
 
     /// A state in words: its rule, and the place in the grammar's text where known.
     pub(crate) fn describe(&self, state: crate::automaton::StateId) -> String {
-        let rule = self.pda.rule_of(state);
-        let span = self.pda.origin_of(state).and_then(|expr| self.grammar.span(expr)).or(rule.span);
+        let (name, span) = (self.pda.rule_name(state), self.pda.rule_of(state).span);
+        let span = self.pda.origin_of(state).and_then(|expr| self.grammar.span(expr)).or(span);
         match span {
             Some(span) if !self.grammar.source().is_empty() => {
                 let at = Location::new(self.grammar.source(), span.start as usize);
-                format!("rule `{}` ({at})", rule.name)
+                format!("rule `{name}` ({at})")
             }
-            _ => format!("rule `{}`", rule.name),
+            _ => format!("rule `{name}`"),
         }
     }
 

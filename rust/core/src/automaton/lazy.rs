@@ -14,6 +14,7 @@ use super::{Expanded, Next, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -88,7 +89,7 @@ impl LazyPart {
         let at = |state: u32| StateId(self.first_state + state);
         for rule in &machine.rules()[self.rules.count()..] {
             self.rules.push(PdaRule {
-                name: rule.name.clone(),
+                name: Cow::Borrowed(rule.kind),
                 span: None,
                 start: at(rule.start),
                 counter: rule.counter,
@@ -140,6 +141,12 @@ impl LazyPart {
 
     pub(super) fn rule(&self, rule: u32) -> &PdaRule {
         &self.rules[(rule - self.first_rule) as usize]
+    }
+
+    /// See [`Machine::rule_name`].
+    pub(super) fn rule_name(&self, id: StateId) -> String {
+        let rule = self.state(id).rule - self.first_rule;
+        self.machine.as_ref().map(|machine| machine.lock().rule_name(rule)).unwrap_or_default()
     }
 
     pub(super) fn has_edges(&self, id: StateId) -> bool {
@@ -355,7 +362,7 @@ impl LazyPart {
         self.bytes.load(Ordering::Relaxed)
             + machine.map_or(0, |machine| machine.memory_size_bytes())
             + self.states.count() * (size_of::<LazyState>() + size_of::<MachineState>())
-            + self.rules.count() * (size_of::<PdaRule>() + size_of::<MachineRule>() + 48)
+            + self.rules.count() * (size_of::<PdaRule>() + size_of::<MachineRule>())
             + self
                 .rules
                 .iter()
@@ -383,9 +390,8 @@ mod tests {
 
     impl Permutations {
         fn new(limit: usize) -> Self {
-            let name = "permutations".to_owned();
             let rule = MachineRule {
-                name,
+                kind: "permutations",
                 start: 0,
                 counter: None,
                 follow: None,

@@ -87,7 +87,8 @@ pub(crate) struct Unbounded<S = u32> {
 /// A rule that a machine has made.
 #[derive(Clone, Debug)]
 pub(crate) struct MachineRule {
-    pub(crate) name: String,
+    /// What kind of rule it is; see [`Machine::rule_name`].
+    pub(crate) kind: &'static str,
     pub(crate) start: u32,
     pub(crate) counter: Option<Counter>,
     /// A state (of any rule) from which at least all that can follow this rule can follow; `None` when nothing is known.
@@ -124,6 +125,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn states(&self) -> &[MachineState];
     /// The rules made so far, in order.
     fn rules(&self) -> &[MachineRule];
+    /// The name of a rule, for people.
+    fn rule_name(&self, rule: u32) -> String {
+        self.rules()[rule as usize].kind.to_owned()
+    }
     /// The edges of a state; makes the states and rules that they lead to.
     fn edges(&mut self, state: u32) -> Result<MachineEdges>;
     /// What may follow a state, with a progress, up to the end of its rule, or of one more value that the rule collects: a text for

@@ -42,6 +42,7 @@ pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -89,7 +90,8 @@ struct OwnEdges {
 /// A rule of the automaton.
 #[derive(Clone, Debug)]
 pub(crate) struct PdaRule {
-    pub(crate) name: String,
+    /// See [`Pda::rule_name`].
+    name: Cow<'static, str>,
     pub(crate) span: Option<Span>,
     pub(crate) start: StateId,
     pub(crate) counter: Option<Counter>,
@@ -168,6 +170,11 @@ impl Pda {
     #[inline]
     pub(crate) fn rule(&self, rule: u32) -> &PdaRule {
         self.rules.get(rule as usize).unwrap_or_else(|| self.lazy.rule(rule))
+    }
+
+    /// The name of the rule that a state belongs to, for people.
+    pub(crate) fn rule_name(&self, id: StateId) -> String {
+        if self.is_lazy(id) { self.lazy.rule_name(id) } else { self.rule_of(id).name.to_string() }
     }
 
     /// What compiling found that a user should know.

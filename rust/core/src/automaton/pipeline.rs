@@ -222,7 +222,7 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         let (name, span, counter) = (rule.name.clone(), rule.span, rule.counter);
         let start = StateId(base);
         pda.rules.push(PdaRule {
-            name,
+            name: name.into(),
             span,
             start,
             counter,
@@ -255,7 +255,7 @@ mod tests {
 
     fn rules(text: &str) -> Vec<String> {
         let pda = compile(text, usize::MAX).unwrap();
-        pda.own_rules().iter().map(|rule| rule.name.clone()).collect()
+        pda.own_rules().iter().map(|rule| rule.name.to_string()).collect()
     }
 
     #[test]

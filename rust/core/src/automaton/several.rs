@@ -76,6 +76,12 @@ impl Machine for Several {
         &self.rules
     }
 
+    fn rule_name(&self, rule: u32) -> String {
+        let of = |(_, rules): &(Vec<u32>, Vec<u32>)| rules.iter().position(|&number| number == rule);
+        let found = self.numbers.iter().enumerate().find_map(|(index, numbers)| Some((index, of(numbers)?)));
+        found.map_or_else(String::new, |(index, at)| self.machines[index].rule_name(at as u32))
+    }
+
     fn edges(&mut self, state: u32) -> Result<MachineEdges> {
         let (index, at) = self.origins[state as usize];
         let edges = self.machines[index].edges(at);

@@ -364,7 +364,7 @@ impl MaskContext<'_> {
         after.sort_unstable();
         after.dedup();
         Ok(StateStatistics {
-            rule: self.pda.rule_of(state).name.clone(),
+            rule: self.pda.rule_name(state),
             state: state.index(),
             accepted: local.split.num_accepted,
             dependent: local.split.num_dependent,

@@ -15,9 +15,9 @@ use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
 
-/// A row of the table: for each byte the row it leads to.
+/// A row of the table: for each byte the row it leads to. What has more rows than there are numbers is for the other way to split.
 struct Row {
-    next: [u32; 256],
+    next: [u16; 256],
     is_final: bool,
     /// The ASCII bytes that lead anywhere, as bits.
     ascii: u128,
@@ -28,16 +28,16 @@ struct Row {
 }
 
 /// No row.
-const DEAD: u32 = u32::MAX;
+const DEAD: u16 = u16::MAX;
 /// Not looked up yet.
-const UNKNOWN: u32 = u32::MAX - 1;
+const UNKNOWN: u16 = u16::MAX - 1;
 
 /// A node on the path of the walk.
 struct Frame {
     next: u32,
     end: u32,
     depth: u16,
-    row: u32,
+    row: u16,
     /// Rounds done.
     done: u32,
     /// So many of the ends before this node are followed by what may follow the rule.
@@ -55,7 +55,7 @@ struct Walk<'a> {
     trie: &'a ByteTrie,
     horizons: &'a mut Horizons,
     rows: Vec<Row>,
-    numbers: FxHashMap<StateId, u32>,
+    numbers: FxHashMap<StateId, u16>,
     states: Vec<StateId>,
     /// The start of a counted rule.
     again_from: Option<StateId>,
@@ -124,7 +124,7 @@ pub(super) fn split_of_leaf(
 
 impl<'a> Walk<'a> {
     /// The number of a state's row, made now if there is none; `None` if the state is not one for this table.
-    fn row(&mut self, state: StateId) -> Option<u32> {
+    fn row(&mut self, state: StateId) -> Option<u16> {
         if let Some(&known) = self.numbers.get(&state) {
             return Some(known);
         }
@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
                 row.loops |= ascii_bits(lo, hi);
             }
         }
-        let number = self.rows.len() as u32;
+        let number = u16::try_from(self.rows.len()).ok().filter(|&number| number < UNKNOWN)?;
         self.rows.push(row);
         self.states.push(state);
         self.numbers.insert(state, number);
@@ -150,12 +150,12 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn next(&mut self, row: u32, byte: u8) -> Option<u32> {
+    fn next(&mut self, row: u16, byte: u8) -> Option<u16> {
         let known = self.rows[row as usize].next[usize::from(byte)];
         if known == UNKNOWN { self.look_up(row, byte) } else { Some(known) }
     }
 
-    fn look_up(&mut self, row: u32, byte: u8) -> Option<u32> {
+    fn look_up(&mut self, row: u16, byte: u8) -> Option<u16> {
         let next = match self.pda.byte_target(self.states[row as usize], byte) {
             Some(target) => self.row(target)?,
             None => DEAD,
@@ -190,7 +190,7 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    fn enter(&mut self, node: usize, row: u32, done: u32, is_end: bool) {
+    fn enter(&mut self, node: usize, row: u16, done: u32, is_end: bool) {
         let children = self.trie.children(node);
         if !children.is_empty() {
             let (next, end) = (children.start as u32, children.end as u32);
@@ -200,7 +200,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A node whose byte is read.
-    fn alive(&mut self, node: usize, row: u32, done: u32) -> Option<()> {
+    fn alive(&mut self, node: usize, row: u16, done: u32) -> Option<()> {
         let Some(start) = self.again_from else {
             if self.takes_all_below(node, row) {
                 self.accepted.push(self.trie.places_from(node));
@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether a row is known to go on by all that is below a node.
-    fn takes_all_below(&mut self, node: usize, row: u32) -> bool {
+    fn takes_all_below(&mut self, node: usize, row: u16) -> bool {
         let Some(&Summary { ascii, has_other, is_text, height }) = self.trie.summary(node) else {
             return false;
         };
@@ -243,7 +243,7 @@ impl<'a> Walk<'a> {
         ascii & !horizon.ascii == 0 && has_other <= horizon.has_others && height <= horizon.length
     }
 
-    fn horizon(&mut self, row: u32) -> Horizon {
+    fn horizon(&mut self, row: u16) -> Horizon {
         let horizon = self.horizons.of(self.pda, self.states[row as usize]);
         self.rows[row as usize].horizon = Some(horizon);
         horizon
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
 
     /// The split of a row that takes all tokens of a class up to a length: only what is longer, and where tokens leave the
     /// class, is looked at. Within the class nothing ends.
-    fn beside_class(mut self, row: u32, length: u16, class: &Class) -> Option<Split> {
+    fn beside_class(mut self, row: u16, length: u16, class: &Class) -> Option<Split> {
         let mut rows = vec![row; self.trie.max_depth() + 1];
         let mut without = Vec::new();
         if length < self.trie.max_depth() as u16 {
@@ -286,7 +286,7 @@ impl<'a> Walk<'a> {
 
     /// The row after a step, from those at each depth of the way to it.
     #[inline]
-    fn go(&mut self, step: Step, rows: &mut [u32]) -> Option<u32> {
+    fn go(&mut self, step: Step, rows: &mut [u16]) -> Option<u16> {
         let depth = usize::from(step.depth);
         let above = rows[depth - 1];
         let row = if above == DEAD { DEAD } else { self.next(above, step.byte)? };

@@ -308,25 +308,25 @@ impl JsonMachine {
         let counter =
             |min: u32, max: Option<u32>| Some(Counter { min, max: max.unwrap_or(Counter::UNBOUNDED) });
         let (name, counter, is_leaf) = match &kind {
-            Kind::Value(goal, _) => (format!("value {}", self.engine.pointer_of(*goal)), None, false),
-            Kind::Text(_) => ("string".into(), None, true),
-            Kind::Chars(min, max) => ("characters".into(), counter(*min, *max), true),
-            Kind::Embedded(_) => ("JSON text in a string".into(), None, false),
-            Kind::Number(_) => ("number".into(), None, true),
-            Kind::Space => ("whitespace".into(), counter(1, self.layout.max_run()), true),
-            Kind::Gap(_) => ("whitespace".into(), None, true),
-            Kind::Name(_, declared) => ("property name".into(), None, declared.is_none()),
-            Kind::Object(..) => ("object".into(), None, false),
-            Kind::Array(..) => ("array".into(), None, false),
-            Kind::More(_, min, max, _) => ("items".into(), counter(*min, *max), false),
-            Kind::Follow(_) => ("what follows".into(), None, true),
+            Kind::Value(..) => ("value", None, false),
+            Kind::Text(_) => ("string", None, true),
+            Kind::Chars(min, max) => ("characters", counter(*min, *max), true),
+            Kind::Embedded(_) => ("JSON text in a string", None, false),
+            Kind::Number(_) => ("number", None, true),
+            Kind::Space => ("whitespace", counter(1, self.layout.max_run()), true),
+            Kind::Gap(_) => ("whitespace", None, true),
+            Kind::Name(_, declared) => ("property name", None, declared.is_none()),
+            Kind::Object(..) => ("object", None, false),
+            Kind::Array(..) => ("array", None, false),
+            Kind::More(_, min, max, _) => ("items", counter(*min, *max), false),
+            Kind::Follow(_) => ("what follows", None, true),
         };
         let is_split = matches!(kind, Kind::Space);
         let progresses = match kind {
             Kind::Object(plan, _) => self.plans[plan as usize].carried.clone(),
             _ => None,
         };
-        self.rules.push(MachineRule { name, start: 0, counter, follow: None, is_leaf, is_split, progresses });
+        self.rules.push(MachineRule { kind: name, start: 0, counter, follow: None, is_leaf, is_split, progresses });
         let start = match kind {
             Kind::Chars(..) => Local::Spell(Spell::Char(self.engine.regular.any())),
             Kind::Name(names, declared) => {

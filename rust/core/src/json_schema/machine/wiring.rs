@@ -31,6 +31,13 @@ impl Machine for JsonMachine {
         &self.rules
     }
 
+    fn rule_name(&self, rule: u32) -> String {
+        match &self.kinds[rule as usize] {
+            Kind::Value(goal, _) => format!("value {}", self.engine.pointer_of(*goal)),
+            _ => self.rules[rule as usize].kind.to_owned(),
+        }
+    }
+
     fn edges(&mut self, state: u32) -> Result<MachineEdges> {
         if self.states.len() > self.state_limit {
             let message = format!("the schema needs more than {} automaton states", self.state_limit);
