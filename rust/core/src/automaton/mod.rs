@@ -370,9 +370,7 @@ impl Pda {
     #[inline]
     pub(crate) fn expanded(&self, id: StateId) -> Next<'_> {
         match self.expanded.get(id.index()) {
-            Some(expanded) => {
-                Next::Expanded(expanded.get_or_init(|| Box::new(Expanded::new(self, id))))
-            },
+            Some(expanded) => Next::Expanded(expanded.get_or_init(|| Box::new(Expanded::new(self, id)))),
             None => self.lazy.expanded(self, id),
         }
     }
@@ -383,7 +381,8 @@ impl Pda {
             self.expanded.iter().filter_map(OnceLock::get).map(|e| e.memory_size_bytes()).sum();
         expanded
             + self.lazy.memory_size_bytes()
-            + self.states.len() * (size_of::<State>() + size_of::<OwnEdges>() + size_of::<OnceLock<Box<Expanded>>>())
+            + self.states.len()
+                * (size_of::<State>() + size_of::<OwnEdges>() + size_of::<OnceLock<Box<Expanded>>>())
             + self.byte_edges.len() * size_of::<(u8, u8, StateId)>()
             + (self.call_edges.len() + self.token_edges.len()) * size_of::<(u32, StateId)>()
             + self.rules.iter().map(|r| size_of::<PdaRule>() + r.name.len()).sum::<usize>()

@@ -289,11 +289,37 @@ impl Engine {
 
     /// The goals that the value of a name may be read as, each with what is then written; none if the name may not come.
     pub(super) fn options(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<Reading>> {
+        let mut out: Vec<Reading> = Vec::new();
+        for reading in self.readings(plan, progress, key)? {
+            if self.can_read(plan, &reading)? {
+                out.push(reading);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether a name may come.
+    pub(super) fn has_option(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<bool> {
+        for reading in self.readings(plan, progress, key)? {
+            if self.can_read(plan, &reading)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether there is a value to read, and the object can be completed after it.
+    fn can_read(&mut self, plan: &Plan, (goal, after): &Reading) -> Result<bool> {
+        // Where nothing but names counts, more properties never hurt.
+        Ok(self.is_inhabited(*goal)? && (self.is_free(plan) || self.can_finish(plan, after)?))
+    }
+
+    /// All ways to read the value of a name.
+    fn readings(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<Reading>> {
         let Some(after) = plan.after(progress, key, self.options.any_order) else { return Ok(Vec::new()) };
         let goal = plan.goal(key);
         if self.is_free(plan) {
-            // More properties never hurt.
-            return Ok(self.is_inhabited(goal)?.then_some((goal, after)).into_iter().collect());
+            return Ok(vec![(goal, after)]);
         }
         let mut readings = vec![(goal, after)];
         for (number, part) in plan.parts.iter().enumerate() {
@@ -308,14 +334,9 @@ impl Engine {
                 }
             }
         }
-        let mut out: Vec<Reading> = Vec::new();
-        for (goal, mut after) in readings.into_iter().rev() {
-            plan.settle(&mut after);
-            if self.is_inhabited(goal)? && self.can_finish(plan, &after)? {
-                out.push((goal, after));
-            }
-        }
-        Ok(out)
+        readings.reverse();
+        readings.iter_mut().for_each(|(_, after)| plan.settle(after));
+        Ok(readings)
     }
 
     /// Reads values that satisfy what a part or clause wants, and those that do not.

@@ -419,7 +419,7 @@ impl Engine {
             }
             for class in 0..plan.classes.len() as u32 {
                 // Names that are not declared are many.
-                if !self.options(&plan, &progress, Key::Class(class))?.is_empty() {
+                if self.has_option(&plan, &progress, Key::Class(class))? {
                     return Ok(false);
                 }
             }

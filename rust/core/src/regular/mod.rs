@@ -37,6 +37,9 @@ pub(crate) const CALL: u32 = 0x11_0002;
 /// Pairs of terms that are compared to find out whether one language is within another.
 const INCLUSION_STEPS: u32 = 64;
 
+/// Strings that are remembered to be in a language or not.
+const MAX_MATCHED: usize = 1 << 14;
+
 /// Index of a language in its [`Regular`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TermId(u32);
@@ -72,6 +75,8 @@ pub struct Regular {
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
     distances: FxHashMap<TermId, Option<length::Distance>>,
+    matched: FxHashMap<TermId, FxHashMap<Box<str>, bool>>,
+    num_matched: usize,
 }
 
 /// What every arena begins with, in this order: the constructors ask for these all the time.
@@ -89,6 +94,8 @@ impl Default for Regular {
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
             distances: FxHashMap::default(),
+            matched: FxHashMap::default(),
+            num_matched: 0,
         };
         regular.intern(Term::Empty);
         regular.intern(Term::Class(CodeSet::default()));
@@ -218,17 +225,29 @@ impl Regular {
         self.or(options)
     }
 
-    /// Whether a string is in a language.
+    /// Whether a string is in a language. Names are asked for again and again, so answers are remembered.
     pub fn matches(&mut self, language: TermId, text: &str) -> bool {
-        let nothing = self.nothing();
+        if language == EVERYTHING {
+            return true;
+        }
+        if let Some(&known) = self.matched.get(&language).and_then(|known| known.get(text)) {
+            return known;
+        }
         let mut at = language;
         for c in text.chars() {
             at = self.derivative(at, u32::from(c));
-            if at == nothing {
-                return false;
+            if at == NOTHING {
+                break;
             }
         }
-        self.is_nullable(at)
+        let matches = self.is_nullable(at);
+        if self.num_matched == MAX_MATCHED {
+            self.matched.clear();
+            self.num_matched = 0;
+        }
+        self.num_matched += 1;
+        self.matched.entry(language).or_default().insert(text.into(), matches);
+        matches
     }
 
     /// One after the other.

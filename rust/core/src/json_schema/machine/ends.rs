@@ -245,9 +245,11 @@ impl JsonMachine {
             }
             return Ok(Some(ways));
         }
-        let open = self.open(core)?;
         let planned = Arc::clone(&self.plans[plan as usize]);
-        for place in (branch.lo as usize..branch.hi as usize).filter(|&place| open.names[place]) {
+        for place in branch.lo as usize..branch.hi as usize {
+            if !self.is_open_name(core, place)? {
+                continue;
+            }
             let (name, index) = &planned.sorted[place];
             let rest: String = name[branch.depth as usize..].iter().collect();
             let mut way = vec![Part::Bytes(quoted(&rest)[1..].to_vec())];
@@ -257,7 +259,10 @@ impl JsonMachine {
             ways.push(way);
         }
         if branch == self.whole(plan) {
-            ways.extend(self.free_names(plan, &open.classes));
+            let classes = 0..planned.plan.classes.len();
+            let open: Vec<bool> =
+                classes.map(|class| self.is_open_class(core, class)).collect::<Result<_>>()?;
+            ways.extend(self.free_names(plan, &open));
         }
         Ok(Some(ways))
     }
@@ -408,7 +413,7 @@ impl JsonMachine {
         }
         let mut open = Vec::new();
         for class in 0..planned.plan.classes.len() as u32 {
-            open.push(!self.engine.options(&planned.plan, progress, Key::Class(class))?.is_empty());
+            open.push(self.engine.has_option(&planned.plan, progress, Key::Class(class))?);
         }
         for name in self.free_names(plan, &open) {
             let mut way = self.comma(depth, choice);

@@ -16,7 +16,7 @@ impl JsonMachine {
         match (&self.kinds[rule as usize], local) {
             (&Kind::Object(plan, _), Local::Object(core, InObject::Name(Spell::Char(branch)), gap_read)) => {
                 let Some(after) = self.branch_after(plan, branch, text) else { return Ok(Leap::Nowhere) };
-                if !self.open(core)?.names[after.lo as usize..after.hi as usize].contains(&true) {
+                if !self.has_open_name(core, after.lo, after.hi)? {
                     return Ok(Leap::Nowhere);
                 }
                 let name = InObject::Name(Spell::Char(after));

@@ -18,6 +18,7 @@ mod layout;
 mod leap;
 mod many;
 mod object;
+mod open;
 mod same;
 mod text;
 mod wiring;
@@ -172,17 +173,16 @@ struct Core {
     plan: u32,
     /// `None` for any: see [`object`].
     progress: Option<Progress>,
-    open: Option<Arc<Open>>,
+    open: Option<Open>,
     /// Its number among those that are carried, once it has one.
     number: Option<u32>,
 }
 
-/// Whether each declared name may come next, by its place in the sorted list, and each class.
+/// Whether each declared name may come next, by its place in the sorted list, and each class, as far as that was asked; see [`open`].
 #[derive(Debug)]
 struct Open {
-    names: Vec<bool>,
-    classes: Vec<bool>,
-    is_any: bool,
+    names: Vec<Option<bool>>,
+    classes: Vec<Option<bool>>,
 }
 
 /// See the module.
@@ -326,7 +326,15 @@ impl JsonMachine {
             Kind::Object(plan, _) => self.plans[plan as usize].carried.clone(),
             _ => None,
         };
-        self.rules.push(MachineRule { kind: name, start: 0, counter, follow: None, is_leaf, is_split, progresses });
+        self.rules.push(MachineRule {
+            kind: name,
+            start: 0,
+            counter,
+            follow: None,
+            is_leaf,
+            is_split,
+            progresses,
+        });
         let start = match kind {
             Kind::Chars(..) => Local::Spell(Spell::Char(self.engine.regular.any())),
             Kind::Name(names, declared) => {

@@ -5,11 +5,11 @@
 //! states, past guards ([`crate::automaton::Progresses`]); keys are the declared names' places in the sorted list, then the classes.
 
 use super::layout::Place;
-use super::{Awaited, Branch, Core, InObject, JsonMachine, Kind, Local, Open, Planned};
+use super::{Awaited, Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
 use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
 use crate::json_schema::goal::GoalId;
-use crate::json_schema::plan::{Key, Plan, Progress};
+use crate::json_schema::plan::{Key, Progress};
 use crate::json_schema::shape::Obj;
 use crate::json_schema::spell::{self, Spell};
 use crate::regular::CodeSet;
@@ -44,11 +44,10 @@ impl JsonMachine {
         if let Some(known) = self.cores[core as usize].number {
             return Ok(known);
         }
-        let open = self.open(core)?;
+        let keys = self.all_open(core)?;
         let may_end = self.may_end(core);
         let planned = &self.plans[self.cores[core as usize].plan as usize];
         let Some(progresses) = &planned.carried else { return Ok(0) };
-        let keys: Vec<bool> = [&open.names[..], &open.classes].concat();
         let number = progresses.add(Carried::new(keys.into_iter(), may_end, core));
         self.cores[core as usize].number = Some(number);
         Ok(number)
@@ -137,60 +136,13 @@ impl JsonMachine {
     }
 
     /// The number of a core; without a progress, that of all progresses of a plan that are carried.
-    fn core(&mut self, plan: u32, progress: Option<Progress>) -> u32 {
+    pub(super) fn core(&mut self, plan: u32, progress: Option<Progress>) -> u32 {
         let next = self.cores.len() as u32;
         let core = *self.core_ids.entry((plan, progress.clone())).or_insert(next);
         if core == next {
             self.cores.push(Core { plan, progress, open: None, number: None });
         }
         core
-    }
-
-    /// Which names may come next.
-    pub(super) fn open(&mut self, core: u32) -> Result<Arc<Open>> {
-        let Core { plan, ref progress, ref open, .. } = self.cores[core as usize];
-        if let Some(open) = open {
-            return Ok(Arc::clone(open));
-        }
-        let (planned, progress) = (Arc::clone(&self.plans[plan as usize]), progress.clone());
-        if let Some(progress) = progress.as_ref().filter(|_| self.engine.is_free(&planned.plan)) {
-            return self.open_in(core, &planned, progress);
-        }
-        let mut names = Vec::with_capacity(planned.sorted.len());
-        for &(_, index) in &planned.sorted {
-            names.push(self.is_open(&planned.plan, progress.as_ref(), Key::Declared(index))?);
-        }
-        let mut classes = Vec::new();
-        for index in 0..planned.plan.classes.len() as u32 {
-            classes.push(self.is_open(&planned.plan, progress.as_ref(), Key::Class(index))?);
-        }
-        Ok(self.keep_open(core, names, classes))
-    }
-
-    /// The same where nothing but what is written already hinders a name.
-    fn open_in(&mut self, core: u32, planned: &Planned, progress: &Progress) -> Result<Arc<Open>> {
-        let all = self.core(self.cores[core as usize].plan, None);
-        let all = self.open(all)?;
-        let is_open = |(&(_, index), &open): (&(Vec<char>, u32), &bool)| {
-            open && planned.plan.is_open(progress, index as usize)
-        };
-        let names = planned.sorted.iter().zip(&all.names).map(is_open).collect();
-        Ok(self.keep_open(core, names, all.classes.clone()))
-    }
-
-    fn keep_open(&mut self, core: u32, names: Vec<bool>, classes: Vec<bool>) -> Arc<Open> {
-        let is_any = names.iter().chain(&classes).any(|&open| open);
-        let open = Arc::new(Open { names, classes, is_any });
-        self.cores[core as usize].open = Some(Arc::clone(&open));
-        open
-    }
-
-    fn is_open(&mut self, plan: &Plan, progress: Option<&Progress>, key: Key) -> Result<bool> {
-        match (progress, key) {
-            (None, key) => self.engine.is_inhabited(plan.goal(key)),
-            (Some(progress), Key::Declared(index)) if !plan.is_open(progress, index as usize) => Ok(false),
-            (Some(progress), key) => Ok(!self.engine.options(plan, progress, key)?.is_empty()),
-        }
     }
 
     fn may_end(&self, core: u32) -> bool {
@@ -255,7 +207,7 @@ impl JsonMachine {
         match at {
             InObject::Open | InObject::Member => {
                 let mut edges = MachineEdges::default();
-                if self.open(core)?.is_any {
+                if self.has_open(core)? {
                     let name = InObject::Name(Spell::Char(self.whole(plan)));
                     edges = self.bytes(rule, &[(b"\"", Local::Object(core, name, true))]);
                 }
@@ -285,7 +237,7 @@ impl JsonMachine {
             }
             InObject::After | InObject::AfterComma | InObject::AfterClose => {
                 let mut edges = MachineEdges::default();
-                if at != InObject::AfterClose && self.open(core)?.is_any {
+                if at != InObject::AfterClose && self.has_open(core)? {
                     edges = self.bytes(rule, &[(b",", Local::Object(core, InObject::Member, false))]);
                 }
                 if at != InObject::AfterComma && may_end {
@@ -303,7 +255,7 @@ impl JsonMachine {
             InObject::Open => {
                 let mut edges = self.gapped(rule, Place::AfterOpen, depth, then(at))?;
                 let may_end = self.may_end(core);
-                if !self.open(core)?.is_any && self.is_fixed() {
+                if !self.has_open(core)? && self.is_fixed() {
                     edges = MachineEdges::default();
                 }
                 if may_end && self.is_fixed() {
@@ -320,7 +272,7 @@ impl JsonMachine {
             InObject::After if self.is_fixed() => {
                 let mut edges = MachineEdges::default();
                 for (place, at, allowed) in [
-                    (Place::BeforeComma, InObject::AfterComma, self.open(core)?.is_any),
+                    (Place::BeforeComma, InObject::AfterComma, self.has_open(core)?),
                     (Place::BeforeClose, InObject::AfterClose, self.may_end(core)),
                 ] {
                     if allowed {
@@ -344,9 +296,12 @@ impl JsonMachine {
         state: Spell<Branch>,
     ) -> Result<MachineEdges> {
         let branch = spell::automaton_state(state);
-        let open = self.open(core)?;
-        let mut children = self.children(plan, branch);
-        children.retain(|(_, child)| open.names[child.lo as usize..child.hi as usize].contains(&true));
+        let mut children = Vec::new();
+        for (c, child) in self.children(plan, branch) {
+            if self.has_open_name(core, child.lo, child.hi)? {
+                children.push((c, child));
+            }
+        }
         let mut edges = MachineEdges::default();
         let name = |to| Local::Object(core, InObject::Name(to), true);
         if state == Spell::Char(branch) && children.iter().all(|&(c, _)| spell::is_pinned(u32::from(c))) {
@@ -363,14 +318,17 @@ impl JsonMachine {
             return Ok(edges);
         }
         let planned = Arc::clone(&self.plans[plan as usize]);
-        if let Some(place) = self.declared(plan, branch).filter(|&place| open.names[place]) {
+        if let Some(place) = self.declared(plan, branch)
+            && self.is_open_name(core, place)?
+        {
             let key = InObject::NameEnd(Key::Declared(planned.sorted[place].1));
             edges.bytes.extend(self.bytes(rule, &[(b"\"", Local::Object(core, key, false))]).bytes);
         }
         if branch == self.whole(plan) {
-            for (index, class) in
-                planned.plan.classes.iter().enumerate().filter(|&(index, _)| open.classes[index])
-            {
+            for (index, class) in planned.plan.classes.iter().enumerate() {
+                if !self.is_open_class(core, index)? {
+                    continue;
+                }
                 let declared = (!planned.sorted.is_empty()).then_some(plan);
                 let name = self.rule(Kind::Name(class.names, declared));
                 let key = InObject::NameEnd(Key::Class(index as u32));
