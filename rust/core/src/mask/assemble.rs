@@ -183,13 +183,30 @@ impl MaskContext<'_> {
         {
             return Ok(known);
         }
+        let Some(place) = finished.alike.place(self.pda, arena, same) else {
+            return self.make(arena, finished, same);
+        };
+        if let Some(known) = finished.alike.get(self.pda, arena, place) {
+            finished.insert(same, &known);
+            return Ok(known);
+        }
+        let from = arena.begin_trace();
+        let mask = self.make(arena, finished, same);
+        let asked = arena.end_trace(self.pda, from, place.1);
+        if let (Ok(mask), Some(asked)) = (&mask, asked) {
+            finished.alike.insert(place, asked, mask);
+        }
+        mask
+    }
+
+    fn make(&self, arena: &mut Arena, finished: &mut FinishedMasks, set: SetId) -> Result<Arc<FinishedMask>> {
         let mut walk = Walk { context: self, arena, buffers: &mut finished.buffers };
-        let mask = walk.mask(same);
+        let mask = walk.mask(set);
         walk.buffers.allowed.clear();
         walk.buffers.again.clear();
         let mask = Arc::new(mask?);
         self.pda.check_machine()?;
-        finished.insert(same, &mask);
+        finished.insert(set, &mask);
         Ok(mask)
     }
 

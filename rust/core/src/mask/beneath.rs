@@ -4,9 +4,11 @@
 //! the next one, though more of its object is written by then: so what is known of a configuration serves all of its state that
 //! answer what was asked as it did ([`crate::stack::Asked`]).
 
+use super::finished::FinishedMask;
 use crate::automaton::{Pda, StateId};
 use crate::stack::{Arena, Asked, Config, Count, NodeId, RegisterId, SetFlags, SetId};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Tokens that are allowed, and tokens that have to be looked at again.
 #[derive(Debug)]
@@ -79,6 +81,62 @@ impl Beneath {
                 self.same.insert((trie, set), tokens);
             }
         }
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Masks of single configurations that keep a progress, by what was asked of it: values of one kind, say, are begun alike after any name.
+#[derive(Debug, Default)]
+pub(super) struct AlikeMasks {
+    masks: FxHashMap<Alike, Vec<(Asked, Arc<FinishedMask>)>>,
+    /// How often each state's mask was made in vain, less how often it was found again.
+    vain: FxHashMap<StateId, i32>,
+    bytes: usize,
+}
+
+/// A state whose masks were made so often in vain is given up: to note what is asked costs a little each time.
+const MAX_VAIN: i32 = 2;
+/// So often in vain is forgiven for each that was found.
+const FORGIVEN: i32 = 2;
+
+/// What has to be equal, and the configuration.
+pub(super) type AlikePlace = (Alike, Config);
+
+impl AlikeMasks {
+    /// The place of a set's mask, if it is one to keep.
+    pub(super) fn place(&self, pda: &Pda, arena: &Arena, set: SetId) -> Option<AlikePlace> {
+        let &[only] = arena.configs(set) else { return None };
+        pda.rule_of(only.state).progresses.as_ref()?;
+        let is_vain = self.vain.get(&only.state).is_some_and(|&vain| vain > MAX_VAIN);
+        if is_vain { None } else { alike(pda, arena, 0, set) }
+    }
+
+    pub(super) fn get(
+        &mut self,
+        pda: &Pda,
+        arena: &mut Arena,
+        (key, config): AlikePlace,
+    ) -> Option<Arc<FinishedMask>> {
+        let mut known = self.masks.get(&key).into_iter().flatten();
+        let found = known.find(|(asked, _)| arena.answers_alike(pda, asked, config));
+        let vain = self.vain.entry(config.state).or_default();
+        *vain += if found.is_some() { -FORGIVEN } else { 1 };
+        found.map(|(_, mask)| Arc::clone(mask))
+    }
+
+    pub(super) fn insert(&mut self, (key, _): AlikePlace, asked: Asked, mask: &Arc<FinishedMask>) {
+        self.bytes += asked.memory_size_bytes() + size_of::<(Alike, Asked)>() + 16;
+        if self.bytes > LIMIT_BYTES {
+            *self = Self::default();
+        }
+        let known = self.masks.entry(key).or_default();
+        if known.len() == MAX_ALIKE {
+            known.remove(0);
+        }
+        known.push((asked, Arc::clone(mask)));
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {

@@ -3,7 +3,9 @@
 //! A row of 128,256 bits is 16 KB. Nearly every mask is the accepted tokens of one split and a handful of others, so a mask
 //! keeps references and lists, and the row is only ever written where the caller wants it.
 
-use super::{TokenIds, walk::Buffers};
+use super::TokenIds;
+use super::beneath::AlikeMasks;
+use super::walk::Buffers;
 use crate::stack::SetId;
 use crate::vocab::{clear_bit, set_bit};
 use rustc_hash::FxHashMap;
@@ -53,6 +55,7 @@ impl FinishedMask {
 pub(crate) struct FinishedMasks {
     by_set: FxHashMap<SetId, Arc<FinishedMask>>,
     bytes: usize,
+    pub(super) alike: AlikeMasks,
     pub(super) buffers: Buffers,
 }
 
@@ -72,6 +75,6 @@ impl FinishedMasks {
     }
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
-        self.bytes + self.buffers.beneath.memory_size_bytes()
+        self.bytes + self.alike.memory_size_bytes() + self.buffers.beneath.memory_size_bytes()
     }
 }
