@@ -21,7 +21,7 @@ use std::time::Duration;
 ///     tokenizer_info: the tokenizer; its vocabulary is shared by all grammars.
 ///     max_threads: accepted for compatibility; compiling takes one thread, masks are computed when first needed.
 ///     cache_enabled: whether compiled grammars are kept, by their whole content.
-///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 64 MiB. The least recently used
+///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 24 MiB. The least recently used
 ///         goes first.
 ///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.

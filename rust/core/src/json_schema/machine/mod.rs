@@ -45,6 +45,7 @@ use indexmap::{IndexMap, IndexSet};
 pub(crate) use languages::SharedLanguages;
 use languages::{AtWork, Languages};
 use layout::Layout;
+use open::Open;
 use parking_lot::Mutex;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -176,13 +177,6 @@ struct Core {
     open: Option<Open>,
     /// Its number among those that are carried, once it has one.
     number: Option<u32>,
-}
-
-/// Whether each declared name may come next, by its place in the sorted list, and each class, as far as that was asked; see [`open`].
-#[derive(Debug)]
-struct Open {
-    names: Vec<Option<bool>>,
-    classes: Vec<Option<bool>>,
 }
 
 /// See the module.

@@ -3,10 +3,17 @@
 //! Where what is written decides that (choices, clauses), each name is a search of its own: so it is made for those names alone that
 //! are asked for, and where one of several is enough, for as many as it takes to find one.
 
-use super::{Core, JsonMachine, Open};
+use super::{Core, JsonMachine};
 use crate::error::Result;
 use crate::json_schema::plan::Key;
 use std::sync::Arc;
+
+/// Whether each declared name may come next, by its place in the sorted list, and each class, as far as that was asked.
+#[derive(Debug)]
+pub(super) struct Open {
+    names: Vec<Option<bool>>,
+    classes: Vec<Option<bool>>,
+}
 
 impl JsonMachine {
     /// Whether any name may come.
