@@ -135,6 +135,9 @@ fn of_edges(edges: &[(u8, u8, StateId)]) -> ByteSet {
 
 impl Expanded {
     pub(super) fn new(pda: &Pda, state: StateId) -> Self {
+        if pda.calls_of(state).is_empty() {
+            return Self::of_bytes(pda, state);
+        }
         let entries = entries(pda, state);
         let mut edges: Vec<(u8, u8, StateId, u32)> = Vec::new();
         let mut tokens = Vec::new();
@@ -151,6 +154,20 @@ impl Expanded {
         let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
         let all_are_wide = entries[1..].iter().all(|entry| pda.is_wide(entry.state));
         Self { entries, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
+    }
+
+    /// The expansion of a state of the grammar itself that calls nothing: its edges as they are.
+    fn of_bytes(pda: &Pda, state: StateId) -> Self {
+        let edges = pda.bytes_of(state);
+        Self {
+            entries: vec![Entry { state, callers: Vec::new() }],
+            ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
+            moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
+            tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
+            first: of_edges(edges),
+            has_wide_entries: false,
+            all_are_wide: true,
+        }
     }
 
     #[inline]

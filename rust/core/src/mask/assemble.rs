@@ -162,6 +162,7 @@ impl GrammarMasks {
         pruned.map(Remainders::memory_size_bytes).sum::<usize>()
             + entries
             + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
+            + self.unbounded.read().capacity() * (size_of::<(StateId, Option<Unbounded<StateId>>)>() + 1)
             + self.horizons.lock().memory_size_bytes()
     }
 }

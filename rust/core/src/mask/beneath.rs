@@ -128,7 +128,7 @@ impl AlikeMasks {
     }
 
     pub(super) fn insert(&mut self, (key, _): AlikePlace, asked: Asked, mask: &Arc<FinishedMask>) {
-        self.bytes += asked.memory_size_bytes() + size_of::<(Alike, Asked)>() + 16;
+        self.bytes += asked.memory_size_bytes() + mask.memory_size_bytes() + size_of::<(Alike, Asked)>();
         if self.bytes > LIMIT_BYTES {
             *self = Self::default();
         }

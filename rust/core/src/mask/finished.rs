@@ -44,7 +44,7 @@ impl FinishedMask {
         self.others.iter().for_each(|&id| set_bit(row, id));
     }
 
-    fn memory_size_bytes(&self) -> usize {
+    pub(super) fn memory_size_bytes(&self) -> usize {
         let parts: usize = self.parts.iter().map(|p| size_of::<Part>() + p.except.len() * 4).sum();
         size_of::<Self>() + 48 + parts + self.others.len() * 4
     }

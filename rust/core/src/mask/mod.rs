@@ -63,7 +63,8 @@ impl TokenIds {
 
     /// Other ids with some that are not among them, and without some that are.
     pub(crate) fn beside(others: &Arc<Self>, with: Vec<u32>, mut without: Vec<u32>, words: usize) -> Self {
-        let are_few = (with.len() + without.len()) * 4 <= words;
+        // To write these is slower than to copy a row, but a row is kept for each split otherwise.
+        let are_few = (with.len() + without.len()) * 16 <= words;
         without.sort_unstable();
         let beside = Self::Beside { others: Arc::clone(others), with: with.into(), without: without.into() };
         if are_few {
@@ -80,11 +81,14 @@ impl TokenIds {
         match self {
             Self::List(ids) => ids.iter().for_each(|&id| crate::vocab::set_bit(row, id)),
             Self::Bits(bits) => row.iter_mut().zip(bits).for_each(|(word, &bits)| *word |= bits),
-            Self::Beside { others, with, without } => {
-                others.union_without(without, row);
-                with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
-            }
+            Self::Beside { .. } => self.union_each(row),
         }
+    }
+
+    /// The same one by one: few masks are put together from several of these, and what calls itself is not inlined.
+    #[inline(never)]
+    fn union_each(&self, row: &mut [u32]) {
+        self.for_each(|id| crate::vocab::set_bit(row, id));
     }
 
     /// Adds the ids to a row but for some of them.
@@ -105,7 +109,13 @@ impl TokenIds {
             }
             Self::Bits(bits) => row.copy_from_slice(bits),
             Self::Beside { others, with, without } => {
-                others.copy_into(row);
+                match &**others {
+                    Self::Bits(bits) => row.copy_from_slice(bits),
+                    others => {
+                        row.fill(0);
+                        others.union_into(row);
+                    }
+                }
                 without.iter().for_each(|&id| crate::vocab::clear_bit(row, id));
                 with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
             }
