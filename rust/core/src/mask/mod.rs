@@ -45,7 +45,7 @@ pub(crate) enum TokenIds {
     List(Box<[u32]>),
     /// A bitmask row.
     Bits(Box<[u32]>),
-    /// Others with some more and without some; all three are disjoint but for these, which are ascending.
+    /// Others, with some that are not among them, and without some that are; these are ascending.
     Beside { others: Arc<TokenIds>, with: Box<[u32]>, without: Box<[u32]> },
 }
 
