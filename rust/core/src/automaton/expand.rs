@@ -10,6 +10,7 @@
 use super::{Pda, StateId};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 use std::ops::Deref;
 
 /// How one entry is called from another: the state to return to (`None` for a tail call), and the caller's index.
@@ -19,14 +20,15 @@ pub(crate) type Caller = (Option<StateId>, u32);
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) state: StateId,
-    /// Empty for entry 0; all callers come before their callee.
-    pub(crate) callers: Vec<Caller>,
+    /// The part of `callers` that calls it: nothing for entry 0; all callers come before their callee.
+    callers: (u32, u32),
 }
 
 /// The expansion of one state.
 #[derive(Debug)]
 pub(crate) struct Expanded {
     entries: Vec<Entry>,
+    callers: Vec<Caller>,
     /// Disjoint ascending byte ranges with the part of `moves` that they allow.
     ranges: Vec<(u8, u8, u32, u32)>,
     /// Next state, and the entry whose stack goes with it.
@@ -103,6 +105,18 @@ impl<'a> Next<'a> {
         }
     }
 
+    /// How an entry is called.
+    #[inline]
+    pub(crate) fn callers(self, entry: usize) -> &'a [Caller] {
+        match self {
+            Self::Expanded(Expanded { entries, callers, .. }) => {
+                let (from, to) = entries[entry].callers;
+                &callers[from as usize..to as usize]
+            }
+            Self::Bytes(_) => &[],
+        }
+    }
+
     /// Token set, next state, entry.
     #[inline]
     pub(crate) fn tokens(self) -> &'a [(u32, StateId, u32)] {
@@ -138,8 +152,8 @@ impl Expanded {
         if pda.calls_of(state).is_empty() {
             return Self::of_bytes(pda, state);
         }
-        let entries = entries(pda, state);
-        let mut edges: Vec<(u8, u8, StateId, u32)> = Vec::new();
+        let (entries, callers) = entries(pda, state);
+        let mut edges: SmallVec<[(u8, u8, StateId, u32); 32]> = SmallVec::new();
         let mut tokens = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let index = index as u32;
@@ -153,14 +167,15 @@ impl Expanded {
         let (ranges, moves) = split(&mut edges);
         let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
         let all_are_wide = entries[1..].iter().all(|entry| pda.is_wide(entry.state));
-        Self { entries, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
+        Self { entries, callers, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
     }
 
     /// The expansion of a state of the grammar itself that calls nothing: its edges as they are.
     fn of_bytes(pda: &Pda, state: StateId) -> Self {
         let edges = pda.bytes_of(state);
         Self {
-            entries: vec![Entry { state, callers: Vec::new() }],
+            entries: vec![Entry { state, callers: (0, 0) }],
+            callers: Vec::new(),
             ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
             moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
             tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
@@ -180,45 +195,96 @@ impl Expanded {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let callers: usize = self.entries.iter().map(|e| e.callers.len() * size_of::<Caller>()).sum();
         size_of::<Self>()
-            + callers
+            + self.callers.len() * size_of::<Caller>()
             + self.entries.len() * size_of::<Entry>()
             + self.ranges.len() * 12
             + self.moves.len() * 8
     }
 }
 
-/// All entries below a state, callers before callees.
-fn entries(pda: &Pda, state: StateId) -> Vec<Entry> {
-    let mut entries = vec![Entry { state, callers: Vec::new() }];
+/// The rules that are called somewhere below a state, by number.
+#[derive(Default)]
+struct Called {
+    rules: SmallVec<[CalledRule; MANY_RULES]>,
+    /// Their numbers, where they are many.
+    numbers: FxHashMap<u32, usize>,
+}
+
+struct CalledRule {
+    rule: u32,
+    /// So many of its callers have no place yet.
+    waiting: u32,
+    /// Its last caller that has, as a place in the list of all.
+    last: Option<usize>,
+}
+
+/// More rules than this are not looked through.
+const MANY_RULES: usize = 16;
+
+impl Called {
+    fn number(&self, rule: u32) -> Option<usize> {
+        if self.rules.len() <= MANY_RULES {
+            return self.rules.iter().position(|called| called.rule == rule);
+        }
+        self.numbers.get(&rule).copied()
+    }
+
+    /// Counts a call; whether it is the rule's first.
+    fn add(&mut self, rule: u32) -> bool {
+        if let Some(number) = self.number(rule) {
+            self.rules[number].waiting += 1;
+            return false;
+        }
+        self.rules.push(CalledRule { rule, waiting: 1, last: None });
+        let new = if self.rules.len() == MANY_RULES + 1 { 0 } else { self.rules.len() - 1 };
+        if self.rules.len() > MANY_RULES {
+            self.numbers.extend(self.rules[new..].iter().zip(new..).map(|(called, at)| (called.rule, at)));
+        }
+        true
+    }
+}
+
+/// All entries below a state, callers before callees, and their callers.
+fn entries(pda: &Pda, state: StateId) -> (Vec<Entry>, Vec<Caller>) {
     // Kahn's algorithm needs the number of callers first: one pass to find the rules, one to order them.
-    let mut waiting: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut todo = vec![state];
+    let mut called = Called::default();
+    let mut todo: SmallVec<[StateId; 16]> = smallvec![state];
     while let Some(at) = todo.pop() {
         for &(rule, _) in pda.calls_of(at) {
-            let count = waiting.entry(rule).or_insert(0);
-            *count += 1;
-            if *count == 1 {
+            if called.add(rule) {
                 todo.push(pda.rule(rule).start);
             }
         }
     }
-    let mut callers: FxHashMap<u32, Vec<Caller>> = FxHashMap::default();
+    let num_callers = called.rules.iter().map(|called| called.waiting as usize).sum();
+    let mut entries = Vec::with_capacity(called.rules.len() + 1);
+    entries.push(Entry { state, callers: (0, 0) });
+    let mut callers: Vec<Caller> = Vec::with_capacity(num_callers);
+    // Each with the one before it of the same rule.
+    let mut placed: SmallVec<[(Caller, Option<usize>); 32]> = SmallVec::new();
     let mut next = 0;
     while next < entries.len() {
         for &(rule, back) in pda.calls_of(entries[next].state) {
-            callers.entry(rule).or_default().push((frame_state(pda, back), next as u32));
-            let Some(count) = waiting.get_mut(&rule) else { continue };
-            *count -= 1;
-            if *count == 0 {
-                let callers = callers.remove(&rule).unwrap_or_default();
+            let Some(number) = called.number(rule) else { continue };
+            let CalledRule { waiting, last, .. } = &mut called.rules[number];
+            placed.push(((frame_state(pda, back), next as u32), *last));
+            *last = Some(placed.len() - 1);
+            *waiting -= 1;
+            if *waiting == 0 {
+                let (from, mut at) = (callers.len(), *last);
+                while let Some((caller, before)) = at.map(|at| placed[at]) {
+                    callers.push(caller);
+                    at = before;
+                }
+                callers[from..].reverse();
+                let callers = (from as u32, callers.len() as u32);
                 entries.push(Entry { state: pda.rule(rule).start, callers });
             }
         }
         next += 1;
     }
-    entries
+    (entries, callers)
 }
 
 impl Pda {

@@ -11,15 +11,16 @@ use super::goal::{GoalId, Goals};
 use super::shape::Name;
 use crate::regular::TermId;
 use parking_lot::Mutex;
+use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 
 /// A set of small numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(super) struct Bits(Box<[u64]>);
+pub(super) struct Bits(SmallVec<[u64; 2]>);
 
 impl Bits {
     pub(super) fn new(size: usize) -> Self {
-        Self(vec![0; size.div_ceil(64)].into())
+        Self(smallvec![0; size.div_ceil(64)])
     }
 
     /// All numbers below a size.

@@ -113,6 +113,47 @@ fn at<X: Copy>(targets: &[(u32, u32, X)], code: u32) -> Option<X> {
     (t.0 <= code).then_some(t.2)
 }
 
+/// Adds an edge past all others.
+fn add_range<X: Eq>(out: &mut Vec<(u8, u8, Spell<X>)>, (lo, hi): (u8, u8), to: Option<Spell<X>>) {
+    let Some(to) = to else { return };
+    match out.last_mut() {
+        Some(last) if last.2 == to && last.1.wrapping_add(1) == lo => last.1 = hi,
+        _ => out.push((lo, hi, to)),
+    }
+}
+
+/// The edges between characters.
+fn characters<X: Copy + Eq>(
+    x: X,
+    targets: &[(u32, u32, X)],
+    pinned: bool,
+    out: &mut Vec<(u8, u8, Spell<X>)>,
+) {
+    let ascii = &targets[..targets.partition_point(|t| t.0 < 0x80)];
+    let others = &targets[targets.partition_point(|t| t.1 < 0x80)..];
+    out.reserve(ascii.len() + others.len().min(1) + 2);
+    let between = |out: &mut Vec<_>, lo: u8, hi: u8| {
+        for &(from, to, x) in ascii {
+            let (from, to) = (from.max(lo.into()), to.min(hi.into()));
+            if from <= to {
+                add_range(out, (from as u8, to as u8), Some(Spell::Char(x)));
+            }
+        }
+    };
+    between(out, 0x20, b'"' - 1);
+    between(out, b'"' + 1, b'\\' - 1);
+    add_range(out, (b'\\', b'\\'), may_escape(targets, pinned).then_some(Spell::Escape(x)));
+    between(out, b'\\' + 1, 0x7F);
+    for byte in if others.is_empty() { 1..=0 } else { 0xC2..=0xF4u8 } {
+        let to = match byte {
+            0xC2..=0xDF => utf8(x, others, (byte & 0x1F).into(), 1, 0x80),
+            0xE0..=0xEF => utf8(x, others, (byte & 0x0F).into(), 2, 0x800),
+            _ => utf8(x, others, (byte & 0x07).into(), 3, 0x1_0000),
+        };
+        add_range(out, (byte, byte), to);
+    }
+}
+
 /// The edges of a state, ascending; `targets` are those of its automaton's state.
 pub(super) fn edges<X: Copy + Eq>(
     state: Spell<X>,
@@ -120,29 +161,9 @@ pub(super) fn edges<X: Copy + Eq>(
     pinned: bool,
 ) -> Vec<(u8, u8, Spell<X>)> {
     let mut out: Vec<(u8, u8, Spell<X>)> = Vec::new();
-    let mut add = |byte: u8, to: Option<Spell<X>>| {
-        let Some(to) = to else { return };
-        match out.last_mut() {
-            Some(last) if last.2 == to && last.1.wrapping_add(1) == byte => last.1 = byte,
-            _ => out.push((byte, byte, to)),
-        }
-    };
+    let mut add = |byte: u8, to: Option<Spell<X>>| add_range(&mut out, (byte, byte), to);
     match state {
-        Spell::Char(x) => {
-            for byte in 0x20..=0xF4u8 {
-                add(
-                    byte,
-                    match byte {
-                        b'"' | 0x80..=0xC1 => None,
-                        b'\\' => may_escape(targets, pinned).then_some(Spell::Escape(x)),
-                        0x20..=0x7F => at(targets, byte.into()).map(Spell::Char),
-                        0xC2..=0xDF => utf8(x, targets, (byte & 0x1F).into(), 1, 0x80),
-                        0xE0..=0xEF => utf8(x, targets, (byte & 0x0F).into(), 2, 0x800),
-                        _ => utf8(x, targets, (byte & 0x07).into(), 3, 0x1_0000),
-                    },
-                );
-            }
-        }
+        Spell::Char(x) => characters(x, targets, pinned, &mut out),
         Spell::AnyUtf8(x, left) => {
             out.push((0x80, 0xBF, if left == 1 { Spell::Char(x) } else { Spell::AnyUtf8(x, left - 1) }));
         }

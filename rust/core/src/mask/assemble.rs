@@ -21,6 +21,7 @@ use crate::stack::{Arena, Config, Count, Front, SetFlags, SetId};
 use crate::vocab::{ByteTrie, Vocabulary};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -396,9 +397,9 @@ impl MaskContext<'_> {
 impl Walk<'_> {
     fn mask(&mut self, set: SetId) -> Result<FinishedMask> {
         let pda = self.context.pda;
-        let configs = self.arena.configs(set).to_vec();
-        let (mut heavy, light): (Vec<Config>, Vec<Config>) =
-            configs.iter().partition(|c| self.context.is_heavy(c.state));
+        let configs: SmallVec<[Config; 8]> = SmallVec::from_slice(self.arena.configs(set));
+        let (mut heavy, light): (SmallVec<[Config; 8]>, SmallVec<[Config; 8]>) =
+            configs.iter().copied().partition(|c| self.context.is_heavy(c.state));
         if !light.is_empty() {
             let mut entries = Vec::new();
             light.iter().for_each(|&config| self.arena.wide_entries(pda, config, &mut entries));

@@ -6,6 +6,7 @@
 use super::assemble::MaskContext;
 use crate::automaton::StateId;
 use crate::vocab::{ByteTrie, Vocabulary};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// See the module.
@@ -130,10 +131,10 @@ fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec
             if let (b'/', Some(child)) = (byte, trie.child(child, b'/')) {
                 todo.push((child, rest, true));
             }
-            let lower = format!("u{byte:04x}");
-            let mut nodes = vec![child];
-            for digit in lower.bytes() {
-                let upper = if digit == b'u' { digit } else { digit.to_ascii_uppercase() };
+            let mut nodes: SmallVec<[usize; 8]> = trie.child(child, b'u').into_iter().collect();
+            for shift in [12, 8, 4, 0] {
+                let digit = char::from_digit(u32::from(*byte) >> shift & 0xF, 16).unwrap_or_default() as u8;
+                let upper = digit.to_ascii_uppercase();
                 let both = [Some(digit), (upper != digit).then_some(upper)];
                 let next = nodes.iter().flat_map(|&node| {
                     both.into_iter().flatten().filter_map(move |digit| trie.child(node, digit))

@@ -36,6 +36,7 @@ pub(crate) use assemble::{GrammarMasks, MaskContext};
 pub(crate) use finished::FinishedMasks;
 pub use store::SplitStore;
 
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A set of token ids in whichever form is smaller.
@@ -81,20 +82,17 @@ impl TokenIds {
         match self {
             Self::List(ids) => ids.iter().for_each(|&id| crate::vocab::set_bit(row, id)),
             Self::Bits(bits) => row.iter_mut().zip(bits).for_each(|(word, &bits)| *word |= bits),
-            Self::Beside { .. } => self.union_each(row),
+            Self::Beside { others, with, without } => {
+                others.union_without(without, row);
+                with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
+            }
         }
-    }
-
-    /// The same one by one: few masks are put together from several of these, and what calls itself is not inlined.
-    #[inline(never)]
-    fn union_each(&self, row: &mut [u32]) {
-        self.for_each(|id| crate::vocab::set_bit(row, id));
     }
 
     /// Adds the ids to a row but for some of them.
     pub(crate) fn union_without(&self, without: &[u32], row: &mut [u32]) {
         let is_new = |id: &u32| row[*id as usize / 32] >> (id % 32) & 1 == 0;
-        let without: Vec<u32> = without.iter().copied().filter(is_new).collect();
+        let without: SmallVec<[u32; 64]> = without.iter().copied().filter(is_new).collect();
         self.union_into(row);
         without.into_iter().for_each(|id| crate::vocab::clear_bit(row, id));
     }

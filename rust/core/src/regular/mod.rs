@@ -23,9 +23,10 @@ mod tests;
 pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
-use code_set::refine;
+use code_set::divide;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::{SmallVec, smallvec};
 
 /// Stands for the beginning of the text.
 const START: u32 = 0x11_0000;
@@ -276,8 +277,8 @@ impl Regular {
     pub fn or(&mut self, options: impl IntoIterator<Item = TermId>) -> TermId {
         let (nothing, everything) = (self.nothing(), self.everything());
         let mut class = CodeSet::default();
-        let mut parts = Vec::new();
-        let mut todo: Vec<TermId> = options.into_iter().collect();
+        let mut parts: SmallVec<[TermId; 8]> = SmallVec::new();
+        let mut todo: SmallVec<[TermId; 8]> = options.into_iter().collect();
         while let Some(id) = todo.pop() {
             match self.term(id) {
                 Term::Or(inner) => todo.extend_from_slice(inner),
@@ -294,7 +295,7 @@ impl Regular {
         match parts[..] {
             [] => nothing,
             [one] => one,
-            _ => self.intern(Term::Or(parts.into())),
+            _ => self.intern(Term::Or(parts.as_slice().into())),
         }
     }
 
@@ -302,8 +303,8 @@ impl Regular {
     pub fn and(&mut self, all: impl IntoIterator<Item = TermId>) -> TermId {
         let (nothing, everything, empty) = (self.nothing(), self.everything(), self.empty());
         let mut class: Option<CodeSet> = None;
-        let mut parts = Vec::new();
-        let mut todo: Vec<TermId> = all.into_iter().collect();
+        let mut parts: SmallVec<[TermId; 8]> = SmallVec::new();
+        let mut todo: SmallVec<[TermId; 8]> = all.into_iter().collect();
         while let Some(id) = todo.pop() {
             match self.term(id) {
                 Term::And(inner) => todo.extend_from_slice(inner),
@@ -327,7 +328,7 @@ impl Regular {
         match parts[..] {
             [] => everything,
             [one] => one,
-            _ => self.intern(Term::And(parts.into())),
+            _ => self.intern(Term::And(parts.as_slice().into())),
         }
     }
 
@@ -429,33 +430,35 @@ impl Regular {
         if let Some(&known) = self.derivatives.get(&(id, symbol)) {
             return known;
         }
-        let result = match self.term(id).clone() {
+        let result = match self.term(id) {
             Term::Empty => self.nothing(),
             Term::Class(set) if set.contains(symbol) => self.empty(),
             Term::Class(_) => self.nothing(),
             Term::Concat(..) => self.derivative_of_concat(id, symbol),
             Term::Or(parts) => {
-                let parts: Vec<TermId> = parts.iter().map(|&p| self.derivative(p, symbol)).collect();
+                let mut parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+                parts.iter_mut().for_each(|part| *part = self.derivative(*part, symbol));
                 self.or(parts)
             }
             Term::And(parts) => {
-                let parts: Vec<TermId> = parts.iter().map(|&p| self.derivative(p, symbol)).collect();
+                let mut parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+                parts.iter_mut().for_each(|part| *part = self.derivative(*part, symbol));
                 self.and(parts)
             }
-            Term::Not(a) => {
+            &Term::Not(a) => {
                 let after = self.derivative(a, symbol);
                 self.not(after)
             }
-            Term::Repeat(body, min, max) => {
+            &Term::Repeat(body, min, max) => {
                 let first = self.derivative(body, symbol);
                 let rest = self.repeat(body, min.saturating_sub(1), max.map(|max| max - 1));
                 self.concat(first, rest)
             }
-            Term::Anchored(a) => {
+            &Term::Anchored(a) => {
                 let after = self.derivative(a, symbol);
                 if after == self.nothing() { after } else { self.intern(Term::Anchored(after)) }
             }
-            Term::Before(a, whole, end) => {
+            &Term::Before(a, whole, end) => {
                 let (a, whole) = (self.derivative(a, symbol), self.derivative(whole, symbol));
                 let nothing = self.nothing();
                 if a == nothing || whole == nothing {
@@ -470,7 +473,7 @@ impl Regular {
     }
 
     fn derivative_of_concat(&mut self, id: TermId, symbol: u32) -> TermId {
-        let (mut options, mut at) = (Vec::new(), id);
+        let (mut options, mut at) = (SmallVec::<[TermId; 8]>::new(), id);
         while let &Term::Concat(first, rest) = self.term(at) {
             let after = self.derivative(first, symbol);
             options.push(self.concat(after, rest));
@@ -484,34 +487,40 @@ impl Regular {
     }
 
     /// All symbols that strings of a language are made of, and perhaps more.
-    pub fn alphabet(&mut self, id: TermId) -> CodeSet {
-        if let Some(known) = self.alphabets.get(&id) {
-            return known.clone();
+    pub fn alphabet(&mut self, id: TermId) -> &CodeSet {
+        if !self.alphabets.contains_key(&id) {
+            let found = self.find_alphabet(id);
+            self.alphabets.insert(id, found);
         }
+        &self.alphabets[&id]
+    }
+
+    fn find_alphabet(&mut self, id: TermId) -> CodeSet {
         // Concatenations are as long as patterns are: their spine is not recursed into.
-        let (mut out, mut at) = (CodeSet::default(), id);
+        let (mut ranges, mut at) = (SmallVec::<[(u32, u32); 16]>::new(), id);
         while let &Term::Concat(first, rest) = self.term(at) {
-            out = out.union(&self.alphabet(first));
+            ranges.extend_from_slice(self.alphabet(first).ranges());
             at = rest;
         }
-        let of_last = match self.term(at).clone() {
-            Term::Empty => CodeSet::default(),
-            Term::Class(set) => set,
-            Term::Not(_) => CodeSet::all(),
-            Term::Repeat(inner, ..) | Term::Anchored(inner) | Term::Before(inner, ..) => self.alphabet(inner),
-            Term::Concat(..) => CodeSet::default(),
-            Term::Or(parts) => {
-                parts.iter().fold(CodeSet::default(), |all, &part| all.union(&self.alphabet(part)))
+        match self.term(at) {
+            Term::Empty | Term::Concat(..) => {}
+            Term::Class(set) => ranges.extend_from_slice(set.ranges()),
+            Term::Not(_) => ranges.extend_from_slice(CodeSet::all().ranges()),
+            &(Term::Repeat(inner, ..) | Term::Anchored(inner) | Term::Before(inner, ..)) => {
+                ranges.extend_from_slice(self.alphabet(inner).ranges());
             }
-            Term::And(parts) => parts
-                .iter()
-                .map(|&part| self.alphabet(part))
-                .reduce(|all, part| all.intersection(&part))
-                .unwrap_or_default(),
-        };
-        let out = out.union(&of_last);
-        self.alphabets.insert(id, out.clone());
-        out
+            Term::Or(parts) => {
+                let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+                parts.iter().for_each(|&part| ranges.extend_from_slice(self.alphabet(part).ranges()));
+            }
+            Term::And(parts) => {
+                let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+                let all = parts.iter().map(|&part| self.alphabet(part).clone());
+                let common = all.reduce(|all, part| all.intersection(&part));
+                ranges.extend_from_slice(common.unwrap_or_default().ranges());
+            }
+        }
+        CodeSet::new(ranges)
     }
 
     /// Whether all strings of one language are known to be in another, by the way they are put together.
@@ -556,9 +565,9 @@ impl Regular {
 
     /// Splits all scalar values into blocks whose symbols are alike to a language: equal derivatives within each.
     pub fn blocks(&self, id: TermId) -> Vec<CodeSet> {
-        let mut classes = Vec::new();
+        let mut classes: SmallVec<[&CodeSet; 8]> = SmallVec::new();
         let mut seen = rustc_hash::FxHashSet::default();
-        let mut todo = vec![id];
+        let mut todo: SmallVec<[TermId; 16]> = smallvec![id];
         while let Some(id) = todo.pop() {
             if !seen.insert(id) {
                 continue;
@@ -577,8 +586,6 @@ impl Regular {
                 Term::Before(a, whole, _) => todo.extend([*a, *whole]),
             }
         }
-        let mut blocks = vec![CodeSet::all()];
-        classes.into_iter().for_each(|class| refine(&mut blocks, class));
-        blocks
+        divide(&classes)
     }
 }

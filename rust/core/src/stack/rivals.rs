@@ -3,6 +3,7 @@
 use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival, SetFlags};
 use crate::automaton::{Collect, Pda, Room};
 use crate::grammar::ByteSet;
+use smallvec::{SmallVec, smallvec};
 
 impl Arena {
     /// The values that a configuration must not complete; none if it collects nothing that was seen before.
@@ -10,8 +11,8 @@ impl Arena {
         if !self.registers.has_text(config.register) {
             return Vec::new();
         }
-        let mut frames = Vec::new();
-        let mut nodes = vec![config.node];
+        let mut frames: SmallVec<[(RegisterId, Collect); 8]> = SmallVec::new();
+        let mut nodes: SmallVec<[NodeId; 8]> = smallvec![config.node];
         let mut next = 0;
         while let Some(&node) = nodes.get(next) {
             for edge in self.edges(node) {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::grammar::ByteSet;
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 /// A set of configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -367,16 +368,16 @@ impl Arena {
         if entry == 0 {
             return (config.node, config.register);
         }
-        let entries = pda.expanded(config.state).entries();
+        let expanded = pda.expanded(config.state);
         let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
-        nodes.resize(entries.len(), None);
+        nodes.resize(expanded.entries().len(), None);
         nodes[0] = Some((config.node, config.register));
         // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
-        let mut needed = vec![false; entry as usize + 1];
+        let mut needed: SmallVec<[bool; 64]> = smallvec![false; entry as usize + 1];
         needed[entry as usize] = true;
         for e in (1..=entry as usize).rev().filter(|&e| nodes[e].is_none()) {
             if needed[e] {
-                entries[e].callers.iter().for_each(|&(_, caller)| needed[caller as usize] = true);
+                expanded.callers(e).iter().for_each(|&(_, caller)| needed[caller as usize] = true);
             }
         }
         for e in 1..=entry as usize {
@@ -389,10 +390,10 @@ impl Arena {
                 let of_caller = nodes[caller as usize].unwrap_or((config.node, config.register)).1;
                 collecting(ret) || caller > 0 && self.registers.has_text(of_caller)
             };
-            let is_collected = entries[e].callers.iter().any(begins);
+            let is_collected = expanded.callers(e).iter().any(begins);
             let register = self.registers.of_callee(config.register, is_collected);
             let mut edges = std::mem::take(&mut self.scratch.edges);
-            for &(ret, caller) in &entries[e].callers {
+            for &(ret, caller) in expanded.callers(e) {
                 let (parent, of_caller) = nodes[caller as usize].unwrap_or((config.node, config.register));
                 let count = if caller == 0 { config.count } else { Count::default() };
                 let register = self.registers.of_frame(of_caller, register, collecting(ret));

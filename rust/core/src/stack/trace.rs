@@ -10,6 +10,7 @@
 
 use super::{Arena, Config, Count, NodeId};
 use crate::automaton::{Pda, StateId};
+use smallvec::{SmallVec, smallvec};
 
 /// A walk that asks more is not worth remembering by its questions.
 const MAX_QUESTIONS: usize = 32;
@@ -140,8 +141,8 @@ fn has_key(pda: &Pda, state: StateId, number: u32, (lo, hi): (u32, u32)) -> bool
 fn asked_of(pda: &Pda, config: Config, all: &[Question]) -> Option<Asked> {
     let is_popped = all.contains(&Question::Pop(config.node));
     let rule = pda.state(config.state).rule;
-    let mut numbers = vec![config.count.progress()];
-    let mut questions: Vec<Question> = Vec::new();
+    let mut numbers: SmallVec<[u32; 8]> = smallvec![config.count.progress()];
+    let mut questions: SmallVec<[Question; 16]> = SmallVec::new();
     for &question in all {
         let concerns = match question {
             Question::Other => return None,
@@ -162,15 +163,15 @@ fn asked_of(pda: &Pda, config: Config, all: &[Question]) -> Option<Asked> {
         questions.push(question);
     }
     let node = is_popped.then_some(config.node);
-    Some(Asked { node, number: config.count.progress(), questions: questions.into() })
+    Some(Asked { node, number: config.count.progress(), questions: questions.as_slice().into() })
 }
 
 /// The progresses of one configuration, each with that of another which stands for it.
-struct Numbers(Vec<(u32, u32)>);
+struct Numbers(SmallVec<[(u32, u32); 8]>);
 
 impl Numbers {
     fn new(number: u32, other: u32) -> Self {
-        Self(vec![(number, other)])
+        Self(smallvec![(number, other)])
     }
 
     fn other(&self, number: u32) -> Option<u32> {
