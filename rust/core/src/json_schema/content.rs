@@ -16,7 +16,7 @@ use super::shape::Strings;
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::grammar::utf8::BEYOND_ASCII;
-use crate::regular::{CALL, CodeSet, Regular, TermId};
+use crate::regular::{Block, CALL, CodeSet, Regular, TermId};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
@@ -336,8 +336,8 @@ impl JsonTexts {
             if self.lengths.insert(term, nullable).is_some() {
                 continue;
             }
-            let symbols = regular.blocks(term).into_iter().filter_map(|block| block.first());
-            for symbol in symbols.chain([CALL]) {
+            let blocks = regular.blocks(term);
+            for symbol in blocks.iter().map(Block::first).chain([CALL]) {
                 let after = regular.derivative(term, symbol);
                 if after != nothing {
                     edges.push((term, after, symbol == CALL));
@@ -367,8 +367,8 @@ impl JsonTexts {
         let low = u32::from(bits.value) << (8 - bits.count);
         let wanted = set(&[(low, low + (1 << (8 - bits.count)) - 1)]);
         let mut out = 0;
-        for block in regular.blocks(term) {
-            if let Some(byte) = block.intersection(&wanted).first() {
+        for block in regular.blocks(term).iter() {
+            if let Some(byte) = block.set().intersection(&wanted).first() {
                 let after = regular.derivative(term, byte);
                 out |= sums(ONE, self.length(after));
             }
@@ -416,11 +416,10 @@ impl JsonTexts {
     pub(super) fn targets(&self, regular: &mut Regular, at: At, reading: Reading) -> Vec<(CodeSet, At)> {
         let mut out = Vec::new();
         if at.bits.count == PLAIN {
-            for block in regular.blocks(at.term) {
-                let Some(symbol) = block.first() else { continue };
-                let term = regular.derivative(at.term, symbol);
+            for block in regular.blocks(at.term).iter() {
+                let term = regular.derivative(at.term, block.first());
                 if term != regular.nothing() {
-                    out.push((block, At { term, bits: Bits::PLAIN }));
+                    out.push((block.set(), At { term, bits: Bits::PLAIN }));
                 }
             }
             return out;

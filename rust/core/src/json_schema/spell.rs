@@ -5,7 +5,7 @@
 //! must be escaped) or by any escape, `\uD83D\uDE00` included; half a surrogate pair never. *Pinned* characters, which are those of
 //! printable ASCII that need no escape, are written directly only.
 
-use crate::regular::CodeSet;
+use smallvec::SmallVec;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -72,12 +72,11 @@ pub(super) fn is_pinned(code: u32) -> bool {
     (0x20..0x7F).contains(&code) && code != 0x22 && code != 0x5C
 }
 
-/// Ranges of code points with their targets, from classes.
-pub(super) fn targets<X: Copy>(classes: &[(CodeSet, X)]) -> Targets<X> {
-    let mut out: Vec<(u32, u32, X)> =
-        classes.iter().flat_map(|(set, x)| set.ranges().iter().map(|&(lo, hi)| (lo, hi, *x))).collect();
+/// Ranges of code points with their targets, which may come in any order.
+pub(super) fn targets<X: Copy>(ranges: impl IntoIterator<Item = (u32, u32, X)>) -> Targets<X> {
+    let mut out: SmallVec<[(u32, u32, X); 16]> = ranges.into_iter().collect();
     out.sort_unstable_by_key(|range| range.0);
-    out.into()
+    Arc::from(&out[..])
 }
 
 /// What all of a range of code points lead to.
@@ -144,7 +143,10 @@ fn characters<X: Copy + Eq>(
     between(out, b'"' + 1, b'\\' - 1);
     add_range(out, (b'\\', b'\\'), may_escape(targets, pinned).then_some(Spell::Escape(x)));
     between(out, b'\\' + 1, 0x7F);
-    for byte in if others.is_empty() { 1..=0 } else { 0xC2..=0xF4u8 } {
+    if others.is_empty() {
+        return;
+    }
+    for byte in 0xC2..=0xF4u8 {
         let to = match byte {
             0xC2..=0xDF => utf8(x, others, (byte & 0x1F).into(), 1, 0x80),
             0xE0..=0xEF => utf8(x, others, (byte & 0x0F).into(), 2, 0x800),

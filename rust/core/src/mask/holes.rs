@@ -6,7 +6,7 @@
 use super::assemble::MaskContext;
 use crate::automaton::StateId;
 use crate::vocab::{ByteTrie, Vocabulary};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// See the module.
@@ -115,7 +115,7 @@ impl MaskContext<'_> {
 /// Adds the tokens below a node that begin with a text of printable ASCII and a quotation mark, with some of the characters written as
 /// escapes (RFC 8259, section 7).
 fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec<u32>) {
-    let mut todo = vec![(node, text, false)];
+    let mut todo: SmallVec<[(usize, &[u8], bool); 8]> = smallvec![(node, text, false)];
     while let Some((node, text, is_escaped)) = todo.pop() {
         let [byte, rest @ ..] = text else {
             if is_escaped {

@@ -82,15 +82,28 @@ impl TokenIds {
         match self {
             Self::List(ids) => ids.iter().for_each(|&id| crate::vocab::set_bit(row, id)),
             Self::Bits(bits) => row.iter_mut().zip(bits).for_each(|(word, &bits)| *word |= bits),
-            Self::Beside { others, with, without } => {
-                others.union_without(without, row);
-                with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
-            }
+            Self::Beside { others, with, without } => Self::union_beside(others, with, without, row),
         }
     }
 
+    /// What calls itself is not inlined, and few sets are of this kind.
+    #[inline(never)]
+    fn union_beside(others: &Self, with: &[u32], without: &[u32], row: &mut [u32]) {
+        others.union_without(without, row);
+        with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
+    }
+
     /// Adds the ids to a row but for some of them.
+    #[inline]
     pub(crate) fn union_without(&self, without: &[u32], row: &mut [u32]) {
+        if without.is_empty() {
+            return self.union_into(row);
+        }
+        self.union_but(without, row);
+    }
+
+    #[inline(never)]
+    fn union_but(&self, without: &[u32], row: &mut [u32]) {
         let is_new = |id: &u32| row[*id as usize / 32] >> (id % 32) & 1 == 0;
         let without: SmallVec<[u32; 64]> = without.iter().copied().filter(is_new).collect();
         self.union_into(row);

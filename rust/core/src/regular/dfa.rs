@@ -33,10 +33,9 @@ impl Dfa {
         while let Some(&id) = order.get(states.len()) {
             budget.state()?;
             let mut edges: Vec<(CodeSet, u32)> = Vec::new();
-            for block in arena.blocks(id) {
+            for block in arena.blocks(id).iter() {
                 budget.work()?;
-                let Some(symbol) = block.first() else { continue };
-                let after = arena.derivative(id, symbol);
+                let after = arena.derivative(id, block.first());
                 if after == arena.nothing() {
                     continue;
                 }
@@ -45,8 +44,8 @@ impl Dfa {
                     order.len() as u32 - 1
                 });
                 match edges.iter_mut().find(|(_, target)| *target == number) {
-                    Some((set, _)) => *set = set.union(&block),
-                    None => edges.push((block, number)),
+                    Some((set, _)) => *set = set.union(&block.set()),
+                    None => edges.push((block.set(), number)),
                 }
             }
             states.push(DfaState { is_final: arena.is_nullable(id), edges });

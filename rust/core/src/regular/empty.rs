@@ -1,9 +1,9 @@
 //! Whether a language has any string, and its strings if they are few.
 
+use super::seen::Seen;
 use super::{Regular, Term, TermId};
 use crate::automaton::Budget;
 use crate::error::Result;
-use rustc_hash::FxHashSet;
 use std::collections::VecDeque;
 
 /// Terms that are looked through before a search.
@@ -25,7 +25,8 @@ impl Regular {
         // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
         // either end, mostly the last: depth finds the end of a long text, breadth the short way past a long repeat.
         let mut order = vec![(language, 0)];
-        let mut seen = FxHashSet::from_iter([language]);
+        let mut seen = Seen::default();
+        seen.insert(language);
         let mut todo = VecDeque::from([0]);
         let mut turn = 0u32;
         while let Some(next) = if turn % 16 == 15 { todo.pop_front() } else { todo.pop_back() } {
@@ -42,10 +43,9 @@ impl Regular {
                     at = order[at].1;
                 }
             }
-            for block in self.blocks(term) {
+            for block in self.blocks(term).iter() {
                 budget.work()?;
-                let Some(symbol) = block.first() else { continue };
-                let after = self.derivative(term, symbol);
+                let after = self.derivative(term, block.first());
                 if self.inhabited.get(&after) != Some(&false) && seen.insert(after) {
                     todo.push_back(order.len());
                     order.push((after, next));
@@ -102,17 +102,16 @@ impl Regular {
             if self.is_nullable(term) {
                 out.push(prefix);
             }
-            for block in self.blocks(term) {
-                let Some(symbol) = block.first() else { continue };
-                let after = self.derivative(term, symbol);
+            for block in self.blocks(term).iter() {
+                let after = self.derivative(term, block.first());
                 if !self.is_inhabited(after, budget)? {
                     continue;
                 }
-                let symbols = block.ranges().iter().map(|(lo, hi)| (hi - lo + 1) as usize).sum::<usize>();
+                let symbols = block.ranges().map(|(lo, hi)| (hi - lo + 1) as usize).sum::<usize>();
                 if symbols > most {
                     return Ok(None);
                 }
-                for c in block.ranges().iter().flat_map(|&(lo, hi)| lo..=hi).filter_map(char::from_u32) {
+                for c in block.ranges().flat_map(|(lo, hi)| lo..=hi).filter_map(char::from_u32) {
                     todo.push((after, chars.len()));
                     chars.push((prefix, c));
                 }

@@ -12,20 +12,23 @@
 //! something nullable has `min == 0`; the first part of a concatenation is no concatenation.
 
 mod before;
+mod blocks;
 mod code_set;
 mod dfa;
 mod empty;
 mod from_regex;
 mod length;
+mod seen;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::{Block, Blocks};
 pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
-use code_set::divide;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use seen::Seen;
 use smallvec::{SmallVec, smallvec};
 
 /// Stands for the beginning of the text.
@@ -564,9 +567,9 @@ impl Regular {
     }
 
     /// Splits all scalar values into blocks whose symbols are alike to a language: equal derivatives within each.
-    pub fn blocks(&self, id: TermId) -> Vec<CodeSet> {
+    pub fn blocks(&self, id: TermId) -> Blocks {
         let mut classes: SmallVec<[&CodeSet; 8]> = SmallVec::new();
-        let mut seen = rustc_hash::FxHashSet::default();
+        let mut seen = Seen::default();
         let mut todo: SmallVec<[TermId; 16]> = smallvec![id];
         while let Some(id) = todo.pop() {
             if !seen.insert(id) {
@@ -586,6 +589,6 @@ impl Regular {
                 Term::Before(a, whole, _) => todo.extend([*a, *whole]),
             }
         }
-        divide(&classes)
+        Blocks::of(&classes)
     }
 }

@@ -16,7 +16,7 @@ use super::program::{Op, Program};
 use crate::automaton::Budget;
 use crate::error::{Error, Result};
 use crate::frontend::right_linear::Edges;
-use crate::regular::{CodeSet, Regular, TermId};
+use crate::regular::{Block, CodeSet, Regular, TermId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How many contexts a grammar may have.
@@ -138,10 +138,9 @@ impl Contexts {
         if ahead == everything || (begin.end && !self.regular.is_nullable(ahead)) {
             return Ok(id);
         }
-        for block in self.regular.blocks(ahead) {
-            let Some(symbol) = block.first() else { continue };
-            let may_come = !block.intersection(&begin.chars).is_empty();
-            if may_come && self.regular.derivative(ahead, symbol) != everything {
+        for block in self.regular.blocks(ahead).iter() {
+            let may_come = !block.set().intersection(&begin.chars).is_empty();
+            if may_come && self.regular.derivative(ahead, block.first()) != everything {
                 return Ok(id);
             }
         }
@@ -331,7 +330,7 @@ impl Contexts {
         };
         let mut by_term = |term: TermId| {
             if seen.insert(term) {
-                refine(self.regular.blocks(term));
+                refine(self.regular.blocks(term).iter().map(Block::set).collect());
             }
         };
         let mut classes = Vec::new();

@@ -55,10 +55,9 @@ pub(super) fn write(
     while let Some(&term) = order.get(edges.len()) {
         budget.state()?;
         let mut here: Vec<(CodeSet, usize)> = Vec::new();
-        for block in regular.blocks(term) {
+        for block in regular.blocks(term).iter() {
             budget.work()?;
-            let Some(symbol) = block.first() else { continue };
-            let next = regular.derivative(term, symbol);
+            let next = regular.derivative(term, block.first());
             if next == nothing {
                 continue;
             }
@@ -67,8 +66,8 @@ pub(super) fn write(
                 order.len() - 1
             });
             match here.iter_mut().find(|edge| edge.1 == number) {
-                Some((set, _)) => *set = set.union(&block),
-                None => here.push((block, number)),
+                Some((set, _)) => *set = set.union(&block.set()),
+                None => here.push((block.set(), number)),
             }
         }
         edges.push(here);

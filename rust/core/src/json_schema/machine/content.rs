@@ -50,7 +50,9 @@ impl JsonMachine {
             return self.bytes(rule, &[(b"\"", Local::Embedded(Spell::Char(texts.start(reading))))]);
         };
         let at = spell::automaton_state(state);
-        let targets: Targets<At> = spell::targets(&texts.targets(&mut self.engine.regular, at, reading));
+        let sets = texts.targets(&mut self.engine.regular, at, reading);
+        let ranges = sets.iter().flat_map(|(set, to)| set.ranges().iter().map(|&(lo, hi)| (lo, hi, *to)));
+        let targets: Targets<At> = spell::targets(ranges);
         let mut edges = MachineEdges::default();
         for (lo, hi, to) in spell::edges(state, &targets, false) {
             edges.bytes.push((lo, hi, self.state(rule, Local::Embedded(to))));

@@ -12,7 +12,6 @@ use crate::json_schema::goal::GoalId;
 use crate::json_schema::plan::{Key, Progress};
 use crate::json_schema::shape::Obj;
 use crate::json_schema::spell::{self, Spell};
-use crate::regular::CodeSet;
 use std::sync::Arc;
 
 impl JsonMachine {
@@ -101,7 +100,7 @@ impl JsonMachine {
             }
             Local::Object(_, InObject::Name(Spell::Char(branch)), _) => Guard::Keys(branch.lo, branch.hi),
             Local::Object(_, InObject::Name(state), _) => {
-                let targets = spell::targets(&singles(self.children(plan, spell::automaton_state(state))));
+                let targets = spell::targets(singles(self.children(plan, spell::automaton_state(state))));
                 let after = spell::after_character(state, &targets, true);
                 Guard::Ranges(progresses.add_ranges(after.iter().map(|b| (b.lo, b.hi)).collect()))
             }
@@ -310,7 +309,7 @@ impl JsonMachine {
                 edges.bytes.push((c as u8, c as u8, self.state(rule, name(Spell::Char(child)))));
             }
         } else {
-            for (lo, hi, to) in spell::edges(state, &spell::targets(&singles(children)), true) {
+            for (lo, hi, to) in spell::edges(state, &spell::targets(singles(children)), true) {
                 edges.bytes.push((lo, hi, self.state(rule, name(to))));
             }
         }
@@ -340,8 +339,8 @@ impl JsonMachine {
 }
 
 /// Branches by the character that leads to each.
-fn singles(children: Vec<(char, Branch)>) -> Vec<(CodeSet, Branch)> {
-    children.into_iter().map(|(c, child)| (CodeSet::single(u32::from(c)), child)).collect()
+fn singles(children: Vec<(char, Branch)>) -> impl Iterator<Item = (u32, u32, Branch)> {
+    children.into_iter().map(|(c, child)| (u32::from(c), u32::from(c), child))
 }
 
 /// The end of a name, with the closing quote, if it is spelled in one way.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::json_schema::shape::Strings;
 use crate::json_schema::spell::{self, Spell, Targets};
 use crate::regular::{CodeSet, TermId};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Lengths up to here are told apart by states, without a counter.
@@ -17,15 +18,14 @@ impl JsonMachine {
         if let Some(known) = self.targets.get(&term) {
             return Ok(Arc::clone(known));
         }
-        let mut classes: Vec<(CodeSet, TermId)> = Vec::new();
-        for block in self.engine.regular.blocks(term) {
-            let Some(symbol) = block.first() else { continue };
-            let after = self.engine.regular.derivative(term, symbol);
+        let mut ranges: SmallVec<[(u32, u32, TermId); 16]> = SmallVec::new();
+        for block in self.engine.regular.blocks(term).iter() {
+            let after = self.engine.regular.derivative(term, block.first());
             if self.engine.has_string(after)? {
-                classes.push((block, after));
+                ranges.extend(block.ranges().map(|(lo, hi)| (lo, hi, after)));
             }
         }
-        let targets = spell::targets(&classes);
+        let targets = spell::targets(ranges);
         self.targets.insert(term, Arc::clone(&targets));
         Ok(targets)
     }
@@ -57,8 +57,9 @@ impl JsonMachine {
     pub(super) fn spell(&mut self, rule: u32, state: Spell<TermId>, pinned: bool) -> Result<MachineEdges> {
         let term = spell::automaton_state(state);
         let targets = self.targets_of(term)?;
-        let mut edges = MachineEdges::default();
-        for (lo, hi, to) in spell::edges(state, &targets, pinned) {
+        let spelled = spell::edges(state, &targets, pinned);
+        let mut edges = MachineEdges { bytes: Vec::with_capacity(spelled.len() + 1), calls: Vec::new() };
+        for (lo, hi, to) in spelled {
             edges.bytes.push((lo, hi, self.state(rule, Local::Spell(to))));
         }
         if state == Spell::Char(term) && self.engine.regular.is_nullable(term) {
@@ -173,17 +174,17 @@ impl JsonMachine {
     ) -> Result<Targets<(TermId, Option<Branch>)>> {
         let children = self.children(plan, branch);
         let inner = CodeSet::new(children.iter().map(|(c, _)| (u32::from(*c), u32::from(*c))));
-        let mut classes: Vec<(CodeSet, (TermId, Option<Branch>))> = Vec::new();
+        let mut ranges: Vec<(u32, u32, (TermId, Option<Branch>))> = Vec::new();
         for &(lo, hi, to) in plain {
-            let set = CodeSet::new([(lo, hi)]);
-            classes.push((set.difference(&inner), (to, None)));
+            let others = CodeSet::new([(lo, hi)]).difference(&inner);
+            ranges.extend(others.ranges().iter().map(|&(lo, hi)| (lo, hi, (to, None))));
             for &(c, child) in children.iter().filter(|(c, _)| (lo..=hi).contains(&u32::from(*c))) {
                 if self.has_free_name(plan, to, child)? {
-                    classes.push((CodeSet::single(u32::from(c)), (to, Some(child))));
+                    ranges.push((u32::from(c), u32::from(c), (to, Some(child))));
                 }
             }
         }
-        Ok(spell::targets(&classes))
+        Ok(spell::targets(ranges))
     }
 
     /// Whether any text of a language is none of the declared rests.
