@@ -1,11 +1,12 @@
-"""Masks of a batch: 64 sequences on one thread and on two, against 64 single fills.
+"""Steps of a batch: 64 sequences on one thread and on two, against 64 single calls.
 
     python benches/batch.py [--sequences 64] [--threads 1 2]
 
-All sequences go through texts of their own, token by token. What is timed is filling the masks of a step;
-the table has the average step. "One grammar" is a batch whose sequences all follow one grammar; "own
-grammars" has a schema for each sequence. "Again" goes through the same texts a second time. A batch on
-several threads has as many sessions.
+All sequences go through texts of their own, token by token. A step takes each sequence's token and fills the
+mask of what may follow; the table has the average step, and in brackets how long filling took, where it is a
+call of its own. "One grammar" is a batch whose sequences all follow one grammar; "own grammars" has a
+schema for each sequence. "Again" goes through the same texts a second time. A batch on several threads has as
+many sessions.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from workers import show
 
 import bytewright as bw
 
-Fill = Callable[[list[bw.GrammarMatcher]], object]
+Matchers = list[bw.GrammarMatcher]
+# Takes a step and gives the nanoseconds that filling the masks took, if that was a call of its own.
+Step = Callable[[Matchers, list[int]], "int | None"]
 
 
-def replay(
-    info: bw.TokenizerInfo, texts: list[list[int]], own: bool, fill: Fill, sessions: int
-) -> list[float]:
-    """The average time of a step's masks, microseconds: the first time and the second."""
+def replay(info: bw.TokenizerInfo, texts: list[list[int]], own: bool, step: Step, sessions: int) -> list[str]:
+    """The average time of a step, microseconds, and that of its masks: the first time and the second."""
     compiler = bw.GrammarCompiler(info, sessions=sessions)
     grammars = [
         compiler.compile_json_schema(json.dumps({"title": str(number * own), "type": "object"}))
@@ -37,18 +38,24 @@ def replay(
     averages = []
     for _ in range(2):
         matchers = [bw.GrammarMatcher(grammar) for grammar in grammars]
-        times = []
-        for step in range(min(map(len, texts))):
+        steps, fills = [], []
+        for number in range(min(map(len, texts))):
+            tokens = [text[number] for text in texts]
             start = time.perf_counter_ns()
-            fill(matchers)
-            times.append((time.perf_counter_ns() - start) / 1e3)
-            for matcher, tokens in zip(matchers, texts, strict=True):
-                if not matcher.accept_token(tokens[step]):
-                    raise ValueError(f"token {step} does not fit: {tokens[step]}")
-        averages.append(statistics.fmean(times))
+            fill = step(matchers, tokens)
+            steps.append((time.perf_counter_ns() - start) / 1e3)
+            fills.extend([] if fill is None else [fill / 1e3])
+        average = f"{statistics.fmean(steps):.0f}"
+        averages.append(f"{average} ({statistics.fmean(fills):.0f})" if fills else average)
         # Their sessions are free again for the next ones.
         matchers.clear()
     return averages
+
+
+def check(taken: list[bool]) -> None:
+    """All texts are JSON objects."""
+    if not all(taken):
+        raise ValueError(f"sequence {taken.index(False)} refuses its token")
 
 
 def main() -> None:
@@ -66,22 +73,32 @@ def main() -> None:
     texts = [text for text in documents(args.sequences * 4) if len(text) > 1200][: args.sequences]
     tokens = [encoder.encode(text, disallowed_special=()) for text in texts]
 
-    def single(matchers: list[bw.GrammarMatcher]) -> None:
+    def single(matchers: Matchers, ids: list[int]) -> int:
+        check([matcher.accept_token(token) for matcher, token in zip(matchers, ids, strict=True)])
+        start = time.perf_counter_ns()
         for row, matcher in enumerate(matchers):
             matcher.fill_next_token_bitmask(mask, row)
+        return time.perf_counter_ns() - start
 
-    fills: dict[str, tuple[Fill, int]] = {"single fills, µs": (single, 1)}
+    steps: dict[str, tuple[Step, int]] = {"single calls, µs": (single, 1)}
     for threads in args.threads:
         batch = bw.BatchGrammarMatcher(max_threads=threads)
-        name = f"batch, {threads} thread{'s' * (threads > 1)}, µs"
+        on = f"{threads} thread{'s' * (threads > 1)}, µs"
 
-        def fill(matchers: list[bw.GrammarMatcher], batch: bw.BatchGrammarMatcher = batch) -> None:
+        def apart(matchers: Matchers, ids: list[int], batch: bw.BatchGrammarMatcher = batch) -> int:
+            check(batch.batch_accept_token(matchers, ids))
+            start = time.perf_counter_ns()
             batch.batch_fill_next_token_bitmask(matchers, mask)
+            return time.perf_counter_ns() - start
 
-        fills[name] = (fill, threads)
+        def together(matchers: Matchers, ids: list[int], batch: bw.BatchGrammarMatcher = batch) -> None:
+            check(batch.batch_accept_and_fill(matchers, ids, mask))
+
+        steps[f"accept, then fill, {on}"] = (apart, threads)
+        steps[f"accept and fill, {on}"] = (together, threads)
     rows: dict[str, list[object]] = {
-        name: [*replay(info, tokens, False, fill, sessions), *replay(info, tokens, True, fill, sessions)]
-        for name, (fill, sessions) in fills.items()
+        name: [*replay(info, tokens, False, step, sessions), *replay(info, tokens, True, step, sessions)]
+        for name, (step, sessions) in steps.items()
     }
     columns = ["one grammar", "again", "own grammars", "again"]
     show(rows, columns, f"{len(texts)} sequences, {min(map(len, tokens))} steps")

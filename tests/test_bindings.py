@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import random
 import signal
 import sys
 import threading
@@ -493,6 +494,51 @@ def test_batch_steps_are_all_or_none() -> None:
     batch.batch_rollback(matchers, [1, 0, 2])
     assert [m.num_accepted for m in matchers] == [1, 1, 0]
     assert batch.batch_accept_string(matchers, ["ab", b"x", "c"]) == [True, False, True]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("sessions", [1, 3])
+def test_a_batch_accepts_and_fills_as_single_calls_do(threads: int, sessions: int) -> None:
+    compiler = bw.GrammarCompiler(AB.tokenizer_info, sessions=sessions)
+    grammar = compiler.compile_grammar(AB.grammar)
+    batch = bw.BatchGrammarMatcher(threads)
+    matchers = [bw.GrammarMatcher(grammar) for _ in range(30)]
+    singles = [bw.GrammarMatcher(grammar) for _ in range(30)]
+    mask, single = np.zeros((40, 2), np.int32), np.zeros((40, 2), np.int32)
+    rows = list(range(39, 9, -1))
+    rng = random.Random(sessions)
+    refused = 0
+    for _ in range(12):
+        tokens = [rng.choice([0, 0, 0, 2, 5]) for _ in matchers]
+        taken = batch.batch_accept_and_fill(matchers, tokens, mask, rows)
+        assert taken == [m.accept_token(token) for m, token in zip(singles, tokens, strict=True)]
+        refused += taken.count(False)
+        for row, matcher in zip(rows, singles, strict=True):
+            matcher.fill_next_token_bitmask(single, row)
+        assert mask.tolist() == single.tolist()
+    assert 0 < refused < 12 * 30
+
+
+def test_a_step_that_fails_moves_none_of_a_batch() -> None:
+    batch, mask = bw.BatchGrammarMatcher(2), np.zeros((12, 2), np.int32)
+    matchers = [bw.GrammarMatcher(AB) for _ in range(12)]
+    stop = AB.tokenizer_info.stop_token_ids[0]
+    assert all(batch.batch_accept_and_fill(matchers, [4, *[0] * 11], mask))
+    assert batch.batch_accept_and_fill(matchers, [stop, *[0] * 11], mask) == [True] * 12
+    assert matchers[0].is_terminated()
+    assert (mask[0] == -1).all()
+    assert (mask[1] != -1).all()
+    accepted = [matcher.num_accepted for matcher in matchers]
+    for tokens, error in (
+        ([0] * 12, errors.MatcherTerminatedError),
+        ([0] * 11, errors.InvalidArgumentError),
+        ([99, *[0] * 11], errors.TokenOutOfRangeError),
+    ):
+        with pytest.raises(error):
+            batch.batch_accept_and_fill(matchers, tokens, mask)
+        assert [matcher.num_accepted for matcher in matchers] == accepted
+    with pytest.raises(errors.InvalidArgumentError, match="twice"):
+        batch.batch_accept_and_fill(matchers[1:2] * 2, [0, 0], mask)
 
 
 def test_a_draft_tree_gets_a_mask_for_each_node() -> None:

@@ -247,6 +247,13 @@ class BatchGrammarMatcher:
         bitmask: _Bitmask,
         indices: Sequence[int] | None = None,
     ) -> None: ...
+    def batch_accept_and_fill(
+        self,
+        matchers: Sequence[GrammarMatcher],
+        tokens: Sequence[int],
+        bitmask: _Bitmask,
+        indices: Sequence[int] | None = None,
+    ) -> list[bool]: ...
     @staticmethod
     def batch_accept_token(matchers: Sequence[GrammarMatcher], tokens: Sequence[int]) -> list[bool]: ...
     @staticmethod

@@ -1,7 +1,8 @@
 //! Many matchers in one call: `BatchGrammarMatcher`.
 //!
 //! Masks of different rows are independent, so they are filled on several threads, with the interpreter lock released. Matchers that
-//! share a session wait for each other where a mask is new, so rows are ordered by session: each thread gets its own.
+//! share a session wait for each other, and what one thread has written there is far away from another. So the matchers of a session are
+//! one piece of work, and a thread begins with the same pieces at each step.
 
 use crate::array::Bitmask;
 use crate::convert::{counts, optional_counts};
@@ -12,11 +13,18 @@ use bytewright::Matcher;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
-/// A thread is given at least this many rows: waking one costs about as much as filling a few ready masks.
+/// A thread is woken for at least this many rows: that costs about as much as filling a few ready masks.
 const MIN_ROWS_PER_THREAD: usize = 4;
+/// So long a thread that is through with its share waits for the others without letting go of its core.
+const LONGEST_SPIN: Duration = Duration::from_micros(30);
+/// And so long without sleeping.
+const LONGEST_WAIT: Duration = Duration::from_micros(500);
 /// More threads than any machine can use for this.
 pub(crate) const MAX_THREADS: usize = 1024;
 
@@ -77,19 +85,52 @@ impl BatchGrammarMatcher {
         same_length(matchers.len(), indices.len(), "indices")?;
         let mut bitmask = Bitmask::writable(bitmask)?;
         let rows = bitmask.rows_mut(&indices)?;
-        let mut jobs: Vec<_> = matchers.iter().map(Py::get).zip(rows).enumerate().collect();
-        let fill = |(number, (matcher, row)): (usize, (&GrammarMatcher, &mut [u32]))| {
-            (number, matcher.with_detached(|m| m.fill_next_token_bitmask(row)).map(drop))
+        let jobs = matchers.iter().map(Py::get).zip(rows).collect();
+        let fill = |matcher: &GrammarMatcher, row: &mut [u32]| {
+            matcher.with_detached(|m| m.fill_next_token_bitmask(row)).map(drop)
         };
-        let mut results: Vec<(usize, bytewright::Result<()>)> = match self.threads(jobs.len())? {
-            None => py.detach(|| jobs.into_iter().map(fill).collect()),
-            Some(pool) => py.detach(|| {
-                jobs.sort_by_cached_key(|(_, (matcher, _))| matcher.with_detached(|m| m.session_number()));
-                side_by_side(&pool, self.max_threads, jobs, fill)
-            }),
-        };
-        results.sort_unstable_by_key(|result| result.0);
-        results.into_iter().try_for_each(|result| result.1).raise()
+        self.for_each(py, jobs, fill)?.into_iter().collect::<bytewright::Result<()>>().raise()
+    }
+
+    /// A whole step: `matchers[i]` takes `tokens[i]`, and the mask of what may follow goes into row `indices[i]` of `bitmask` (row i
+    /// without `indices`). Returns what `accept_token` would.
+    ///
+    /// Each matcher takes its token on the thread that fills its mask, so that what it remembers stays with one core; this is
+    /// quicker than `batch_accept_token` and `batch_fill_next_token_bitmask`. A matcher that refuses its token has not moved, and its row
+    /// is the mask of where it stands. The row of one that its token terminates has every bit set.
+    ///
+    /// If any raises, none has moved, and the rows may hold anything. No row may be named twice, and no matcher.
+    #[pyo3(signature = (matchers, tokens, bitmask, indices=None))]
+    fn batch_accept_and_fill(
+        &self,
+        matchers: Vec<Py<GrammarMatcher>>,
+        tokens: Vec<TokenId>,
+        bitmask: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = optional_counts)] indices: Option<Vec<usize>>,
+    ) -> PyResult<Vec<bool>> {
+        let py = bitmask.py();
+        let indices = indices.unwrap_or_else(|| (0..matchers.len()).collect());
+        same_length(matchers.len(), indices.len(), "indices")?;
+        same_length(matchers.len(), tokens.len(), "tokens")?;
+        all_different(&matchers)?;
+        let ids = matchers.iter().zip(tokens).map(|(matcher, token)| matcher.get().token(token));
+        let ids: Vec<u32> = ids.collect::<bytewright::Result<_>>().raise()?;
+        let mut bitmask = Bitmask::writable(bitmask)?;
+        let rows = bitmask.rows_mut(&indices)?;
+        let jobs = matchers.iter().map(Py::get).zip(ids.into_iter().zip(rows)).collect();
+        let steps =
+            self.for_each(py, jobs, |matcher, (id, row)| matcher.with_detached(|m| step(m, id, row)))?;
+        if steps.iter().all(|(_, result)| result.is_ok()) {
+            return steps.into_iter().map(|(_, result)| result).collect::<bytewright::Result<_>>().raise();
+        }
+        let mut first = Ok(Vec::new());
+        for ((before, result), matcher) in steps.into_iter().zip(&matchers) {
+            matcher.get().with(py, |m| *m = before);
+            if let (true, Err(error)) = (first.is_ok(), result) {
+                first = Err(error);
+            }
+        }
+        first.raise()
     }
 
     /// `accept_token` for each matcher. If any raises, none has moved.
@@ -130,6 +171,39 @@ impl BatchGrammarMatcher {
 }
 
 impl BatchGrammarMatcher {
+    /// Does something for each matcher, those of different sessions side by side; the results come in order.
+    fn for_each<'a, T: Send, R: Send>(
+        &self,
+        py: Python<'_>,
+        jobs: Vec<(&'a GrammarMatcher, T)>,
+        work: impl Fn(&'a GrammarMatcher, T) -> R + Sync,
+    ) -> PyResult<Vec<R>> {
+        let Some(pool) = self.threads(jobs.len())? else {
+            return Ok(py.detach(|| jobs.into_iter().map(|(matcher, job)| work(matcher, job)).collect()));
+        };
+        Ok(py.detach(|| {
+            let session = |matcher: &GrammarMatcher| matcher.with_detached(|m| m.session_number());
+            let mut jobs: Vec<_> =
+                jobs.into_iter().zip(0..).map(|((m, job), at)| (session(m), at, m, job)).collect();
+            jobs.sort_unstable_by_key(|&(session, at, ..)| (session, at));
+            let mut pieces: Vec<Vec<(usize, &GrammarMatcher, T)>> = Vec::new();
+            let mut last = None;
+            for (session, at, matcher, job) in jobs {
+                match pieces.last_mut().filter(|_| last == Some(session)) {
+                    Some(piece) => piece.push((at, matcher, job)),
+                    None => pieces.push(vec![(at, matcher, job)]),
+                }
+                last = Some(session);
+            }
+            let work = |piece: Vec<(usize, &'a GrammarMatcher, T)>, out: &mut Vec<(usize, R)>| {
+                out.extend(piece.into_iter().map(|(at, matcher, job)| (at, work(matcher, job))));
+            };
+            let mut results = side_by_side(&pool, self.max_threads, pieces, work);
+            results.sort_unstable_by_key(|result| result.0);
+            results.into_iter().map(|result| result.1).collect()
+        }))
+    }
+
     /// The threads for a batch, unless one thread will do.
     fn threads(&self, rows: usize) -> PyResult<Option<Arc<ThreadPool>>> {
         if self.max_threads == 1 || rows <= MIN_ROWS_PER_THREAD {
@@ -152,35 +226,80 @@ impl BatchGrammarMatcher {
     }
 }
 
-/// Does jobs on this thread and on others, each of which begins at a place of its own and goes round from there, so that all are at work
-/// on different sessions, and none waits for another to be done with its share.
+/// A matcher's step: what it was before, whether it took the token, and the mask of what follows.
+fn step(matcher: &mut Matcher, id: u32, row: &mut [u32]) -> (Matcher, bytewright::Result<bool>) {
+    let before = matcher.fork();
+    let result = matcher.accept_token(id).and_then(|taken| {
+        if taken && matcher.is_terminated() {
+            row.fill(u32::MAX);
+        } else {
+            matcher.fill_next_token_bitmask(row)?;
+        }
+        Ok(taken)
+    });
+    (before, result)
+}
+
+/// Does pieces of work on this thread and on others. Each has a share of its own; one that is through with its own takes what is left of
+/// the others', from the end.
 fn side_by_side<J: Send, R: Send>(
     pool: &ThreadPool,
     threads: usize,
-    jobs: Vec<J>,
-    work: impl Fn(J) -> R + Sync,
+    pieces: Vec<J>,
+    work: impl Fn(J, &mut Vec<R>) + Sync,
 ) -> Vec<R> {
-    let count = jobs.len();
-    let threads = threads.min(count.div_ceil(MIN_ROWS_PER_THREAD));
-    let jobs: Vec<Mutex<Option<J>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
-    let results = Mutex::new(Vec::with_capacity(count));
+    let threads = threads.min(pieces.len());
+    let mut shares: Vec<Mutex<VecDeque<J>>> = (0..threads).map(|_| Mutex::default()).collect();
+    let count = pieces.len();
+    for (number, piece) in pieces.into_iter().enumerate() {
+        shares[number * threads / count].get_mut().push_back(piece);
+    }
+    let (results, at_work) = (Mutex::new(Vec::new()), AtomicUsize::new(threads - 1));
     let share = |thread: usize| {
-        let from = thread * count / threads;
-        let mut done = Vec::with_capacity(count / threads + 1);
-        for job in jobs[from..].iter().chain(&jobs[..from]) {
-            let taken = job.lock().take();
-            done.extend(taken.map(&work));
+        let mut done = Vec::new();
+        let own = || shares[thread].lock().pop_front();
+        let others = || (1..threads).find_map(|next| shares[(thread + next) % threads].lock().pop_back());
+        while let Some(piece) = own().or_else(others) {
+            work(piece, &mut done);
         }
         results.lock().append(&mut done);
     };
     pool.in_place_scope(|scope| {
         (1..threads).for_each(|thread| {
             let share = &share;
-            scope.spawn(move |_| share(thread))
+            let at_work = &at_work;
+            scope.spawn(move |_| {
+                share(thread);
+                at_work.fetch_sub(1, Ordering::Release);
+            })
         });
         share(0);
+        wait_for(&at_work);
     });
     results.into_inner()
+}
+
+/// Waits until nobody is at work, or for a while: a scope puts its thread to sleep, and to be woken takes as long as many masks do.
+fn wait_for(at_work: &AtomicUsize) {
+    let since = Instant::now();
+    while at_work.load(Ordering::Acquire) > 0 {
+        match since.elapsed() {
+            waited if waited < LONGEST_SPIN => std::hint::spin_loop(),
+            // Who is at work may be waiting for this core.
+            waited if waited < LONGEST_WAIT => std::thread::yield_now(),
+            _ => break,
+        }
+    }
+}
+
+/// No matcher can take two steps at once.
+fn all_different(matchers: &[Py<GrammarMatcher>]) -> PyResult<()> {
+    let mut known: Vec<_> = matchers.iter().map(Py::as_ptr).collect();
+    known.sort_unstable();
+    if known.windows(2).all(|pair| pair[0] != pair[1]) {
+        return Ok(());
+    }
+    Err(invalid_argument("a matcher stands in the batch twice; fork it"))
 }
 
 fn same_length(matchers: usize, others: usize, what: &str) -> PyResult<()> {
