@@ -17,6 +17,8 @@ const MOST_TRIES: usize = 4;
 /// A horizon ends where so many places were looked at, and more than grow with the square of its length: two counts are followed,
 /// not sets of positions.
 const SOME_PLACES: usize = 16;
+/// So many places at one distance are compared with each other.
+const MOST_COMPARED: usize = 8;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,10 +101,16 @@ impl<P: Paths> Search<P> {
         }
         let mut next: Vec<P::Place> = Vec::new();
         for place in after {
-            if seen.insert(place) && !next.iter().any(|&other| paths.is_within(other, place)) {
-                next.retain(|&other| !paths.is_within(place, other));
-                next.push(place);
+            if !seen.insert(place) {
+                continue;
             }
+            if next.len() < MOST_COMPARED {
+                if next.iter().any(|&other| paths.is_within(other, place)) {
+                    continue;
+                }
+                next.retain(|&other| !paths.is_within(place, other));
+            }
+            next.push(place);
         }
         if next.is_empty() {
             self.horizon.length = u16::MAX;
