@@ -155,7 +155,7 @@ impl Class {
                 continue;
             };
             path[depth] = after;
-            if key.takes_all_below(trie, at) {
+            if key.takes_all_below(trie, at, after) {
                 within.push(trie.places_from(at));
                 at = end as usize;
                 continue;
@@ -180,11 +180,11 @@ impl Class {
 }
 
 impl ClassKey {
-    /// Whether all below a node is known to be of the class, and none of it long.
-    fn takes_all_below(&self, trie: &ByteTrie, node: usize) -> bool {
+    /// Whether all below a node, where a decoder waits for something, is known to be of the class, and none of it long.
+    fn takes_all_below(&self, trie: &ByteTrie, node: usize, after: Utf8) -> bool {
         trie.summary(node).is_some_and(|below| {
             below.ascii & !self.ascii == 0
-                && (!below.has_other || self.has_others && below.is_text)
+                && (!below.has_other && after == Utf8::Boundary || self.has_others && below.is_text)
                 && trie.nodes()[node].depth + below.height <= ENOUGH
         })
     }
@@ -207,6 +207,14 @@ mod tests {
         };
         let is_of = |c: char| if c.is_ascii() { key.ascii >> (c as u32) & 1 == 1 } else { key.has_others };
         whole.chars().all(is_of) && (!rest || may_be_cut && key.has_others)
+    }
+
+    #[test]
+    fn ascii_after_half_a_character_is_of_no_class() {
+        let key = ClassKey { ascii: ascii_bits(b'a', b'b'), has_others: true, beyond: ByteSet::EMPTY };
+        let vocabulary = Vocabulary::new(&[&b"a\xc3aabbbbbbb"[..], b"a\xc3"], VocabularyOptions::default())
+            .expect("a vocabulary");
+        assert_eq!(Class::new(&vocabulary, &key).number, 1);
     }
 
     proptest! {
