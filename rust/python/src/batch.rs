@@ -181,6 +181,7 @@ impl BatchGrammarMatcher {
         let Some(pool) = self.threads(jobs.len())? else {
             return Ok(py.detach(|| jobs.into_iter().map(|(matcher, job)| work(matcher, job)).collect()));
         };
+        let threads = self.max_threads.min(jobs.len().div_ceil(MIN_ROWS_PER_THREAD));
         Ok(py.detach(|| {
             let session = |matcher: &GrammarMatcher| matcher.with_detached(|m| m.session_number());
             let mut jobs: Vec<_> =
@@ -198,7 +199,7 @@ impl BatchGrammarMatcher {
             let work = |piece: Vec<(usize, &'a GrammarMatcher, T)>, out: &mut Vec<(usize, R)>| {
                 out.extend(piece.into_iter().map(|(at, matcher, job)| (at, work(matcher, job))));
             };
-            let mut results = side_by_side(&pool, self.max_threads, pieces, work);
+            let mut results = side_by_side(&pool, threads, pieces, work);
             results.sort_unstable_by_key(|result| result.0);
             results.into_iter().map(|result| result.1).collect()
         }))

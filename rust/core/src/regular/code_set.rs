@@ -72,6 +72,18 @@ impl CodeSet {
         Self(out)
     }
 
+    /// Whether anything is in both.
+    pub fn intersects(&self, other: &Self) -> bool {
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (self.0.get(i), other.0.get(j)) {
+            if a.0.max(b.0) <= a.1.min(b.1) {
+                return true;
+            }
+            if a.1 < b.1 { i += 1 } else { j += 1 }
+        }
+        false
+    }
+
     /// What is in this one only.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
@@ -114,6 +126,7 @@ mod tests {
                 prop_assert_eq!(x.intersection(&y).contains(c), p && q);
                 prop_assert_eq!(x.difference(&y).contains(c), p && !q);
             }
+            prop_assert_eq!(x.intersects(&y), !x.intersection(&y).is_empty());
             prop_assert_eq!(x.difference(&y).union(&x.intersection(&y)), x);
         }
     }

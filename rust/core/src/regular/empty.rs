@@ -1,7 +1,7 @@
 //! Whether a language has any string, and its strings if they are few.
 
 use super::seen::Seen;
-use super::{Regular, Term, TermId};
+use super::{CodeSet, Regular, START, Term, TermId};
 use crate::automaton::Budget;
 use crate::error::Result;
 use std::collections::VecDeque;
@@ -21,6 +21,13 @@ impl Regular {
         if self.is_plainly_inhabited(language, &mut { PLAIN_STEPS }) {
             self.inhabited.insert(language, true);
             return Ok(true);
+        }
+        if matches!(self.term(language), Term::And(_)) {
+            let alphabet = self.alphabet(language).clone();
+            if !self.may_be_made_of(language, &alphabet, &mut { PLAIN_STEPS }) {
+                self.inhabited.insert(language, false);
+                return Ok(false);
+            }
         }
         // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
         // either end, mostly the last: depth finds the end of a long text, breadth the short way past a long repeat.
@@ -74,6 +81,37 @@ impl Regular {
                 &Term::Concat(first, rest) if self.is_plainly_inhabited(first, steps) => rest,
                 &Term::Repeat(body, ..) => body,
                 _ => return false,
+            };
+        }
+    }
+
+    /// `false` if a language has no strings of certain symbols: all of its strings have others somewhere.
+    fn may_be_made_of(&self, mut language: TermId, symbols: &CodeSet, steps: &mut u32) -> bool {
+        loop {
+            if self.is_nullable(language) || *steps == 0 {
+                return true;
+            }
+            *steps -= 1;
+            language = match self.term(language) {
+                Term::Empty | Term::Not(_) => return true,
+                // The ends of a text are no symbols of it.
+                Term::Class(set) => {
+                    return set.ranges().last().is_some_and(|&(_, hi)| hi >= START)
+                        || set.intersects(symbols);
+                }
+                &Term::Concat(first, rest) => {
+                    if !self.may_be_made_of(first, symbols, steps) {
+                        return false;
+                    }
+                    rest
+                }
+                Term::Or(options) => {
+                    return options.iter().any(|&option| self.may_be_made_of(option, symbols, steps));
+                }
+                Term::And(parts) => {
+                    return parts.iter().all(|&part| self.may_be_made_of(part, symbols, steps));
+                }
+                &(Term::Repeat(inner, ..) | Term::Anchored(inner) | Term::Before(inner, ..)) => inner,
             };
         }
     }

@@ -121,6 +121,18 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #[test]
+    fn a_string_is_found_if_there_is_one(parts in prop::collection::vec(tree(), 2..4)) {
+        let mut arena = Regular::new();
+        let ids: Vec<TermId> = parts.iter().map(|part| add(&mut arena, part)).collect();
+        let all = arena.and(ids);
+        let is_inhabited = arena.is_inhabited(all, &mut Budget::unlimited()).unwrap();
+        prop_assert_eq!(is_inhabited, !dfa(&mut arena, all).is_empty());
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn what_stands_before_an_end(
