@@ -99,7 +99,8 @@ impl BatchGrammarMatcher {
     /// quicker than `batch_accept_token` and `batch_fill_next_token_bitmask`. A matcher that refuses its token has not moved, and its row
     /// is the mask of where it stands. The row of one that its token terminates has every bit set.
     ///
-    /// If any raises, none has moved, and the rows may hold anything. No row may be named twice, and no matcher.
+    /// Raises `TokenOutOfRangeError`, `MatcherTerminatedError` for a matcher that had ended before, `InvalidBitmaskError` for a wrong array,
+    /// and `InvalidArgumentError` where a row or a matcher is named twice. If any raises, none has moved, and the rows may hold anything.
     #[pyo3(signature = (matchers, tokens, bitmask, indices=None))]
     fn batch_accept_and_fill(
         &self,

@@ -1,6 +1,6 @@
 //! What stands before an end that is taken back: the right quotient of a language, cut down to another.
 
-use super::{Block, Regular, Term, TermId};
+use super::{Block, CodeSet, Regular, Term, TermId};
 use crate::automaton::Budget;
 use crate::error::Result;
 use rustc_hash::FxHashSet;
@@ -29,9 +29,9 @@ impl Regular {
                 let completions = self.and([whole, end]);
                 self.is_inhabited(completions, budget)?;
             }
-            let of_whole = self.blocks(whole);
+            let of_whole: Vec<CodeSet> = self.blocks(whole).iter().map(Block::set).collect();
             for block in self.blocks(body).iter().map(Block::set) {
-                for block in of_whole.iter().map(|other| block.intersection(&other.set())) {
+                for block in of_whole.iter().map(|other| block.intersection(other)) {
                     budget.work()?;
                     let Some(symbol) = block.first() else { continue };
                     let after = (self.derivative(body, symbol), self.derivative(whole, symbol));

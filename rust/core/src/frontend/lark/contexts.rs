@@ -139,7 +139,7 @@ impl Contexts {
             return Ok(id);
         }
         for block in self.regular.blocks(ahead).iter() {
-            let may_come = !block.set().intersection(&begin.chars).is_empty();
+            let may_come = block.set().intersects(&begin.chars);
             if may_come && self.regular.derivative(ahead, block.first()) != everything {
                 return Ok(id);
             }
