@@ -3,7 +3,11 @@
 //! Every text of certain characters and up to a certain length goes on from a place: that is the place's [`Horizon`]. It is the
 //! distance to the nearest place where one of the characters leads nowhere, so a search by breadth finds it ([`find`]). Patterns that
 //! count words or lengths have as many places as counts; but of two places at the same distance only the one that allows less matters.
+//!
+//! Where that distance is short, it may still take certain characters to get there ([`super::needed`]): a text in which `hipchat`
+//! must not occur goes on as long as it lacks an `h`, or a `p`.
 
+use super::needed::Needed;
 use crate::grammar::ByteSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
@@ -20,27 +24,20 @@ const SOME_PLACES: usize = 16;
 /// So many places at one distance are compared with each other.
 const MOST_COMPARED: usize = 8;
 
-/// See the module.
+/// See the module. Characters are told apart by their first bytes: of such a byte it is all of them or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Horizon {
-    /// The ASCII characters, as bits.
-    pub(crate) ascii: u128,
-    /// Whether all others are among them.
-    pub(crate) has_others: bool,
-    /// Whether all others lead back to the place.
-    pub(crate) loops_on_others: bool,
+    /// The characters.
+    pub(crate) characters: ByteSet,
+    /// Those beyond ASCII that lead back to the place.
+    pub(crate) loops: ByteSet,
     /// The greatest length, bytes.
     pub(crate) length: u16,
+    /// Longer texts go on, too, if they lack any of these, if there are any.
+    pub(crate) needed: ByteSet,
     /// The bytes that may be read between two characters of any of these texts, and perhaps more; `None` if that is not known, or if
     /// something may end there.
     pub(crate) alphabet: Option<ByteSet>,
-}
-
-/// What characters of a horizon lead nowhere from a place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Missing {
-    pub(crate) ascii: u128,
-    pub(crate) others: bool,
 }
 
 /// Places and where characters lead from them.
@@ -48,119 +45,209 @@ pub(crate) trait Paths {
     type Place: Copy + Eq + Hash;
     /// The characters that are worth looking ahead for, with the length 0.
     fn begin(&mut self, place: Self::Place) -> Horizon;
-    /// Adds the places that one character of a horizon leads to.
-    fn step(&mut self, place: Self::Place, horizon: &Horizon, out: &mut Vec<Self::Place>) -> Missing;
+    /// Adds the places that one of some characters leads to, with all the first bytes by which it may; gives those by which one leads
+    /// nowhere.
+    fn step(
+        &mut self,
+        place: Self::Place,
+        characters: &ByteSet,
+        out: &mut Vec<(ByteSet, Self::Place)>,
+    ) -> ByteSet;
     /// Whether all texts that go on from one place are known to go on from another.
     fn is_within(&self, place: Self::Place, other: Self::Place) -> bool;
 }
 
-/// The horizon of a place, from what is known or by a search, which adds to it.
+impl Horizon {
+    /// Whether this is enough to know of a place, however long the text.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.length >= ENOUGH || !self.needed.is_empty()
+    }
+
+    /// Whether all texts go on that are made of some of the characters and not longer than so many bytes.
+    #[inline]
+    pub(crate) fn covers(&self, characters: &ByteSet, length: u16) -> bool {
+        characters.is_within(&self.characters)
+            && (length <= self.length || !self.needed.is_within(characters))
+    }
+}
+
+/// The horizon of a place, from what is known or by a search, which adds to it; a thorough one where much depends on it.
 pub(crate) fn find<P: Paths>(
     paths: &mut P,
     place: P::Place,
+    is_thorough: bool,
     known: &mut FxHashMap<P::Place, Horizon>,
 ) -> Horizon {
-    if let Some(&horizon) = known.get(&place) {
+    if let Some(horizon) = known_of(known, place, is_thorough) {
         return horizon;
     }
-    let horizon = paths.begin(place);
-    let mut search = Search::new(paths, place, horizon);
+    let mut begin = paths.begin(place);
     for _ in 0..MOST_TRIES {
-        let Some(fewer) = search.without_missing() else { break };
-        search = Search::new(paths, place, fewer);
+        let search = Search::new(paths, place, begin, known);
+        if search.horizon.length >= ENOUGH {
+            return search.keep(paths, known);
+        }
+        if is_thorough && search.may_need_any() {
+            let needed = Needed::new(paths, place, &begin.characters, known);
+            if !needed.of_first().is_empty() {
+                needed.keep(paths, &begin, known);
+                return known.get(&place).copied().unwrap_or(begin);
+            }
+        }
+        match search.without_missing() {
+            Some(fewer) => begin = fewer,
+            None => return search.keep(paths, known),
+        }
     }
-    search.keep(paths, known);
-    search.horizon
+    Search::new(paths, place, begin, known).keep(paths, known)
+}
+
+/// What is known of a place, if that serves.
+pub(crate) fn known_of<P: Eq + Hash>(
+    known: &FxHashMap<P, Horizon>,
+    place: P,
+    is_thorough: bool,
+) -> Option<Horizon> {
+    known.get(&place).copied().filter(|known| !is_thorough || known.is_enough())
+}
+
+/// Keeps what was found out of a place, if no more is known.
+pub(super) fn note<P: Eq + Hash>(known: &mut FxHashMap<P, Horizon>, place: P, horizon: Horizon) {
+    let known = known.entry(place).or_insert(horizon);
+    if !known.is_enough() {
+        *known = horizon;
+    }
+}
+
+/// A place that a search has come to.
+struct Reached<P> {
+    place: P,
+    distance: u16,
+    /// The number of the place before it, and the first bytes that lead from there.
+    from: (usize, ByteSet),
 }
 
 /// A search by breadth.
 struct Search<P: Paths> {
     horizon: Horizon,
-    /// The places at each distance.
-    levels: Vec<Vec<P::Place>>,
-    /// Why it ended.
-    missing: Missing,
+    /// By their distances.
+    reached: Vec<Reached<P::Place>>,
+    /// Why it ended: a place, and what is missing there.
+    missing: (usize, ByteSet),
 }
 
 impl<P: Paths> Search<P> {
-    fn new(paths: &mut P, place: P::Place, horizon: Horizon) -> Self {
-        let mut search = Self { horizon, levels: vec![vec![place]], missing: Missing::default() };
+    fn new(paths: &mut P, place: P::Place, horizon: Horizon, known: &FxHashMap<P::Place, Horizon>) -> Self {
+        let first = Reached { place, distance: 0, from: (0, ByteSet::EMPTY) };
+        let mut search = Self { horizon, reached: vec![first], missing: (0, ByteSet::EMPTY) };
         let mut seen = FxHashSet::from_iter([place]);
-        while search.horizon.length < MOST_STEPS && search.step(paths, &mut seen) {}
+        let (mut from, mut bound) = (0, u16::MAX);
+        while search.horizon.length < MOST_STEPS.min(bound) {
+            let level = from..search.reached.len();
+            from = level.end;
+            match search.step(paths, level, known, &mut seen) {
+                None => break,
+                Some(of_known) => bound = bound.min(of_known),
+            }
+            if from == search.reached.len() {
+                search.horizon.length = bound;
+                break;
+            }
+            search.horizon.length += 1;
+            let steps = usize::from(search.horizon.length);
+            if seen.len() > steps * steps + SOME_PLACES {
+                break;
+            }
+        }
         search
     }
 
-    /// Goes one step further; false if that is not possible or not necessary.
-    fn step(&mut self, paths: &mut P, seen: &mut FxHashSet<P::Place>) -> bool {
-        let mut after = Vec::new();
-        for &place in self.levels.last().into_iter().flatten() {
-            self.missing = paths.step(place, &self.horizon, &mut after);
-            if self.missing != Missing::default() {
-                return false;
+    /// Goes one step further from the places of one distance; `None` if that is not possible, else the length that is known of places
+    /// where the search need not go on.
+    fn step(
+        &mut self,
+        paths: &mut P,
+        level: std::ops::Range<usize>,
+        known: &FxHashMap<P::Place, Horizon>,
+        seen: &mut FxHashSet<P::Place>,
+    ) -> Option<u16> {
+        let (mut after, mut found, mut bound) = (Vec::new(), Vec::new(), u16::MAX);
+        let distance = self.horizon.length + 1;
+        for from in level.clone() {
+            let missing = paths.step(self.reached[from].place, &self.horizon.characters, &mut after);
+            if !missing.is_empty() {
+                self.missing = (from, missing);
+                return None;
+            }
+            for (by, place) in after.drain(..) {
+                if seen.insert(place) {
+                    found.push(Reached { place, distance, from: (from, by) });
+                }
             }
         }
-        let mut next: Vec<P::Place> = Vec::new();
-        for place in after {
-            if !seen.insert(place) {
+        let mut next: Vec<Reached<P::Place>> = Vec::new();
+        for reached in found {
+            if let Some(known) = known.get(&reached.place).filter(|known| self.is_served_by(known)) {
+                bound = bound.min(known.length.saturating_add(distance));
                 continue;
             }
             if next.len() < MOST_COMPARED {
-                if next.iter().any(|&other| paths.is_within(other, place)) {
+                // One that was nearer will do, too: what searches for a word comes back to its beginning.
+                let nearer = self.reached[level.clone()].iter().take(MOST_COMPARED);
+                if next.iter().chain(nearer).any(|other| paths.is_within(other.place, reached.place)) {
                     continue;
                 }
-                next.retain(|&other| !paths.is_within(place, other));
+                next.retain(|other| !paths.is_within(reached.place, other.place));
             }
-            next.push(place);
+            next.push(reached);
         }
-        if next.is_empty() {
-            self.horizon.length = u16::MAX;
-            return false;
-        }
-        self.horizon.length += 1;
-        self.levels.push(next);
-        let steps = usize::from(self.horizon.length);
-        seen.len() <= steps * steps + SOME_PLACES
+        self.reached.append(&mut next);
+        Some(bound)
     }
 
-    /// A horizon of fewer characters, without those that were missing, if the search came not far and they are few.
+    /// Whether what is known of a place tells how far the characters lead from there.
+    fn is_served_by(&self, known: &Horizon) -> bool {
+        known.length >= ENOUGH && self.horizon.characters.is_within(&known.characters)
+    }
+
+    /// Whether any character may be needed to get to where the search ended.
+    fn may_need_any(&self) -> bool {
+        let (mut at, missing) = self.missing;
+        let mut single = missing.len() == 1;
+        while at > 0 {
+            let (from, by) = self.reached[at].from;
+            single |= by.len() == 1;
+            at = from;
+        }
+        single
+    }
+
+    /// The horizon to look for with fewer characters, without those that were missing, if these are few.
     fn without_missing(&self) -> Option<Horizon> {
-        let Missing { ascii, others } = self.missing;
-        let Horizon { ascii: all, length, .. } = self.horizon;
-        let are_few = self.missing != Missing::default() && ascii.count_ones() * 4 <= all.count_ones();
-        (are_few && length < ENOUGH).then_some(Horizon {
-            ascii: all & !ascii,
-            has_others: self.horizon.has_others && !others,
-            length: 0,
-            ..self.horizon
-        })
+        let (missing, all) = (self.missing.1, self.horizon.characters);
+        let ascii = |set: &ByteSet| set.intersection(&ByteSet::range(0, 0x7F)).len();
+        let are_few = !missing.is_empty() && ascii(&missing) * 4 <= ascii(&all);
+        are_few.then_some(Horizon { characters: all.difference(&missing), length: 0, ..self.horizon })
     }
 
     /// Keeps the horizon, and what it says of the places that it was found by.
-    fn keep(&self, paths: &mut P, known: &mut FxHashMap<P::Place, Horizon>) {
-        for (distance, level) in self.levels.iter().enumerate() {
+    fn keep(&self, paths: &mut P, known: &mut FxHashMap<P::Place, Horizon>) -> Horizon {
+        for &Reached { place, distance, .. } in &self.reached {
             let length = match self.horizon.length {
                 u16::MAX => u16::MAX,
-                length => length.saturating_sub(distance as u16),
+                length => length.saturating_sub(distance),
             };
             if distance > 0 && length < ENOUGH {
                 break;
             }
-            for &place in level {
-                known.entry(place).or_insert_with(|| {
-                    let loops_on_others = paths.begin(place).loops_on_others;
-                    Horizon { length, loops_on_others, ..self.horizon }
-                });
-            }
+            let loops = match distance {
+                0 => self.horizon.loops,
+                _ => paths.begin(place).loops,
+            };
+            note(known, place, Horizon { length, loops, ..self.horizon });
         }
+        self.horizon
     }
-}
-
-/// The ASCII bytes of a range, as bits.
-pub(crate) fn ascii_bits(lo: u8, hi: u8) -> u128 {
-    if lo > 0x7F {
-        return 0;
-    }
-    (u128::MAX >> (0x7F - hi.min(0x7F))) & (u128::MAX << lo)
 }
 
 #[cfg(test)]
@@ -168,18 +255,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const LETTERS: [u8; 4] = *b"abcd";
+
     /// Places by number; where each of the letters `a` to `d` leads.
     struct Graph(Vec<[Option<usize>; 4]>);
 
     impl Graph {
         /// The length up to which all texts of some letters go on from a place, if it is less than a bound.
-        fn length(&self, place: usize, letters: u128, most: usize) -> Option<usize> {
+        fn length(&self, place: usize, letters: &ByteSet, most: usize) -> Option<usize> {
             let mut level = vec![place];
             for length in 0..most {
                 let mut next = Vec::new();
                 for at in level {
                     for (letter, to) in self.0[at].iter().enumerate() {
-                        if letters >> (usize::from(b'a') + letter) & 1 == 1 {
+                        if letters.contains(LETTERS[letter]) {
                             match to {
                                 Some(to) => next.push(*to),
                                 None => return Some(length),
@@ -199,19 +288,19 @@ mod tests {
         type Place = usize;
 
         fn begin(&mut self, place: usize) -> Horizon {
-            let letters = self.0[place].iter().enumerate().filter(|(_, to)| to.is_some());
-            let ascii = letters.fold(0, |all, (letter, _)| all | 1 << (usize::from(b'a') + letter));
-            Horizon { ascii, ..Horizon::default() }
+            let letters = self.0[place].iter().zip(LETTERS).filter(|(to, _)| to.is_some());
+            Horizon { characters: letters.map(|(_, letter)| letter).collect(), ..Horizon::default() }
         }
 
-        fn step(&mut self, place: usize, horizon: &Horizon, out: &mut Vec<usize>) -> Missing {
-            let mut missing = Missing::default();
-            for (letter, to) in self.0[place].iter().enumerate() {
-                let bit = 1 << (usize::from(b'a') + letter);
+        fn step(&mut self, place: usize, characters: &ByteSet, out: &mut Vec<(ByteSet, usize)>) -> ByteSet {
+            let mut missing = ByteSet::EMPTY;
+            for (to, letter) in self.0[place].iter().zip(LETTERS).filter(|&(_, c)| characters.contains(c)) {
                 match to {
-                    Some(to) if horizon.ascii & bit != 0 => out.push(*to),
-                    None => missing.ascii |= horizon.ascii & bit,
-                    Some(_) => {}
+                    Some(to) => match out.last_mut() {
+                        Some((by, last)) if last == to => by.insert(letter),
+                        _ => out.push((ByteSet::single(letter), *to)),
+                    },
+                    None => missing.insert(letter),
                 }
             }
             missing
@@ -226,17 +315,23 @@ mod tests {
         #[test]
         fn all_texts_up_to_a_horizon_go_on(
             mut edges in prop::collection::vec(prop::array::uniform4(prop::option::weighted(0.9, 0usize..12)), 1..12),
+            is_thorough: bool,
         ) {
             let size = edges.len();
             edges.iter_mut().flatten().for_each(|to| *to = to.filter(|&to| to < size));
             let mut graph = Graph(edges);
             let mut known = FxHashMap::default();
             for place in 0..size {
-                find(&mut graph, place, &mut known);
+                find(&mut graph, place, is_thorough, &mut known);
             }
             for (&place, horizon) in &known {
                 let most = usize::from(horizon.length.min(40));
-                prop_assert_eq!(graph.length(place, horizon.ascii, most), None, "{} {:?}", place, horizon);
+                let going_on = graph.length(place, &horizon.characters, most);
+                prop_assert_eq!(going_on, None, "{} {:?}", place, horizon);
+                for needed in horizon.needed.iter() {
+                    let fewer = horizon.characters.difference(&ByteSet::single(needed));
+                    prop_assert_eq!(graph.length(place, &fewer, 40), None, "{} {:?}", place, horizon);
+                }
             }
         }
     }
@@ -247,13 +342,35 @@ mod tests {
         let row = |at: usize| [Some(at + 1), Some(at + 1), Some(at), None];
         let mut graph = Graph((0..50).map(row).chain([[None; 4]]).collect());
         let mut known = FxHashMap::default();
-        assert_eq!(find(&mut graph, 0, &mut known).length, MOST_STEPS);
+        assert_eq!(find(&mut graph, 0, false, &mut known).length, MOST_STEPS);
         assert_eq!(known[&10].length, MOST_STEPS - 10, "places on the way are served, too");
-        assert_eq!(find(&mut graph, 45, &mut known).length, 5);
+        assert_eq!(find(&mut graph, 45, false, &mut known).length, 5);
         // After `d` there is no other `d`.
         let mut graph = Graph(vec![[Some(0), Some(0), Some(0), Some(1)], [Some(0), Some(0), Some(0), None]]);
-        let horizon = find(&mut graph, 0, &mut FxHashMap::default());
-        assert_eq!(horizon.ascii, ascii_bits(b'a', b'c'));
+        let horizon = find(&mut graph, 0, false, &mut FxHashMap::default());
+        assert_eq!(horizon.characters, ByteSet::range(b'a', b'c'));
         assert_eq!(horizon.length, u16::MAX);
+    }
+
+    #[test]
+    fn a_word_that_leads_nowhere_takes_all_its_letters() {
+        // `abcd` leads nowhere, and nor does `abca`; all else does.
+        let (all, a) = ([Some(1), Some(0), Some(0), Some(0)], Some(1));
+        let graph = [
+            all,
+            [a, Some(2), Some(0), Some(0)],
+            [a, Some(0), Some(3), Some(0)],
+            [None, Some(0), Some(0), None],
+        ];
+        let mut graph = Graph(graph.to_vec());
+        let mut known = FxHashMap::default();
+        let horizon = find(&mut graph, 0, true, &mut known);
+        assert_eq!((horizon.needed, horizon.length), (ByteSet::range(b'a', b'c'), 3));
+        assert_eq!(horizon.characters, ByteSet::range(b'a', b'd'));
+        assert_eq!((known[&2].needed, known[&2].length), (ByteSet::single(b'c'), 1));
+        assert!(
+            horizon.covers(&ByteSet::range(b'b', b'd'), 99)
+                && !horizon.covers(&ByteSet::range(b'a', b'c'), 4)
+        );
     }
 }

@@ -283,8 +283,8 @@ impl LazyPart {
     }
 
     /// See [`Machine::horizon`].
-    pub(super) fn horizon(&self, id: StateId) -> Option<Horizon> {
-        self.machine.as_ref()?.lock().horizon(id.0 - self.first_state)
+    pub(super) fn horizon(&self, id: StateId, is_thorough: bool) -> Option<Horizon> {
+        self.machine.as_ref()?.lock().horizon(id.0 - self.first_state, is_thorough)
     }
 
     /// See [`Machine::lacks`].

@@ -168,8 +168,9 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn to_end(&mut self, _state: u32) -> Option<u32> {
         None
     }
-    /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`].
-    fn horizon(&mut self, _state: u32) -> Option<Horizon> {
+    /// How far a state goes on, if the machine has a way of its own to find out; see [`super::horizon`]. It looks further where it is to
+    /// be thorough.
+    fn horizon(&mut self, _state: u32, _is_thorough: bool) -> Option<Horizon> {
         None
     }
     /// Heap memory beside what [`Self::states`] and [`Self::rules`] say, bytes, approximately.

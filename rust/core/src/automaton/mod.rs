@@ -27,6 +27,7 @@ mod left_recursion;
 mod lower;
 mod machine;
 mod minimise;
+mod needed;
 mod pipeline;
 mod progress;
 mod several;
@@ -207,8 +208,8 @@ impl Pda {
     }
 
     /// See [`machine::Machine::horizon`].
-    pub(crate) fn horizon(&self, id: StateId) -> Option<horizon::Horizon> {
-        if self.is_lazy(id) { self.lazy.horizon(id) } else { None }
+    pub(crate) fn horizon(&self, id: StateId, is_thorough: bool) -> Option<horizon::Horizon> {
+        if self.is_lazy(id) { self.lazy.horizon(id, is_thorough) } else { None }
     }
 
     /// See [`machine::Machine::unbounded`].

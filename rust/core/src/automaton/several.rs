@@ -155,9 +155,9 @@ impl Machine for Several {
         self.machines[index].to_end(at)
     }
 
-    fn horizon(&mut self, state: u32) -> Option<Horizon> {
+    fn horizon(&mut self, state: u32, is_thorough: bool) -> Option<Horizon> {
         let (index, at) = self.origins[state as usize];
-        self.machines[index].horizon(at)
+        self.machines[index].horizon(at, is_thorough)
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

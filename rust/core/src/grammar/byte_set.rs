@@ -13,11 +13,13 @@ impl ByteSet {
     pub const FULL: Self = Self([u64::MAX; 4]);
 
     /// The set of one byte.
+    #[inline]
     pub fn single(byte: u8) -> Self {
         Self::range(byte, byte)
     }
 
     /// The bytes from `lo` to `hi`, both included; empty when `lo > hi`.
+    #[inline]
     pub fn range(lo: u8, hi: u8) -> Self {
         let mut set = Self::EMPTY;
         set.insert_range(lo, hi);
@@ -25,6 +27,7 @@ impl ByteSet {
     }
 
     /// Adds the bytes from `lo` to `hi`, both included.
+    #[inline]
     pub fn insert_range(&mut self, lo: u8, hi: u8) {
         for (word, first) in self.0.iter_mut().zip([0u8, 64, 128, 192]) {
             let (from, to) = (lo.max(first), hi.min(first + 63));
@@ -35,39 +38,61 @@ impl ByteSet {
     }
 
     /// Adds one byte.
+    #[inline]
     pub fn insert(&mut self, byte: u8) {
         self.0[usize::from(byte >> 6)] |= 1 << (byte & 63);
     }
 
     /// Whether `byte` is in the set.
+    #[inline]
     pub fn contains(&self, byte: u8) -> bool {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
     }
 
     /// The union.
+    #[inline]
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] | other.0[i]))
     }
 
     /// The intersection.
+    #[inline]
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] & other.0[i]))
     }
 
+    /// The bytes that are not in the other set.
+    #[inline]
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] & !other.0[i]))
+    }
+
+    /// Whether all bytes are in the other set.
+    #[inline]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let [a, b, c, d] = self.0;
+        let [e, f, g, h] = other.0;
+        (a & !e) | (b & !f) | (c & !g) | (d & !h) == 0
+    }
+
     /// All bytes that are not in the set.
+    #[inline]
     #[must_use]
     pub fn complement(&self) -> Self {
         Self(self.0.map(|word| !word))
     }
 
     /// Whether there is no byte in the set.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0 == [0; 4]
     }
 
     /// How many bytes are in the set.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -129,6 +154,10 @@ mod tests {
             assert_eq!(back, set);
             assert_eq!(set.iter().count(), set.len());
             assert_eq!(set.complement().len(), 256 - set.len());
+            let low = set.intersection(&ByteSet::range(0, b'm'));
+            assert_eq!(set.difference(&low).union(&low), set);
+            assert!(low.is_within(&set));
+            assert_eq!(set.is_within(&low), set == low);
         }
     }
 }

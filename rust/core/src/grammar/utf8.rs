@@ -20,6 +20,18 @@ pub(crate) const BEYOND_ASCII: [&[(u8, u8)]; 8] = [
     &[(0xF4, 0xF4), (0x80, 0x8F), CONTINUED, CONTINUED],
 ];
 const CONTINUED: (u8, u8) = (0x80, 0xBF);
+/// The first bytes of these characters.
+pub(crate) const LEADS: (u8, u8) = (0xC2, 0xF4);
+
+/// The first byte of a code point.
+pub(crate) fn first_byte(code: u32) -> u8 {
+    match code {
+        0..0x80 => code as u8,
+        0x80..0x800 => 0xC0 | (code >> 6) as u8,
+        0x800..0x1_0000 => 0xE0 | (code >> 12) as u8,
+        _ => 0xF0 | (code >> 18) as u8,
+    }
+}
 
 /// One character of these inclusive ranges of code points.
 ///
@@ -207,5 +219,20 @@ mod tests {
             .map(|sequence| sequence.as_slice().iter().map(|r| (r.start, r.end)).collect())
             .collect();
         assert_eq!(found, BEYOND_ASCII);
+        assert!(BEYOND_ASCII.iter().all(|form| form[0].0 >= LEADS.0 && form[0].1 <= LEADS.1));
+        for c in [
+            '\0',
+            '\x7f',
+            '\u{80}',
+            'é',
+            '\u{7ff}',
+            '\u{800}',
+            '\u{2028}',
+            '\u{ffff}',
+            '\u{10000}',
+            '\u{10ffff}',
+        ] {
+            assert_eq!(first_byte(c as u32), c.to_string().as_bytes()[0]);
+        }
     }
 }

@@ -157,11 +157,8 @@ fn alike(pda: &Pda, arena: &Arena, trie: u64, set: SetId) -> Option<(Alike, Conf
 
 #[cfg(test)]
 mod tests {
-    use crate::json_schema::JsonSchemaOptions;
-    use crate::vocab::VocabularyOptions;
-    use crate::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
+    use crate::mask::stepping;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     /// Values of one kind under many names; what may follow them depends on what is written.
     const SCHEMAS: [&str; 5] = [
@@ -217,26 +214,7 @@ mod tests {
             schema in prop::sample::select(SCHEMAS.to_vec()),
             walks in prop::collection::vec(prop::collection::vec(0usize..1000, 16), 1..6),
         ) {
-            let vocabulary = Vocabulary::new(&TOKENS, VocabularyOptions::default()).expect("a vocabulary");
-            let compiler = Compiler::new(Arc::new(vocabulary), CompilerOptions::default());
-            let grammar = Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default());
-            let compiled = compiler.compile(&grammar.expect("a schema")).expect("inhabited");
-            let start = Matcher::new(compiled, MatcherOptions::default()).expect("a matcher");
-            let mut row = [0u32; 1];
-            for walk in walks {
-                let mut matcher = start.clone();
-                for choice in walk {
-                    matcher.fill_next_token_bitmask(&mut row).expect("a mask");
-                    let mut fitting = Vec::new();
-                    for (token, text) in TOKENS.iter().enumerate() {
-                        let fits = matcher.clone().accept_token(token as u32).expect("a token");
-                        prop_assert_eq!(row[0] >> token & 1 == 1, fits, "{:?} of {}", text, schema);
-                        fitting.extend(fits.then_some(token));
-                    }
-                    let Some(&token) = fitting.get(choice % fitting.len().max(1)) else { break };
-                    prop_assert!(matcher.accept_token(token as u32).expect("a token"));
-                }
-            }
+            stepping::compare(schema, &TOKENS, &walks, stepping::any)?;
         }
     }
 }

@@ -74,11 +74,8 @@ impl Takes {
 
 #[cfg(test)]
 mod tests {
-    use crate::json_schema::JsonSchemaOptions;
-    use crate::vocab::VocabularyOptions;
-    use crate::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
+    use crate::mask::stepping;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     const PATTERNS: [&str; 8] = [
         "^(?:\\\\S+\\\\s+){0,3}\\\\S+$",
@@ -114,32 +111,15 @@ mod tests {
         ) {
             let pieces = PIECES.iter().map(|piece| piece.to_vec());
             let tokens: Vec<Vec<u8>> = pieces.chain(tokens).collect();
-            let vocabulary = Vocabulary::new(&tokens, VocabularyOptions::default()).expect("a vocabulary");
-            let vocabulary = Arc::new(vocabulary);
-            let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
             let schema = format!(
                 r#"{{"type": "string", "pattern": "{pattern}", "minLength": {least}, "maxLength": {most}}}"#
             );
-            let grammar = Grammar::from_json_schema(&schema, &[], &JsonSchemaOptions::default());
-            let compiled = compiler.compile(&grammar.expect("a schema")).expect("inhabited");
-            let mut matcher = Matcher::new(compiled, MatcherOptions::default()).expect("a matcher");
-            let mut row = vec![0u32; vocabulary.mask_words()];
-            for choice in choices {
-                matcher.fill_next_token_bitmask(&mut row).expect("a mask");
-                let mut fitting = Vec::new();
-                for token in 0..tokens.len() as u32 {
-                    let fits = matcher.clone().accept_token(token).expect("a token");
-                    let is_in_mask = row[token as usize / 32] >> (token % 32) & 1 == 1;
-                    let text = String::from_utf8_lossy(&tokens[token as usize]).into_owned();
-                    prop_assert_eq!(is_in_mask, fits, "{:?} of {} {}", text, pattern, most);
-                    fitting.extend(fits.then_some(token));
-                }
-                // Mostly long ones, so that the bound is come near to.
+            // Mostly long ones, so that the bound is come near to.
+            stepping::compare(&schema, &tokens, &[choices], |mut fitting, choice| {
                 fitting.sort_by_key(|&token| std::cmp::Reverse(tokens[token as usize].len()));
-                let among = if choice % 4 == 0 { fitting.len() } else { fitting.len().min(6) };
-                let Some(&token) = fitting.get(choice % among.max(1)) else { break };
-                prop_assert!(matcher.accept_token(token).expect("a token"));
-            }
+                fitting.truncate(if choice % 4 == 0 { usize::MAX } else { 6 });
+                stepping::any(fitting, choice)
+            })?;
         }
     }
 }

@@ -6,16 +6,15 @@
 
 use super::TokenIds;
 use super::ranges::Ranges;
-use crate::automaton::horizon::{ENOUGH, Horizon, ascii_bits};
+use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, TrieNode, Utf8, Vocabulary};
 use std::sync::Arc;
 
-/// Which characters, and by which bytes they are left.
+/// Which characters, by their first bytes, and by which bytes they are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClassKey {
-    ascii: u128,
-    has_others: bool,
+    characters: ByteSet,
     beyond: ByteSet,
 }
 
@@ -108,19 +107,16 @@ impl Ways {
 }
 
 /// Classes of fewer characters have few tokens.
-const LEAST_CHARACTERS: u32 = 16;
+const LEAST_CHARACTERS: usize = 16;
 
 impl ClassKey {
     /// The class of a horizon if a state with it has a use for one.
     pub(super) fn of(horizon: &Horizon) -> Option<Self> {
-        let &Horizon { ascii, has_others, alphabet, length, .. } = horizon;
-        if length < ENOUGH || !has_others && ascii.count_ones() < LEAST_CHARACTERS {
+        let &Horizon { characters, alphabet, .. } = horizon;
+        if !horizon.is_enough() || characters.len() < LEAST_CHARACTERS {
             return None;
         }
-        let is_beyond = |&byte: &u8| if byte.is_ascii() { ascii >> byte & 1 == 0 } else { !has_others };
-        let mut beyond = ByteSet::EMPTY;
-        alphabet?.iter().filter(is_beyond).for_each(|byte| beyond.insert(byte));
-        Some(Self { ascii, has_others, beyond })
+        Some(Self { characters, beyond: alphabet?.difference(&characters) })
     }
 }
 
@@ -141,14 +137,11 @@ impl Class {
             nodes.push(at as u32);
             exits.leave(depth - 1);
             long.leave(depth - 1);
-            let after = match path[depth - 1] {
-                Utf8::Boundary if byte.is_ascii() => {
-                    (key.ascii & ascii_bits(byte, byte) != 0).then_some(Utf8::Boundary)
-                }
-                waiting => waiting.next(byte).filter(|_| key.has_others),
-            };
+            let waiting = path[depth - 1];
+            let is_of = waiting != Utf8::Boundary || key.characters.contains(byte);
+            let after = waiting.next(byte).filter(|_| is_of);
             let Some(after) = after else {
-                if path[depth - 1] == Utf8::Boundary && key.beyond.contains(byte) {
+                if waiting == Utf8::Boundary && key.beyond.contains(byte) {
                     exits.add(trie, &nodes);
                 }
                 at = end as usize;
@@ -183,8 +176,8 @@ impl ClassKey {
     /// Whether all below a node, where a decoder waits for something, is known to be of the class, and none of it long.
     fn takes_all_below(&self, trie: &ByteTrie, node: usize, after: Utf8) -> bool {
         trie.summary(node).is_some_and(|below| {
-            below.ascii & !self.ascii == 0
-                && (!below.has_other && after == Utf8::Boundary || self.has_others && below.is_text)
+            below.characters.is_within(&self.characters)
+                && (!below.has_other && after == Utf8::Boundary || below.is_text)
                 && trie.nodes()[node].depth + below.height <= ENOUGH
         })
     }
@@ -205,13 +198,15 @@ mod tests {
             }
             Err(_) => return false,
         };
-        let is_of = |c: char| if c.is_ascii() { key.ascii >> (c as u32) & 1 == 1 } else { key.has_others };
-        whole.chars().all(is_of) && (!rest || may_be_cut && key.has_others)
+        let is_of = |c: char| key.characters.contains(c.to_string().as_bytes()[0]);
+        let cut = &text[whole.len()..];
+        whole.chars().all(is_of) && (!rest || may_be_cut && key.characters.contains(cut[0]))
     }
 
     #[test]
     fn ascii_after_half_a_character_is_of_no_class() {
-        let key = ClassKey { ascii: ascii_bits(b'a', b'b'), has_others: true, beyond: ByteSet::EMPTY };
+        let characters = ByteSet::range(b'a', b'b').union(&ByteSet::range(0xC2, 0xF4));
+        let key = ClassKey { characters, beyond: ByteSet::EMPTY };
         let vocabulary = Vocabulary::new(&[&b"a\xc3aabbbbbbb"[..], b"a\xc3"], VocabularyOptions::default())
             .expect("a vocabulary");
         assert_eq!(Class::new(&vocabulary, &key).number, 1);
@@ -222,16 +217,15 @@ mod tests {
         fn classes_are_what_their_texts_say(
             texts in prop::collection::vec(prop::collection::vec((prop::sample::select(
                 b"ab\"\xc3\xa9\xe2\x82\xac\xff".to_vec()), prop::sample::select(vec![1usize, 1, 1, 9])), 1..24), 1..80),
-            has_others: bool,
+            characters in prop::sample::subsequence(b"ab\xc3\xe2".to_vec(), 0..5),
             beyond in prop::sample::subsequence(b"\"b\xc3\xff".to_vec(), 0..4),
         ) {
             // Now and then a byte many times, so that large parts of the trie are of one kind.
             let repeated = |text: Vec<(u8, usize)>| text.iter().flat_map(|&(byte, times)| vec![byte; times]).collect();
             let texts: Vec<Vec<u8>> = texts.into_iter().map(repeated).collect();
-            let mut set = ByteSet::EMPTY;
-            beyond.iter().filter(|&&byte| byte.is_ascii() || !has_others).for_each(|&byte| set.insert(byte));
-            let ascii = ascii_bits(b'a', b'b') & !if set.contains(b'b') { ascii_bits(b'b', b'b') } else { 0 };
-            let key = ClassKey { ascii, has_others, beyond: set };
+            let characters: ByteSet = characters.into_iter().collect();
+            let set = beyond.into_iter().collect::<ByteSet>().difference(&characters);
+            let key = ClassKey { characters, beyond: set };
             let vocabulary = Vocabulary::new(&texts, VocabularyOptions::default()).expect("a vocabulary");
             let class = Class::new(&vocabulary, &key);
             let (trie, mut found) = (vocabulary.trie(), Vec::new());

@@ -2,34 +2,34 @@
 //!
 //! What is known of a state holds for every split of the grammar, so it is kept beside them.
 
-use crate::automaton::horizon::{self, Horizon, Missing, Paths, ascii_bits};
+use crate::automaton::horizon::{self, Horizon, Paths};
 use crate::automaton::{Pda, StateId};
+use crate::grammar::ByteSet;
 use crate::grammar::utf8::BEYOND_ASCII;
 use rustc_hash::FxHashMap;
 
-/// Where characters lead to.
-type Targets = Box<[StateId]>;
+/// Where characters beyond ASCII lead to, with the first bytes of these; only those all of whose characters lead anywhere.
+type Targets = Box<[(ByteSet, StateId)]>;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Horizons {
     known: FxHashMap<StateId, Horizon>,
-    /// Where the characters beyond ASCII lead, `None` if one of them leads nowhere.
-    after_others: FxHashMap<StateId, Option<Targets>>,
+    after_others: FxHashMap<StateId, Targets>,
 }
 
 impl Horizons {
-    /// The horizon of a state. What machines make they look through themselves, where they can.
-    pub(super) fn of(&mut self, pda: &Pda, state: StateId) -> Horizon {
-        if let Some(&known) = self.known.get(&state) {
+    /// The horizon of a state, a thorough one where much depends on it. What machines make they look through themselves, where they can.
+    pub(super) fn of(&mut self, pda: &Pda, state: StateId, is_thorough: bool) -> Horizon {
+        if let Some(known) = horizon::known_of(&self.known, state, is_thorough) {
             return known;
         }
-        if let Some(horizon) = pda.horizon(state) {
+        if let Some(horizon) = pda.horizon(state, is_thorough) {
             self.known.insert(state, horizon);
             return horizon;
         }
         let mut states = States { pda, after_others: &mut self.after_others };
-        horizon::find(&mut states, state, &mut self.known)
+        horizon::find(&mut states, state, is_thorough, &mut self.known)
     }
 
     /// Adds what another one knows.
@@ -43,48 +43,48 @@ impl Horizons {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let of_targets = |known: &Option<Targets>| known.as_ref().map_or(0, |to| size_of_val(&**to));
         self.known.capacity() * (size_of::<(StateId, Horizon)>() + 1)
-            + self.after_others.capacity() * (size_of::<(StateId, Option<Targets>)>() + 1)
-            + self.after_others.values().map(of_targets).sum::<usize>()
+            + self.after_others.capacity() * (size_of::<(StateId, Targets)>() + 1)
+            + self.after_others.values().map(|targets| size_of_val(&**targets)).sum::<usize>()
     }
 }
 
 /// The states of an automaton, by bytes.
 struct States<'a> {
     pda: &'a Pda,
-    after_others: &'a mut FxHashMap<StateId, Option<Targets>>,
+    after_others: &'a mut FxHashMap<StateId, Targets>,
 }
 
 impl Paths for States<'_> {
     type Place = StateId;
 
     fn begin(&mut self, state: StateId) -> Horizon {
+        let lasting = self.lasting(state);
         let after = self.after_others(state);
-        let (has_others, loops_on_others) = (after.is_some(), after == Some(&[state]));
-        Horizon { ascii: self.lasting(state), has_others, loops_on_others, ..Horizon::default() }
+        let others = after.iter().fold(ByteSet::EMPTY, |all, (by, _)| all.union(by));
+        let away = after.iter().filter(|&&(_, to)| to != state);
+        let away = away.fold(ByteSet::EMPTY, |all, (by, _)| all.union(by));
+        Horizon { characters: lasting.union(&others), loops: others.difference(&away), ..Horizon::default() }
     }
 
-    fn step(&mut self, state: StateId, horizon: &Horizon, out: &mut Vec<StateId>) -> Missing {
-        let mut missing = Missing { ascii: horizon.ascii, others: false };
+    fn step(&mut self, state: StateId, characters: &ByteSet, out: &mut Vec<(ByteSet, StateId)>) -> ByteSet {
         if !self.pda.calls_of(state).is_empty() {
-            return Missing { others: true, ..missing };
+            return *characters;
         }
-        for &(lo, hi, to) in self.pda.bytes_of(state) {
-            let bits = ascii_bits(lo, hi);
-            if bits & horizon.ascii != 0 {
-                out.push(to);
+        let mut found = ByteSet::EMPTY;
+        let mut add = |by: ByteSet, to| {
+            let by = by.intersection(characters);
+            found = found.union(&by);
+            if !by.is_empty() {
+                out.push((by, to));
             }
-            missing.ascii &= !bits;
+        };
+        for &(lo, hi, to) in self.pda.bytes_of(state).iter().take_while(|edge| edge.0.is_ascii()) {
+            add(ByteSet::range(lo, hi.min(0x7F)), to);
         }
-        if horizon.has_others {
-            // They take two bytes or more; to count one is on the safe side.
-            match self.after_others(state) {
-                Some(after) => out.extend_from_slice(after),
-                None => missing.others = true,
-            }
-        }
-        missing
+        // They take two bytes or more; to count one is on the safe side.
+        self.after_others(state).iter().for_each(|&(by, to)| add(by, to));
+        characters.difference(&found)
     }
 
     fn is_within(&self, state: StateId, other: StateId) -> bool {
@@ -95,33 +95,57 @@ impl Paths for States<'_> {
 impl States<'_> {
     /// The ASCII bytes of a state after which most of them can come again. A quotation mark that ends the text is none, a
     /// backslash that begins an escape neither.
-    fn lasting(&self, state: StateId) -> u128 {
-        let ascii_of =
-            |state| self.pda.bytes_of(state).iter().fold(0u128, |all, &(lo, hi, _)| all | ascii_bits(lo, hi));
-        let all = ascii_of(state);
-        let lasts = |&&(lo, _, to): &&(u8, u8, StateId)| {
-            lo.is_ascii() && (to == state || (ascii_of(to) & all).count_ones() * 2 >= all.count_ones())
+    fn lasting(&self, state: StateId) -> ByteSet {
+        let ascii_of = |state| {
+            let edges = self.pda.bytes_of(state).iter().take_while(|edge| edge.0.is_ascii());
+            let mut all = ByteSet::EMPTY;
+            edges.for_each(|&(lo, hi, _)| all.insert_range(lo, hi.min(0x7F)));
+            all
         };
-        self.pda.bytes_of(state).iter().filter(lasts).fold(0, |all, &(lo, hi, _)| all | ascii_bits(lo, hi))
+        let all = ascii_of(state);
+        let lasts = |to| to == state || ascii_of(to).intersection(&all).len() * 2 >= all.len();
+        let mut lasting = ByteSet::EMPTY;
+        for &(lo, hi, to) in self.pda.bytes_of(state).iter().filter(|edge| edge.0.is_ascii()) {
+            if lasts(to) {
+                lasting.insert_range(lo, hi.min(0x7F));
+            }
+        }
+        lasting
     }
 
-    /// The states that characters beyond ASCII lead to, if all of them lead anywhere.
-    fn after_others(&mut self, state: StateId) -> Option<&[StateId]> {
+    fn after_others(&mut self, state: StateId) -> &[(ByteSet, StateId)] {
         let pda = self.pda;
-        let find = || {
+        self.after_others.entry(state).or_insert_with(|| {
             let mut after = Vec::new();
             for form in BEYOND_ASCII {
-                let mut at = vec![state];
-                for &range in form {
-                    at = after_range(pda, &at, range)?;
+                let Some((&(lo, hi), rest)) = form.split_first() else { continue };
+                // All of the form at once, or one first byte after the other.
+                if !add_after(pda, state, (lo, hi), rest, &mut after) {
+                    (lo..=hi).for_each(|byte| {
+                        add_after(pda, state, (byte, byte), rest, &mut after);
+                    });
                 }
-                at.retain(|to| !after.contains(to));
-                after.append(&mut at);
             }
-            Some(after.into())
-        };
-        self.after_others.entry(state).or_insert_with(find).as_deref()
+            after.into()
+        })
     }
+}
+
+/// Adds where characters of a form lead to, if all of them lead anywhere.
+fn add_after(
+    pda: &Pda,
+    state: StateId,
+    first: (u8, u8),
+    rest: &[(u8, u8)],
+    after: &mut Vec<(ByteSet, StateId)>,
+) -> bool {
+    let mut at = after_range(pda, &[state], first);
+    for &range in rest {
+        at = at.and_then(|at| after_range(pda, &at, range));
+    }
+    let by = ByteSet::range(first.0, first.1);
+    after.extend(at.iter().flatten().map(|&to| (by, to)));
+    at.is_some()
 }
 
 /// The states that the bytes of a range lead to from some states, if all of them lead anywhere.

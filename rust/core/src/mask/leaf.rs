@@ -9,20 +9,20 @@ use super::horizon::Horizons;
 use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
 use super::{MaskContext, TokenIds};
-use crate::automaton::horizon::{Horizon, ascii_bits};
+use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
-use crate::vocab::{ByteTrie, Summary, Vocabulary};
+use crate::vocab::{ByteTrie, CONTINUATION, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
 
 /// A row of the table: for each byte the row it leads to. What has more rows than there are numbers is for the other way to split.
 struct Row {
     next: [u16; 256],
     is_final: bool,
-    /// The ASCII bytes that lead anywhere, as bits.
-    ascii: u128,
-    /// Those that lead back to this row.
-    loops: u128,
+    /// The bytes that lead anywhere.
+    bytes: ByteSet,
+    /// Those of ASCII that lead back to this row.
+    loops: ByteSet,
     /// Found out when first asked for.
     horizon: Option<Horizon>,
 }
@@ -107,9 +107,10 @@ pub(super) fn split_of_leaf(
     };
     let row = walk.row(state)?;
     if again_from.is_none() && node == 0 && trie.serial() == vocabulary.trie().serial() {
-        let horizon = walk.horizon(row);
+        let horizon = walk.horizons.of(pda, state, true);
+        walk.rows[row as usize].horizon = Some(horizon);
         if let Some(key) = ClassKey::of(&horizon) {
-            return walk.beside_class(row, horizon.length, &store.class(vocabulary, &key));
+            return walk.beside_class(row, &horizon, &store.class(vocabulary, &key));
         }
     }
     walk.enter(node, row, 0, false);
@@ -134,12 +135,13 @@ impl<'a> Walk<'a> {
         {
             return None;
         }
-        let mut row = Row { next: [DEAD; 256], is_final, ascii: 0, loops: 0, horizon: None };
+        let mut row =
+            Row { next: [DEAD; 256], is_final, bytes: ByteSet::EMPTY, loops: ByteSet::EMPTY, horizon: None };
         for &(lo, hi, to) in bytes {
             row.next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
-            row.ascii |= ascii_bits(lo, hi);
+            row.bytes.insert_range(lo, hi);
             if to == state {
-                row.loops |= ascii_bits(lo, hi);
+                row.loops.insert_range(lo, hi.min(0x7F));
             }
         }
         let number = u16::try_from(self.rows.len()).ok().filter(|&number| number < UNKNOWN)?;
@@ -226,35 +228,34 @@ impl<'a> Walk<'a> {
 
     /// Whether a row is known to go on by all that is below a node.
     fn takes_all_below(&mut self, node: usize, row: u16) -> bool {
-        let Some(&Summary { ascii, has_other, is_text, height }) = self.trie.summary(node) else {
-            return false;
-        };
-        let Row { ascii: all, loops, horizon, .. } = self.rows[row as usize];
-        if ascii & !all != 0 || has_other && !is_text {
+        let Some(summary) = self.trie.summary(node) else { return false };
+        let Row { bytes, loops, .. } = &self.rows[row as usize];
+        let Summary { characters, height, .. } = summary;
+        if !characters.is_within(bytes) || !summary.is_text_or_ascii() {
             return false;
         }
-        if !has_other && ascii & !loops == 0 {
+        if characters.is_within(loops) {
             return true;
         }
-        let horizon = horizon.unwrap_or_else(|| self.horizon(row));
-        if ascii & !loops == 0 && horizon.loops_on_others {
-            return true;
-        }
-        ascii & !horizon.ascii == 0 && has_other <= horizon.has_others && height <= horizon.length
+        let loops = *loops;
+        let horizon = self.horizon(row);
+        characters.is_within(&loops.union(&horizon.loops)) || horizon.covers(characters, *height)
     }
 
-    fn horizon(&mut self, row: u16) -> Horizon {
-        let horizon = self.horizons.of(self.pda, self.states[row as usize]);
-        self.rows[row as usize].horizon = Some(horizon);
-        horizon
+    fn horizon(&mut self, row: u16) -> &Horizon {
+        let row = row as usize;
+        self.rows[row].horizon.get_or_insert_with(|| self.horizons.of(self.pda, self.states[row], false))
     }
 
-    /// The split of a row that takes all tokens of a class up to a length: only what is longer, and where tokens leave the
-    /// class, is looked at. Within the class nothing ends.
-    fn beside_class(mut self, row: u16, length: u16, class: &Class) -> Option<Split> {
+    /// The split of a row that takes nearly all tokens of a class: only those that it may not take, and where tokens leave the
+    /// class, are looked at. Within the class nothing ends.
+    fn beside_class(mut self, row: u16, horizon: &Horizon, class: &Class) -> Option<Split> {
         let mut rows = vec![row; self.trie.max_depth() + 1];
         let mut without = Vec::new();
-        if length < self.trie.max_depth() as u16 {
+        let length = horizon.length;
+        if length < ENOUGH {
+            self.lost(row, &horizon.characters, class, &mut without)?;
+        } else if length < self.trie.max_depth() as u16 {
             for &step in class.long.steps() {
                 let row = self.go(step, &mut rows)?;
                 if step.is_end && step.depth > length && row == DEAD {
@@ -274,6 +275,35 @@ impl<'a> Walk<'a> {
         let with = self.accepted.tokens(self.trie);
         let tokens = TokenIds::beside(&class.tokens, with, without, self.vocabulary.mask_words());
         Some(self.split(tokens, number))
+    }
+
+    /// Adds the tokens of a class that a row does not take.
+    fn lost(&mut self, row: u16, of: &ByteSet, class: &Class, without: &mut Vec<u32>) -> Option<()> {
+        let mut todo = vec![(0, row)];
+        while let Some((node, row)) = todo.pop() {
+            for child in self.trie.children(node) {
+                let (byte, child) = (self.trie.child_byte(child), self.trie.child_node(child));
+                if !CONTINUATION.contains(&byte) && !of.contains(byte) {
+                    continue;
+                }
+                let next = self.next(row, byte)?;
+                if next == DEAD {
+                    let tokens = self.trie.tokens_from(child).iter();
+                    without.extend(tokens.filter(|&&token| class.tokens.contains(token)));
+                } else if !self.takes_all_of(child, next, of) {
+                    todo.push((child, next));
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Whether a row is known to go on by all texts of some characters that are below a node.
+    fn takes_all_of(&mut self, node: usize, row: u16, of: &ByteSet) -> bool {
+        let Some(summary) = self.trie.summary(node).filter(|summary| summary.is_text_or_ascii()) else {
+            return false;
+        };
+        self.horizon(row).covers(&summary.characters.intersection(of), summary.height)
     }
 
     /// The split of what was accepted and gathered.
@@ -303,6 +333,58 @@ impl<'a> Walk<'a> {
         for &token in tokens {
             let text = |&(end, done): &End| (remainder(self.vocabulary, token, depth, end), token, done);
             self.remainders.extend(self.ends.iter().map(text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mask::stepping;
+    use proptest::prelude::*;
+
+    /// Strings in which words, letters, and some of the characters of a first byte must not occur.
+    const SCHEMAS: [&str; 8] = [
+        r#"{"type": "string", "not": {"pattern": "abca"}}"#,
+        r#"{"type": "string", "not": {"pattern": "ab(ca|bc)|a/c"}}"#,
+        r#"{"type": "string", "not": {"pattern": "ab+.?c|éa"}}"#,
+        r#"{"type": "string", "pattern": "^(.+)/(.+)$"}"#,
+        r#"{"type": "string", "pattern": "^[^/a]+/[^/]+$"}"#,
+        r#"{"type": "string", "pattern": "^a.*[^a\u201c]{3}$"}"#,
+        r#"{"type": "string", "pattern": "^[0-9A-Za-z]{4}-[0-9A-Za-z/]{2,5}$"}"#,
+        r#"{"type": "object", "patternProperties": {"abc": false, "^.+a": {"type": "null"}}, "maxProperties": 2}"#,
+    ];
+
+    /// Pieces of tokens; some are cut off inside a character.
+    const PIECES: [&[u8]; 16] = [
+        b"a",
+        b"b",
+        b"c",
+        b"ab",
+        b"ca",
+        b"/",
+        b"-",
+        b"\"",
+        b"\\",
+        b"u0061",
+        "é".as_bytes(),
+        "\u{2028}".as_bytes(),
+        "\u{201c}".as_bytes(),
+        b"\xe2\x80",
+        b"\x9c",
+        b"{\"",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 320, ..ProptestConfig::default() })]
+        #[test]
+        fn masks_beside_classes_are_what_stepping_says(
+            tokens in prop::collection::vec(prop::collection::vec(prop::sample::select(PIECES.to_vec()), 1..7), 30..90),
+            schema in prop::sample::select(SCHEMAS.to_vec()),
+            walks in prop::collection::vec(prop::collection::vec(0usize..1000, 8), 1..4),
+        ) {
+            let pieces = PIECES.iter().map(|piece| piece.to_vec());
+            let tokens: Vec<Vec<u8>> = pieces.chain(tokens.iter().map(|pieces| pieces.concat())).collect();
+            stepping::compare(schema, &tokens, &walks, stepping::any)?;
         }
     }
 }

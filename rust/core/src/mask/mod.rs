@@ -27,6 +27,8 @@ mod key;
 mod leaf;
 mod ranges;
 mod split;
+#[cfg(test)]
+mod stepping;
 mod store;
 mod texts;
 mod walk;
@@ -129,6 +131,17 @@ impl TokenIds {
                 }
                 without.iter().for_each(|&id| crate::vocab::clear_bit(row, id));
                 with.iter().for_each(|&id| crate::vocab::set_bit(row, id));
+            }
+        }
+    }
+
+    /// Whether an id is in the set.
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        match self {
+            Self::List(ids) => ids.contains(&id),
+            Self::Bits(bits) => bits[id as usize / 32] >> (id % 32) & 1 == 1,
+            Self::Beside { others, with, without } => {
+                with.contains(&id) || others.contains(id) && without.binary_search(&id).is_err()
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Only languages that nothing is taken away from are told: classes, sequences, alternatives and repeats, which most patterns are.
 //! Every derivative of such a language is one, too.
 
-use super::{Regular, Term, TermId};
+use super::{CodeSet, Regular, Term, TermId};
+use smallvec::SmallVec;
 
 /// How many symbols it takes to end a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +68,33 @@ impl Regular {
     /// not longer. Of the other the distance is known.
     pub(crate) fn without_bound(&mut self, id: TermId) -> Option<(TermId, u32)> {
         let Term::And(parts) = self.term(id) else { return None };
-        let (mut least, mut most, mut others) = (0, None::<u32>, Vec::new());
-        for &part in parts {
-            match self.as_lengths(part) {
-                Some((min, max)) => {
+        let mut parts: SmallVec<[TermId; 4]> = SmallVec::from_slice(parts);
+        let (mut least, mut most, mut at) = (0, None::<u32>, 0);
+        while let Some(&part) = parts.get(at) {
+            let others = parts.iter().copied().filter(|&other| other != part);
+            match self.as_count(part) {
+                Some((set, min, max)) if self.is_made_of(others, &set) => {
                     least = least.max(min);
                     most = most.into_iter().chain(max).min();
+                    parts.remove(at);
                 }
-                None => others.push(part),
+                _ => at += 1,
             }
         }
-        let (most, rest) = (most?, self.and(others));
+        let (most, rest) = (most?, self.and(parts));
         (self.distance(rest)?.shortest >= least).then_some((rest, most))
+    }
+
+    /// The class and the bounds if a language is all texts of a class of certain lengths.
+    fn as_count(&self, id: TermId) -> Option<(CodeSet, u32, Option<u32>)> {
+        let &Term::Repeat(body, min, max) = self.term(id) else { return None };
+        let Term::Class(set) = self.term(body) else { return None };
+        Some((set.clone(), min, max))
+    }
+
+    /// Whether texts that are in all of some languages are known to be made of a class.
+    fn is_made_of(&mut self, mut languages: impl Iterator<Item = TermId>, class: &CodeSet) -> bool {
+        *class == CodeSet::all() || languages.any(|id| self.alphabet(id).difference(class).is_empty())
     }
 }
 
@@ -194,6 +210,19 @@ mod tests {
         let long = regular.repeat(any, 2, Some(9));
         let both = regular.and([some, long]);
         assert_eq!(regular.without_bound(both), None, "one of its texts is too short");
+        let letters = regular.class(CodeSet::new([(97, 99)]));
+        let short_words = regular.repeat(letters, 0, Some(9));
+        let both = regular.and([some, short_words]);
+        assert_eq!(regular.without_bound(both), Some((some, 9)), "its texts are made of these letters");
+        let words = regular.repeat(letters, 0, Some(20));
+        let both = regular.and([words, short_words]);
+        let (rest, most) = regular.without_bound(both).expect("of equals one is left");
+        assert!([(words, 9), (short_words, 20)].contains(&(rest, most)));
+        let others = regular.class(CodeSet::new([(98, 99)]));
+        let others = regular.repeat(others, 0, Some(9));
+        let mixed = regular.repeat(letters, 1, None);
+        let mixed = regular.and([mixed, others]);
+        assert_eq!(regular.without_bound(mixed), None, "that is more than a length");
         let not = regular.not(a);
         let both = regular.and([not, short]);
         assert_eq!(regular.without_bound(both), None);

@@ -3,22 +3,35 @@
 //! An automaton that goes round on all of a subtree's bytes accepts it whole; asking the summary costs less than walking it.
 
 use super::TrieNode;
+use crate::grammar::ByteSet;
 
 /// Nodes with fewer others below them have no summary.
 pub(crate) const SUMMARY_NODES: usize = 8;
 
+/// The bytes that continue a character.
+pub(crate) const CONTINUATION: std::ops::RangeInclusive<u8> = 0x80..=0xBF;
+
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Summary {
-    /// The ASCII bytes that occur below the node, as bits.
-    pub(crate) ascii: u128,
-    /// Whether others occur.
+    /// The bytes that occur below the node, but for those that only continue a character. Where all below is text, these
+    /// are its characters by their first bytes.
+    pub(crate) characters: ByteSet,
+    /// Whether bytes beyond ASCII occur.
     pub(crate) has_other: bool,
     /// Whether the node's text ends between two characters, and every text below goes on from there as well-formed UTF-8 (the last
     /// character may be cut off).
     pub(crate) is_text: bool,
     /// Length of the longest text below, bytes.
     pub(crate) height: u16,
+}
+
+impl Summary {
+    /// Whether all below the node are whole characters, the last of a text perhaps cut off.
+    #[inline]
+    pub(crate) fn is_text_or_ascii(&self) -> bool {
+        self.is_text || !self.has_other
+    }
 }
 
 /// The summaries of a trie's nodes.
@@ -34,7 +47,7 @@ impl Summaries {
         let decoders = decoders(nodes);
         let (mut numbers, mut summaries) = (vec![0; nodes.len()], Vec::new());
         // From the last node to the first, children come before their parent: what they add up to waits at their depth.
-        let nothing = Summary { ascii: 0, has_other: false, is_text: true, height: 0 };
+        let nothing = Summary { characters: ByteSet::EMPTY, has_other: false, is_text: true, height: 0 };
         let mut waiting = vec![nothing; nodes.iter().map(|n| usize::from(n.depth)).max().unwrap_or(0) + 2];
         for at in (0..nodes.len() - 1).rev() {
             let TrieNode { depth, byte, end, .. } = nodes[at];
@@ -45,7 +58,10 @@ impl Summaries {
                 numbers[at] = summaries.len() as u32;
             }
             let beside = &mut waiting[usize::from(depth)];
-            beside.ascii |= below.ascii | if byte.is_ascii() { 1 << byte } else { 0 };
+            beside.characters = beside.characters.union(&below.characters);
+            if !CONTINUATION.contains(&byte) {
+                beside.characters.insert(byte);
+            }
             beside.has_other |= below.has_other || !byte.is_ascii();
             beside.height = beside.height.max(below.height + 1);
             beside.is_text &= below.is_text && decoders[at].is_some();
@@ -109,6 +125,7 @@ fn decoders(nodes: &[TrieNode]) -> Vec<Option<Utf8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::CONTINUATION;
     use crate::vocab::ByteTrie;
     use proptest::prelude::*;
 
@@ -130,8 +147,8 @@ mod tests {
                 let below: Vec<&[u8]> =
                     texts.iter().filter(|t| t.starts_with(&path)).map(|t| &t[path.len()..]).collect();
                 let bytes = below.concat();
-                let ascii = bytes.iter().filter(|b| b.is_ascii()).fold(0u128, |all, b| all | 1 << b);
-                prop_assert_eq!(summary.ascii, ascii);
+                let characters = bytes.iter().filter(|byte| !CONTINUATION.contains(byte));
+                prop_assert_eq!(summary.characters, characters.copied().collect());
                 prop_assert_eq!(summary.has_other, bytes.iter().any(|b| !b.is_ascii()));
                 let is_cut = |text: &[u8]| match std::str::from_utf8(text) {
                     Ok(_) => true,

@@ -3,8 +3,9 @@
 //! By characters, not by bytes: the states inside of characters and escapes need not be made for it.
 
 use super::{JsonMachine, Local};
-use crate::automaton::horizon::{self, Horizon, Missing, Paths, ascii_bits};
+use crate::automaton::horizon::{self, ENOUGH, Horizon, Paths};
 use crate::grammar::ByteSet;
+use crate::grammar::utf8::{LEADS, first_byte};
 use crate::json_schema::spell::Spell;
 use crate::regular::TermId;
 
@@ -13,43 +14,56 @@ const OTHERS: [(u32, u32); 2] = [(0x80, 0xD7FF), (0xE000, 0x10_FFFF)];
 
 impl JsonMachine {
     /// The horizon of a state between two characters of a string or of a name that is none of the declared ones.
-    pub(super) fn horizon_of(&mut self, state: u32) -> Option<Horizon> {
+    pub(super) fn horizon_of(&mut self, state: u32, is_thorough: bool) -> Option<Horizon> {
         let (Local::Spell(Spell::Char(term)) | Local::Name(Spell::Char((term, None)))) =
             self.locals[state as usize].1
         else {
             return None;
         };
+        let bounded = self.bounded_horizon(term);
+        Some(bounded.unwrap_or_else(|| self.find_horizon(term, is_thorough)))
+    }
+
+    fn find_horizon(&mut self, term: TermId, is_thorough: bool) -> Horizon {
         let mut known = std::mem::take(&mut self.horizons);
-        let horizon = horizon::find(self, term, &mut known);
+        let horizon = horizon::find(self, term, is_thorough, &mut known);
         self.horizons = known;
-        Some(horizon)
+        horizon
+    }
+
+    /// The horizon of a language with a bound on the length, if that of the language without it serves.
+    fn bounded_horizon(&mut self, term: TermId) -> Option<Horizon> {
+        let (base, most) = self.engine.regular.without_bound(term)?;
+        let furthest = self.engine.regular.distance(base)?.furthest;
+        let horizon = self.find_horizon(base, false);
+        let length = horizon.length.min(u16::try_from(most.saturating_sub(furthest)).unwrap_or(u16::MAX - 1));
+        // Nothing leads back to where as many characters are left.
+        let bounded = Horizon { length, loops: ByteSet::EMPTY, needed: ByteSet::EMPTY, ..horizon };
+        (length >= ENOUGH).then_some(bounded)
     }
 
     /// The bytes that may be read between two characters of a string, and perhaps more.
     fn alphabet(&mut self, term: TermId) -> ByteSet {
         let mut bytes = ByteSet::EMPTY;
         for &(lo, hi) in self.engine.regular.alphabet(term).ranges() {
-            if lo < 0x80 {
-                bytes.insert_range(lo as u8, hi.min(0x7F) as u8);
-            }
-            if hi >= 0x80 {
-                bytes.insert_range(0x80, 0xFF);
-            }
+            // Control characters are written as escapes.
+            bytes.insert_range(first_byte(lo.max(0x20)), first_byte(hi));
         }
         bytes.insert(b'"');
         bytes.insert(b'\\');
         bytes
     }
 
-    /// The characters of ASCII that are written as they are and go on from a language, as bits.
-    fn written_directly(&mut self, term: TermId) -> u128 {
-        let Ok(targets) = self.targets_of(term) else { return 0 };
-        let direct = ascii_bits(b' ', 0x7F) & !(1 << b'"' | 1 << b'\\');
-        targets
-            .iter()
-            .take_while(|t| t.0 < 0x80)
-            .fold(0, |all, &(lo, hi, _)| all | ascii_bits(lo as u8, hi.min(0x7F) as u8))
-            & direct
+    /// The characters of ASCII that are written as they are and go on from a language.
+    fn written_directly(&mut self, term: TermId) -> ByteSet {
+        let Ok(targets) = self.targets_of(term) else { return ByteSet::EMPTY };
+        let mut all = ByteSet::EMPTY;
+        for &(lo, hi, _) in targets.iter().take_while(|t| t.0 < 0x80) {
+            all.insert_range(lo as u8, hi.min(0x7F) as u8);
+        }
+        let mut direct = ByteSet::range(b' ', 0x7F);
+        direct = direct.difference(&[b'"', b'\\'].into_iter().collect());
+        all.intersection(&direct)
     }
 }
 
@@ -59,37 +73,33 @@ impl Paths for JsonMachine {
     fn begin(&mut self, term: TermId) -> Horizon {
         let Ok(targets) = self.targets_of(term) else { return Horizon::default() };
         let all = self.written_directly(term);
-        let mut ascii = 0;
+        let mut characters = first_bytes(&targets, |_| true);
         for &(lo, hi, to) in targets.iter().take_while(|t| t.0 < 0x80) {
             let after = if to == term { all } else { self.written_directly(to) };
-            if (after & all).count_ones() * 2 >= all.count_ones() {
-                ascii |= ascii_bits(lo as u8, hi.min(0x7F) as u8) & all;
+            if after.intersection(&all).len() * 2 >= all.len() {
+                let by = ByteSet::range(lo as u8, hi.min(0x7F) as u8);
+                characters = characters.union(&by.intersection(&all));
             }
         }
-        Horizon {
-            ascii,
-            has_others: others_lead(&targets, |_| true),
-            loops_on_others: others_lead(&targets, |to| to == term),
-            length: 0,
-            alphabet: Some(self.alphabet(term)),
-        }
+        let loops = first_bytes(&targets, |to| to == term);
+        Horizon { characters, loops, alphabet: Some(self.alphabet(term)), ..Horizon::default() }
     }
 
-    fn step(&mut self, term: TermId, horizon: &Horizon, out: &mut Vec<TermId>) -> Missing {
-        let Ok(targets) = self.targets_of(term) else {
-            return Missing { ascii: horizon.ascii, others: true };
-        };
-        let mut missing = Missing { ascii: horizon.ascii, others: false };
+    fn step(&mut self, term: TermId, characters: &ByteSet, out: &mut Vec<(ByteSet, TermId)>) -> ByteSet {
+        let Ok(targets) = self.targets_of(term) else { return *characters };
+        let mut found = first_bytes(&targets, |_| true);
         for &(lo, hi, to) in targets.iter() {
-            let bits = if lo < 0x80 { ascii_bits(lo as u8, hi.min(0x7F) as u8) } else { 0 };
-            missing.ascii &= !bits;
-            let is_other = horizon.has_others && hi >= 0x80;
-            if (is_other || bits & horizon.ascii != 0) && out.last() != Some(&to) {
-                out.push(to);
+            if lo < 0x80 {
+                found.insert_range(lo as u8, hi.min(0x7F) as u8);
+            }
+            let by = ByteSet::range(first_byte(lo), first_byte(hi)).intersection(characters);
+            match out.last_mut() {
+                _ if by.is_empty() => {}
+                Some((others, last)) if *last == to => *others = others.union(&by),
+                _ => out.push((by, to)),
             }
         }
-        missing.others = horizon.has_others && !others_lead(&targets, |_| true);
-        missing
+        characters.difference(&found)
     }
 
     fn is_within(&self, term: TermId, other: TermId) -> bool {
@@ -97,16 +107,22 @@ impl Paths for JsonMachine {
     }
 }
 
-/// Whether all characters beyond ASCII lead to places of a kind.
-fn others_lead(targets: &[(u32, u32, TermId)], is_taken: impl Fn(TermId) -> bool) -> bool {
-    OTHERS.iter().all(|&(lo, hi)| {
+/// The first bytes beyond ASCII all of whose characters lead to places of a kind.
+fn first_bytes(targets: &[(u32, u32, TermId)], is_taken: impl Fn(TermId) -> bool) -> ByteSet {
+    let mut bytes = ByteSet::range(LEADS.0, LEADS.1);
+    let mut give_up = |lo, hi| bytes = bytes.difference(&ByteSet::range(first_byte(lo), first_byte(hi)));
+    for (lo, hi) in OTHERS {
         let mut at = lo;
-        for &(from, to, target) in &targets[targets.partition_point(|t| t.1 < lo)..] {
-            if from > at || at > hi || !is_taken(target) {
-                break;
+        let within = targets[targets.partition_point(|t| t.1 < lo)..].iter().take_while(|t| t.0 <= hi);
+        for &(from, to, _) in within.filter(|&&(.., target)| is_taken(target)) {
+            if from > at {
+                give_up(at, from - 1);
             }
             at = to + 1;
         }
-        at > hi
-    })
+        if at <= hi {
+            give_up(at, hi);
+        }
+    }
+    bytes
 }

@@ -94,8 +94,8 @@ impl Machine for JsonMachine {
         self.step(|at_work| at_work.end_distance(rule, local))
     }
 
-    fn horizon(&mut self, state: u32) -> Option<Horizon> {
-        self.step(|at_work| at_work.horizon_of(state))
+    fn horizon(&mut self, state: u32, is_thorough: bool) -> Option<Horizon> {
+        self.step(|at_work| at_work.horizon_of(state, is_thorough))
     }
 
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {

@@ -1,0 +1,43 @@
+//! For tests: masks beside what stepping through each token says.
+
+use crate::json_schema::JsonSchemaOptions;
+use crate::vocab::VocabularyOptions;
+use crate::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Walks through a schema by tokens that `choose` picks from those that fit, comparing each mask on the way; a walk ends where it picks none.
+pub(super) fn compare<T: AsRef<[u8]>>(
+    schema: &str,
+    tokens: &[T],
+    walks: &[Vec<usize>],
+    choose: impl Fn(Vec<u32>, usize) -> Option<u32>,
+) -> Result<(), TestCaseError> {
+    let vocabulary = Arc::new(Vocabulary::new(tokens, VocabularyOptions::default()).expect("a vocabulary"));
+    let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+    let grammar = Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default());
+    let compiled = compiler.compile(&grammar.expect("a schema")).expect("inhabited");
+    let start = Matcher::new(compiled, MatcherOptions::default()).expect("a matcher");
+    let mut row = vec![0u32; vocabulary.mask_words()];
+    for walk in walks {
+        let mut matcher = start.clone();
+        for &choice in walk {
+            matcher.fill_next_token_bitmask(&mut row).expect("a mask");
+            let mut fitting = Vec::new();
+            for (token, text) in tokens.iter().enumerate() {
+                let fits = matcher.clone().accept_token(token as u32).expect("a token");
+                let text = String::from_utf8_lossy(text.as_ref());
+                prop_assert_eq!(row[token / 32] >> (token % 32) & 1 == 1, fits, "{:?} of {}", text, schema);
+                fitting.extend(fits.then_some(token as u32));
+            }
+            let Some(token) = choose(fitting, choice) else { break };
+            prop_assert!(matcher.accept_token(token).expect("a token"));
+        }
+    }
+    Ok(())
+}
+
+/// Any of the tokens that fit.
+pub(super) fn any(fitting: Vec<u32>, choice: usize) -> Option<u32> {
+    fitting.get(choice % fitting.len().max(1)).copied()
+}
