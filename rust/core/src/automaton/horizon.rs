@@ -24,6 +24,9 @@ const SOME_PLACES: usize = 16;
 /// So many places at one distance are compared with each other.
 const MOST_COMPARED: usize = 8;
 
+/// Fewer characters make few texts.
+const LEAST_CHARACTERS: usize = 16;
+
 /// See the module. Characters are told apart by their first bytes: of such a byte it is all of them or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Horizon {
@@ -36,7 +39,7 @@ pub(crate) struct Horizon {
     /// Longer texts go on, too, if they lack any of these, if there are any.
     pub(crate) needed: ByteSet,
     /// The bytes that may be read between two characters of any of these texts, and perhaps more; `None` if that is not known, or if
-    /// something may end there.
+    /// something may end there. Only a wide horizon has it.
     pub(crate) alphabet: Option<ByteSet>,
 }
 
@@ -53,6 +56,10 @@ pub(crate) trait Paths {
         characters: &ByteSet,
         out: &mut Vec<(ByteSet, Self::Place)>,
     ) -> ByteSet;
+    /// What the horizon of a place says of the bytes between two characters.
+    fn alphabet(&mut self, _place: Self::Place) -> Option<ByteSet> {
+        None
+    }
     /// Whether all texts that go on from one place are known to go on from another.
     fn is_within(&self, place: Self::Place, other: Self::Place) -> bool;
 }
@@ -61,6 +68,11 @@ impl Horizon {
     /// Whether this is enough to know of a place, however long the text.
     pub(crate) fn is_enough(&self) -> bool {
         self.length >= ENOUGH || !self.needed.is_empty()
+    }
+
+    /// The same of so many characters that most texts of a language may be made of them.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.is_enough() && self.characters.len() >= LEAST_CHARACTERS
     }
 
     /// Whether all texts go on that are made of some of the characters and not longer than so many bytes.
@@ -83,13 +95,14 @@ pub(crate) fn find<P: Paths>(
     }
     let mut begin = paths.begin(place);
     for _ in 0..MOST_TRIES {
-        let search = Search::new(paths, place, begin, known);
+        let mut search = Search::new(paths, place, begin, known);
         if search.horizon.length >= ENOUGH {
             return search.keep(paths, known);
         }
         if is_thorough && search.may_need_any() {
             let needed = Needed::new(paths, place, &begin.characters, known);
             if !needed.of_first().is_empty() {
+                begin.alphabet = paths.alphabet(place);
                 needed.keep(paths, &begin, known);
                 return known.get(&place).copied().unwrap_or(begin);
             }
@@ -231,7 +244,10 @@ impl<P: Paths> Search<P> {
     }
 
     /// Keeps the horizon, and what it says of the places that it was found by.
-    fn keep(&self, paths: &mut P, known: &mut FxHashMap<P::Place, Horizon>) -> Horizon {
+    fn keep(&mut self, paths: &mut P, known: &mut FxHashMap<P::Place, Horizon>) -> Horizon {
+        if self.horizon.is_wide() {
+            self.horizon.alphabet = paths.alphabet(self.reached[0].place);
+        }
         for &Reached { place, distance, .. } in &self.reached {
             let length = match self.horizon.length {
                 u16::MAX => u16::MAX,

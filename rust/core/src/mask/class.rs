@@ -106,14 +106,11 @@ impl Ways {
     }
 }
 
-/// Classes of fewer characters have few tokens.
-const LEAST_CHARACTERS: usize = 16;
-
 impl ClassKey {
     /// The class of a horizon if a state with it has a use for one.
     pub(super) fn of(horizon: &Horizon) -> Option<Self> {
         let &Horizon { characters, alphabet, .. } = horizon;
-        if !horizon.is_enough() || characters.len() < LEAST_CHARACTERS {
+        if !horizon.is_wide() {
             return None;
         }
         Some(Self { characters, beyond: alphabet?.difference(&characters) })

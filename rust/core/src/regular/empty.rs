@@ -4,10 +4,15 @@ use super::seen::Seen;
 use super::{CodeSet, Regular, START, Term, TermId};
 use crate::automaton::Budget;
 use crate::error::Result;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Terms that are looked through before a search.
 const PLAIN_STEPS: u32 = 256;
+
+/// So many words are tried one by one.
+const MOST_WORDS: usize = 32;
 
 impl Regular {
     /// Whether some string is in a language: a search through its derivatives that ends at the first one that is nullable.
@@ -22,12 +27,9 @@ impl Regular {
             self.inhabited.insert(language, true);
             return Ok(true);
         }
-        if matches!(self.term(language), Term::And(_)) {
-            let alphabet = self.alphabet(language).clone();
-            if !self.may_be_made_of(language, &alphabet, &mut { PLAIN_STEPS }) {
-                self.inhabited.insert(language, false);
-                return Ok(false);
-            }
+        if let Some(known) = self.is_plainly_met(language) {
+            self.inhabited.insert(language, known);
+            return Ok(known);
         }
         // Each step of the search, and from which one it came: all before a success are inhabited, too. Steps are taken from
         // either end, mostly the last: depth finds the end of a long text, breadth the short way past a long repeat.
@@ -85,6 +87,79 @@ impl Regular {
         }
     }
 
+    /// Whether a conjunction has strings, where that is plain: it is of a few words, or the other parts only bound the length, or its
+    /// parts lack each other's symbols.
+    fn is_plainly_met(&mut self, language: TermId) -> Option<bool> {
+        let Term::And(parts) = self.term(language) else { return None };
+        let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+        for most in [1, MOST_WORDS] {
+            if let Some(words) = parts.iter().find_map(|&part| self.plain_words(part, most)) {
+                let mut words = words.iter();
+                return Some(words.any(|word| parts.iter().all(|&part| self.matches(part, word))));
+            }
+        }
+        if let Some((rest, most)) = self.without_bound(language)
+            && let Some(distance) = self.distance(rest)
+        {
+            return Some(distance.shortest <= most);
+        }
+        let alphabet = self.alphabet(language).clone();
+        (!self.may_be_made_of(language, &alphabet, &mut { PLAIN_STEPS })).then_some(false)
+    }
+
+    /// The words of a language that is put together of nothing else, if they are at most so many. These are remembered.
+    fn plain_words(&mut self, language: TermId, most: usize) -> Option<Arc<[String]>> {
+        if let Some(known) = self.plain_words.get(&(language, most)) {
+            return known.clone();
+        }
+        let words = self.find_plain_words(language, most).map(Arc::from);
+        self.plain_words.insert((language, most), words.clone());
+        words
+    }
+
+    fn find_plain_words(&self, mut language: TermId, most: usize) -> Option<Vec<String>> {
+        let mut words = vec![String::new()];
+        loop {
+            let (first, rest) = match self.term(language) {
+                &Term::Concat(first, rest) => (first, Some(rest)),
+                _ => (language, None),
+            };
+            let ends = match self.term(first) {
+                Term::Empty => vec![String::new()],
+                Term::Class(set) => {
+                    let symbols: u32 = set.ranges().iter().map(|(lo, hi)| hi - lo + 1).sum();
+                    if symbols as usize > most {
+                        return None;
+                    }
+                    let symbols = set.ranges().iter().flat_map(|&(lo, hi)| lo..=hi);
+                    symbols.map(|symbol| char::from_u32(symbol).map(String::from)).collect::<Option<Vec<_>>>()?
+                }
+                Term::Or(options) if options.len() <= most => {
+                    let mut ends = Vec::new();
+                    for &option in options {
+                        ends.extend(self.find_plain_words(option, most - ends.len().min(most))?);
+                    }
+                    ends
+                }
+                _ => return None,
+            };
+            if words.len() * ends.len() > most {
+                return None;
+            }
+            match ends.as_slice() {
+                [only] => words.iter_mut().for_each(|word| word.push_str(only)),
+                _ => {
+                    let with = |word: &String| ends.iter().map(|end| [word.as_str(), end].concat()).collect::<Vec<_>>();
+                    words = words.iter().flat_map(with).collect();
+                }
+            }
+            match rest {
+                Some(rest) => language = rest,
+                None => return Some(words),
+            }
+        }
+    }
+
     /// `false` if a language has no strings of certain symbols: all of its strings have others somewhere.
     fn may_be_made_of(&self, mut language: TermId, symbols: &CodeSet, steps: &mut u32) -> bool {
         loop {
@@ -126,6 +201,9 @@ impl Regular {
         most: usize,
         budget: &mut Budget,
     ) -> Result<Option<Vec<String>>> {
+        if self.least_strings(language, most) > most {
+            return Ok(None);
+        }
         // Each character of a word with the place of the one before it, so that long words cost no more than their length. What
         // is still to do has words of its own, so that a loop in the language ends the search.
         const NONE: usize = usize::MAX;
@@ -169,6 +247,36 @@ impl Regular {
         let mut words: Vec<String> = out.into_iter().map(word).collect();
         words.sort();
         Ok(Some(words))
+    }
+
+    /// How many strings a language has at least, by the way it is put together; counting ends past `most`.
+    fn least_strings(&self, mut language: TermId, most: usize) -> usize {
+        let single = |id| match self.term(id) {
+            Term::Class(set) => set.ranges().first().filter(|(lo, hi)| lo == hi).map(|&(symbol, _)| symbol),
+            _ => None,
+        };
+        loop {
+            language = match self.term(language) {
+                &Term::Concat(first, rest) if single(first).is_some() => rest,
+                Term::Empty => return 1,
+                Term::Or(options) => {
+                    // Options that begin with symbols of their own have strings of their own.
+                    let (mut firsts, mut found) = (SmallVec::<[Option<u32>; 64]>::new(), 0);
+                    for &option in options {
+                        let first = match self.term(option) {
+                            &Term::Concat(first, _) => single(first),
+                            _ => single(option),
+                        };
+                        if found <= most && !firsts.contains(&first) {
+                            firsts.push(first);
+                            found += self.least_strings(option, most - found);
+                        }
+                    }
+                    return found;
+                }
+                _ => return usize::from(single(language).is_some()),
+            };
+        }
     }
 
     /// The bounds if a language is all texts of certain lengths.

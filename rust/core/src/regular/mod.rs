@@ -30,6 +30,7 @@ use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use seen::Seen;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// Stands for the beginning of the text.
 const START: u32 = 0x11_0000;
@@ -80,6 +81,7 @@ pub struct Regular {
     alphabets: FxHashMap<TermId, CodeSet>,
     distances: FxHashMap<TermId, Option<length::Distance>>,
     matched: FxHashMap<TermId, FxHashMap<Box<str>, bool>>,
+    plain_words: FxHashMap<(TermId, usize), Option<Arc<[String]>>>,
     num_matched: usize,
 }
 
@@ -99,6 +101,7 @@ impl Default for Regular {
             alphabets: FxHashMap::default(),
             distances: FxHashMap::default(),
             matched: FxHashMap::default(),
+            plain_words: FxHashMap::default(),
             num_matched: 0,
         };
         regular.intern(Term::Empty);

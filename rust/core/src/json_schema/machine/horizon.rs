@@ -42,18 +42,6 @@ impl JsonMachine {
         (length >= ENOUGH).then_some(bounded)
     }
 
-    /// The bytes that may be read between two characters of a string, and perhaps more.
-    fn alphabet(&mut self, term: TermId) -> ByteSet {
-        let mut bytes = ByteSet::EMPTY;
-        for &(lo, hi) in self.engine.regular.alphabet(term).ranges() {
-            // Control characters are written as escapes.
-            bytes.insert_range(first_byte(lo.max(0x20)), first_byte(hi));
-        }
-        bytes.insert(b'"');
-        bytes.insert(b'\\');
-        bytes
-    }
-
     /// The characters of ASCII that are written as they are and go on from a language.
     fn written_directly(&mut self, term: TermId) -> ByteSet {
         let Ok(targets) = self.targets_of(term) else { return ByteSet::EMPTY };
@@ -82,7 +70,7 @@ impl Paths for JsonMachine {
             }
         }
         let loops = first_bytes(&targets, |to| to == term);
-        Horizon { characters, loops, alphabet: Some(self.alphabet(term)), ..Horizon::default() }
+        Horizon { characters, loops, ..Horizon::default() }
     }
 
     fn step(&mut self, term: TermId, characters: &ByteSet, out: &mut Vec<(ByteSet, TermId)>) -> ByteSet {
@@ -100,6 +88,17 @@ impl Paths for JsonMachine {
             }
         }
         characters.difference(&found)
+    }
+
+    fn alphabet(&mut self, term: TermId) -> Option<ByteSet> {
+        let mut bytes = ByteSet::EMPTY;
+        for &(lo, hi) in self.engine.regular.alphabet(term).ranges() {
+            // Control characters are written as escapes.
+            bytes.insert_range(first_byte(lo.max(0x20)), first_byte(hi));
+        }
+        bytes.insert(b'"');
+        bytes.insert(b'\\');
+        Some(bytes)
     }
 
     fn is_within(&self, term: TermId, other: TermId) -> bool {
