@@ -3,23 +3,41 @@
 use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
-use crate::stack::{Config, Fit, RegisterId, Rival, SetFlags, SetId};
+use crate::stack::{Arena, Config, Fit, RegisterId, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
+use std::rc::Rc;
 
 /// A node of the trie with what was read on the way to it, and the values that it may become.
 struct Place {
     node: usize,
-    /// What is read comes to these, but for what was there before.
-    configs: Vec<Config>,
+    /// What so many bytes of those read come to, but for what was there before.
+    configs: (usize, Vec<Config>),
     read: Vec<u8>,
-    rivals: Vec<Rival>,
+    rivals: Rc<Rivals>,
 }
 
 impl Place {
-    /// The same way, to go on from.
-    fn clone_way(&self) -> Self {
-        let (configs, read) = (self.configs.clone(), self.read.clone());
-        Self { node: self.node, configs, read, rivals: Vec::new() }
+    /// A node below, by a byte.
+    fn further(&self, node: usize, byte: u8, rivals: Rc<Rivals>) -> Self {
+        let mut read = Vec::with_capacity(self.read.len() + 1);
+        read.extend_from_slice(&self.read);
+        read.push(byte);
+        Self { node, configs: self.configs.clone(), read, rivals }
+    }
+}
+
+/// Values that may not come again, and the bytes that each may go on by.
+struct Rivals {
+    each: Vec<(Rival, ByteSet)>,
+    any: ByteSet,
+}
+
+impl Rivals {
+    fn new(arena: &Arena, rivals: Vec<Rival>) -> Rc<Self> {
+        let with_bytes = |rival: Rival| (arena.rival_bytes(&rival), rival);
+        let each: Vec<_> = rivals.into_iter().map(with_bytes).map(|(bytes, rival)| (rival, bytes)).collect();
+        let any = each.iter().fold(ByteSet::EMPTY, |any, (_, bytes)| any.union(bytes));
+        Rc::new(Self { each, any })
     }
 }
 
@@ -40,21 +58,26 @@ impl Walk<'_> {
         let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<Place> = Vec::new();
         let configs = vec![Config { register: RegisterId::default(), ..config }];
-        let place = |node, rivals| Place { node, configs: configs.clone(), read: Vec::new(), rivals };
+        let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
         let (texts, others): (Vec<_>, Vec<_>) =
             rivals.into_iter().partition(|rival| is_endless && self.arena.rest_of_rival(rival).is_some());
         for rival in &texts {
             let escaped = self.along_rival(trie, node, rival, &mut out);
-            todo.extend(escaped.into_iter().map(|(node, rival)| place(node, vec![rival])));
+            let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
+            todo.extend(escaped.into_iter().map(place));
         }
-        todo.push(place(node, others));
+        todo.push(place(node, Rivals::new(self.arena, others)));
         while let Some(at) = todo.pop() {
-            let bytes: Vec<ByteSet> = at.rivals.iter().map(|rival| self.arena.rival_bytes(rival)).collect();
-            let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
-            for child in trie.children(at.node).filter(|&child| any.contains(trie.child_byte(child))) {
+            for child in
+                trie.children(at.node).filter(|&child| at.rivals.any.contains(trie.child_byte(child)))
+            {
                 let (byte, node) = (trie.child_byte(child), trie.child_node(child));
+                if at.rivals.each.iter().all(|(rival, _)| rival.passes_over(byte)) {
+                    todo.push(at.further(node, byte, Rc::clone(&at.rivals)));
+                    continue;
+                }
                 let (mut is_one, mut rivals) = (false, Vec::new());
-                for (rival, _) in at.rivals.iter().zip(&bytes).filter(|(_, bytes)| bytes.contains(byte)) {
+                for (rival, _) in at.rivals.each.iter().filter(|(_, bytes)| bytes.contains(byte)) {
                     let (fit, longer) = self.arena.compare(rival, byte);
                     is_one |= fit == Fit::Is;
                     rivals.extend(longer);
@@ -62,14 +85,11 @@ impl Walk<'_> {
                 if !is_one && rivals.is_empty() {
                     continue;
                 }
-                let mut next = Place { node, rivals, ..at.clone_way() };
-                if !is_endless && !is_one {
-                    next.read.push(byte);
-                    is_one = self.is_dead_end(start, &mut next, byte);
-                }
-                match is_one {
-                    true => out.extend_from_slice(trie.tokens_from(node)),
-                    false => todo.push(next),
+                let mut next = at.further(node, byte, Rivals::new(self.arena, rivals));
+                if is_one || !is_endless && self.is_dead_end(start, &mut next) {
+                    out.extend_from_slice(trie.tokens_from(node));
+                } else {
+                    todo.push(next);
                 }
             }
         }
@@ -77,12 +97,16 @@ impl Walk<'_> {
         out
     }
 
-    /// Goes on by a byte; whether everything that could follow is a value that was there before. Most states have more ends than there
+    /// Whether everything that could follow what was read is a value that was there before. Most states have more ends than there
     /// are values, whatever is read: only where that is not so the texts are kept and compared.
-    fn is_dead_end(&mut self, start: SetId, place: &mut Place, byte: u8) -> bool {
+    fn is_dead_end(&mut self, start: SetId, place: &mut Place) -> bool {
         let pda = self.context.pda;
-        place.configs = self.arena.after_byte(pda, &place.configs, byte);
-        if place.configs.iter().any(|&config| self.arena.has_many_ends(pda, config)) {
+        let (known, configs) = &mut place.configs;
+        for &byte in &place.read[*known..] {
+            *configs = self.arena.after_byte(pda, configs, byte);
+        }
+        *known = place.read.len();
+        if configs.iter().any(|&config| self.arena.has_many_ends(pda, config)) {
             return false;
         }
         place.read.iter().fold(start, |set, &byte| self.arena.step(pda, set, byte)) == SetId::DEAD

@@ -132,7 +132,9 @@ impl Regular {
                         return None;
                     }
                     let symbols = set.ranges().iter().flat_map(|&(lo, hi)| lo..=hi);
-                    symbols.map(|symbol| char::from_u32(symbol).map(String::from)).collect::<Option<Vec<_>>>()?
+                    symbols
+                        .map(|symbol| char::from_u32(symbol).map(String::from))
+                        .collect::<Option<Vec<_>>>()?
                 }
                 Term::Or(options) if options.len() <= most => {
                     let mut ends = Vec::new();
@@ -149,7 +151,9 @@ impl Regular {
             match ends.as_slice() {
                 [only] => words.iter_mut().for_each(|word| word.push_str(only)),
                 _ => {
-                    let with = |word: &String| ends.iter().map(|end| [word.as_str(), end].concat()).collect::<Vec<_>>();
+                    let with = |word: &String| {
+                        ends.iter().map(|end| [word.as_str(), end].concat()).collect::<Vec<_>>()
+                    };
                     words = words.iter().flat_map(with).collect();
                 }
             }

@@ -345,6 +345,11 @@ impl Registers {
 pub(crate) struct Rival(Comparison);
 
 impl Rival {
+    /// Whether a byte makes no difference to it.
+    pub(crate) fn passes_over(&self, byte: u8) -> bool {
+        self.0.passes_over(byte)
+    }
+
     /// The same after so many bytes more of what is left of it.
     pub(crate) fn further(&self, bytes: usize) -> Self {
         Self(self.0.further(bytes))
