@@ -8,11 +8,11 @@ use super::class::{Class, ClassKey, Step};
 use super::horizon::Horizons;
 use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
-use super::{MaskContext, TokenIds};
+use super::{MaskContext, SplitStore, TokenIds};
 use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
-use crate::vocab::{ByteTrie, CONTINUATION, Summary, Vocabulary};
+use crate::vocab::{ByteTrie, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
 
 /// A row of the table: for each byte the row it leads to. What has more rows than there are numbers is for the other way to split.
@@ -27,6 +27,8 @@ struct Row {
     horizon: Option<Horizon>,
 }
 
+/// To be lost takes so many letters that the tokens that have them are looked for one by one.
+const MANY_LETTERS: usize = 3;
 /// No row.
 const DEAD: u16 = u16::MAX;
 /// Not looked up yet.
@@ -52,6 +54,7 @@ type End = (u16, u32);
 struct Walk<'a> {
     pda: &'a Pda,
     vocabulary: &'a Vocabulary,
+    store: &'a SplitStore,
     trie: &'a ByteTrie,
     horizons: &'a mut Horizons,
     rows: Vec<Row>,
@@ -89,6 +92,7 @@ pub(super) fn split_of_leaf(
     let mut walk = Walk {
         pda,
         vocabulary,
+        store,
         trie,
         horizons,
         rows: Vec::new(),
@@ -254,7 +258,7 @@ impl<'a> Walk<'a> {
         let mut without = Vec::new();
         let length = horizon.length;
         if length < ENOUGH {
-            self.lost(row, &horizon.characters, class, &mut without)?;
+            self.lost(row, horizon, class, &mut without)?;
         } else if length < self.trie.max_depth() as u16 {
             for &step in class.long.steps() {
                 let row = self.go(step, &mut rows)?;
@@ -277,13 +281,49 @@ impl<'a> Walk<'a> {
         Some(self.split(tokens, number))
     }
 
-    /// Adds the tokens of a class that a row does not take.
-    fn lost(&mut self, row: u16, of: &ByteSet, class: &Class, without: &mut Vec<u32>) -> Option<()> {
+    /// Adds the tokens of a class that a row does not take: they are long, and have all letters that it needs.
+    fn lost(&mut self, row: u16, horizon: &Horizon, class: &Class, without: &mut Vec<u32>) -> Option<()> {
+        // Few tokens have so many letters, but most of the trie's larger parts.
+        if horizon.needed.len() >= MANY_LETTERS {
+            self.lost_by_letters(row, horizon, class, without)
+        } else {
+            self.lost_below(row, &horizon.characters, class, without)
+        }
+    }
+
+    fn lost_by_letters(
+        &mut self,
+        row: u16,
+        horizon: &Horizon,
+        class: &Class,
+        without: &mut Vec<u32>,
+    ) -> Option<()> {
+        let letters = self.store.letters(self.vocabulary);
+        for place in letters.with_all(&horizon.needed, &horizon.characters) {
+            let token = self.trie.order()[place];
+            let text = self.vocabulary.token_bytes(token);
+            if text.len() <= usize::from(horizon.length) || !class.tokens.contains(token) {
+                continue;
+            }
+            let mut at = row;
+            for &byte in text {
+                at = self.next(at, byte)?;
+                if at == DEAD {
+                    without.push(token);
+                    break;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn lost_below(&mut self, row: u16, of: &ByteSet, class: &Class, without: &mut Vec<u32>) -> Option<()> {
         let mut todo = vec![(0, row)];
         while let Some((node, row)) = todo.pop() {
             for child in self.trie.children(node) {
                 let (byte, child) = (self.trie.child_byte(child), self.trie.child_node(child));
-                if !CONTINUATION.contains(&byte) && !of.contains(byte) {
+                // All bytes that can continue a character do so here.
+                if !matches!(byte, 0x80..=0xBF) && !of.contains(byte) {
                     continue;
                 }
                 let next = self.next(row, byte)?;

@@ -25,6 +25,7 @@ mod holes;
 mod horizon;
 mod key;
 mod leaf;
+mod letters;
 mod ranges;
 mod split;
 #[cfg(test)]

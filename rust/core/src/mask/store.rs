@@ -2,6 +2,7 @@
 
 use super::bounded::long_tokens;
 use super::class::{Class, ClassKey, Ways};
+use super::letters::Letters;
 use super::split::Split;
 use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
@@ -15,6 +16,7 @@ pub struct SplitStore {
     inner: Mutex<Inner>,
     /// The ways to the vocabulary's long tokens.
     long: OnceLock<Ways>,
+    letters: OnceLock<Letters>,
     limit_bytes: usize,
 }
 
@@ -51,12 +53,14 @@ const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored<Split>>() + 
 impl SplitStore {
     /// An empty store that holds up to `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { inner: Mutex::default(), long: OnceLock::new(), limit_bytes }
+        Self { inner: Mutex::default(), long: OnceLock::new(), letters: OnceLock::new(), limit_bytes }
     }
 
     /// Heap memory held, bytes.
     pub fn size_bytes(&self) -> usize {
-        self.inner.lock().bytes + self.long.get().map_or(0, Ways::memory_size_bytes)
+        self.inner.lock().bytes
+            + self.long.get().map_or(0, Ways::memory_size_bytes)
+            + self.letters.get().map_or(0, Letters::memory_size_bytes)
     }
 
     /// Forgets everything.
@@ -103,6 +107,11 @@ impl SplitStore {
     /// The ways to the vocabulary's long tokens; see [`super::bounded`].
     pub(super) fn long_tokens(&self, vocabulary: &Vocabulary) -> &Ways {
         self.long.get_or_init(|| long_tokens(vocabulary.trie(), 0))
+    }
+
+    /// The letters of the vocabulary's tokens.
+    pub(super) fn letters(&self, vocabulary: &Vocabulary) -> &Letters {
+        self.letters.get_or_init(|| Letters::new(vocabulary))
     }
 
     pub(super) fn get(&self, key: StoreKey) -> Option<Arc<Split>> {

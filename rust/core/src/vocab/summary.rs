@@ -9,7 +9,7 @@ use crate::grammar::ByteSet;
 pub(crate) const SUMMARY_NODES: usize = 8;
 
 /// The bytes that continue a character.
-pub(crate) const CONTINUATION: std::ops::RangeInclusive<u8> = 0x80..=0xBF;
+const CONTINUATION: std::ops::RangeInclusive<u8> = 0x80..=0xBF;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
