@@ -198,6 +198,8 @@ impl<P: Paths> Search<P> {
                 }
             }
         }
+        // Where most characters lead is mostly where least is known, and less allowed than elsewhere.
+        found.sort_by_key(|reached| std::cmp::Reverse(reached.from.1.len()));
         let mut next: Vec<Reached<P::Place>> = Vec::new();
         for reached in found {
             if let Some(known) = known.get(&reached.place).filter(|known| self.is_served_by(known)) {

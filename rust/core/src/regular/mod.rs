@@ -556,14 +556,25 @@ impl Regular {
                         && most.is_none_or(|most| max.is_some_and(|max| max <= most));
                 }
                 (&Term::Anchored(inner), &Term::Anchored(other)) => (a, b) = (inner, other),
-                (Term::Or(options), _) => {
-                    return options.iter().all(|&option| self.is_within_in(option, b, steps));
+                // What is of both is seen at once, however many there are.
+                (Term::Or(options), other) => {
+                    let of_other = if let Term::Or(others) = other { &**others } else { &[] };
+                    let mut left = options.iter().filter(|option| of_other.binary_search(option).is_err());
+                    return left.all(|&option| self.is_within_in(option, b, steps));
                 }
-                (_, Term::And(parts)) => return parts.iter().all(|&part| self.is_within_in(a, part, steps)),
+                (one, Term::And(parts)) => {
+                    let of_one = if let Term::And(others) = one { &**others } else { &[] };
+                    let mut left = parts.iter().filter(|part| of_one.binary_search(part).is_err());
+                    return left.all(|&part| self.is_within_in(a, part, steps));
+                }
                 (_, Term::Or(options)) => {
-                    return options.iter().any(|&option| self.is_within_in(a, option, steps));
+                    return options.binary_search(&a).is_ok()
+                        || options.iter().any(|&option| self.is_within_in(a, option, steps));
                 }
-                (Term::And(parts), _) => return parts.iter().any(|&part| self.is_within_in(part, b, steps)),
+                (Term::And(parts), _) => {
+                    return parts.binary_search(&b).is_ok()
+                        || parts.iter().any(|&part| self.is_within_in(part, b, steps));
+                }
                 _ => return false,
             }
         }

@@ -133,6 +133,25 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_found_to_be_within_is(parts in prop::collection::vec(tree(), 3)) {
+        let mut arena = Regular::new();
+        let ids: Vec<TermId> = parts.iter().map(|part| add(&mut arena, part)).collect();
+        let (either, any) = (arena.or([ids[0], ids[1]]), arena.or(ids.iter().copied()));
+        let (both, all) = (arena.and([ids[0], ids[1]]), arena.and(ids.iter().copied()));
+        let languages = [ids[0], ids[1], either, any, both, all];
+        for (a, b) in languages.iter().flat_map(|&a| languages.map(|b| (a, b))) {
+            if arena.is_within(a, b) {
+                let not = arena.not(b);
+                let beyond = arena.and([a, not]);
+                prop_assert!(dfa(&mut arena, beyond).is_empty());
+            }
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn what_stands_before_an_end(
