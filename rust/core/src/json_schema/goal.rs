@@ -141,8 +141,7 @@ impl Goals {
 
     /// All of these.
     pub(super) fn and(&mut self, goals: impl IntoIterator<Item = GoalId>) -> GoalId {
-        let parts: SmallVec<[GoalId; 8]> =
-            goals.into_iter().filter(|&goal| goal != Self::TRUE).collect();
+        let parts: SmallVec<[GoalId; 8]> = goals.into_iter().filter(|&goal| goal != Self::TRUE).collect();
         match parts[..] {
             [] => Self::TRUE,
             [one] => one,
