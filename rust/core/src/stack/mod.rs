@@ -15,6 +15,7 @@ mod counts;
 mod doomed;
 mod front;
 mod history;
+mod interned;
 mod leap;
 mod nodes;
 mod registers;

@@ -13,7 +13,7 @@
 //! without regard to order. Registers, texts and sets are hash-consed like everything in the arena; no register is number 0.
 //!
 //! Splits do not know the text inside a token. What lies beneath a split is walked with an *unknown* text; tokens that would
-//! complete a value seen before are taken out by [`Registers::duplicates`] instead.
+//! complete a value seen before are taken out by [`crate::mask`]'s `duplicates` instead.
 
 use super::comparison::{Comparison, Fit};
 use super::values::Values;
