@@ -56,6 +56,10 @@ pub(crate) trait Paths {
         characters: &ByteSet,
         out: &mut Vec<(ByteSet, Self::Place)>,
     ) -> ByteSet;
+    /// The characters beyond ASCII that lead back to a place.
+    fn loops(&mut self, _place: Self::Place) -> ByteSet {
+        ByteSet::EMPTY
+    }
     /// What the horizon of a place says of the bytes between two characters.
     fn alphabet(&mut self, _place: Self::Place) -> Option<ByteSet> {
         None
@@ -258,9 +262,12 @@ impl<P: Paths> Search<P> {
             if distance > 0 && length < ENOUGH {
                 break;
             }
+            if known.get(&place).is_some_and(Horizon::is_enough) {
+                continue;
+            }
             let loops = match distance {
                 0 => self.horizon.loops,
-                _ => paths.begin(place).loops,
+                _ => paths.loops(place),
             };
             note(known, place, Horizon { length, loops, ..self.horizon });
         }

@@ -6,8 +6,6 @@
 use super::decimal::Decimal;
 use super::document::{Documents, Json, NodeId, ResourceId};
 use indexmap::IndexSet;
-use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Index of a goal; `TRUE` and `FALSE` are always there.
@@ -52,8 +50,6 @@ pub(super) struct Goals {
     goals: IndexSet<Goal, rustc_hash::FxBuildHasher>,
     scopes: IndexSet<Vec<ResourceId>, rustc_hash::FxBuildHasher>,
     values: IndexSet<Value, rustc_hash::FxBuildHasher>,
-    /// What two goals come to together, as far as that was asked; the lesser comes first.
-    pairs: FxHashMap<(GoalId, GoalId), GoalId>,
 }
 
 impl Goals {
@@ -71,7 +67,6 @@ impl Goals {
             goals: IndexSet::from_iter([Goal::True, Goal::False]),
             scopes: IndexSet::from_iter([Vec::new()]),
             values: IndexSet::default(),
-            pairs: FxHashMap::default(),
         }
     }
 
@@ -141,26 +136,6 @@ impl Goals {
 
     /// All of these.
     pub(super) fn and(&mut self, goals: impl IntoIterator<Item = GoalId>) -> GoalId {
-        let parts: SmallVec<[GoalId; 8]> = goals.into_iter().filter(|&goal| goal != Self::TRUE).collect();
-        match parts[..] {
-            [] => Self::TRUE,
-            [one] => one,
-            [one, other] if one == other => one,
-            // Searches put the same two together again and again.
-            [one, other] => {
-                let pair = (one.min(other), one.max(other));
-                if let Some(&known) = self.pairs.get(&pair) {
-                    return known;
-                }
-                let both = self.find_and(parts);
-                self.pairs.insert(pair, both);
-                both
-            }
-            _ => self.find_and(parts),
-        }
-    }
-
-    fn find_and(&mut self, goals: SmallVec<[GoalId; 8]>) -> GoalId {
         let inner = |goal: &Goal| if let Goal::And(parts) = goal { parts.to_vec() } else { Vec::new() };
         let Some(parts) = self.flatten(goals, Self::TRUE, Self::FALSE, inner) else { return Self::FALSE };
         let contradicts = |&p: &GoalId| matches!(self.get(p), Goal::Not(inner) if parts.contains(inner));

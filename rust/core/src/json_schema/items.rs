@@ -191,6 +191,8 @@ impl Engine {
             }
             let mut more: Vec<(GoalId, Written)> = Vec::new();
             for (goal, after) in out {
+                // Each of many `contains` may double them.
+                self.budget.work()?;
                 if c.max.is_none_or(|max| count < max) {
                     let mut counted = after.clone();
                     counted.counts[i] = (count + 1).min(c.max.unwrap_or(c.min));
@@ -212,6 +214,7 @@ impl Engine {
         }
         let mut inhabited = Vec::new();
         for (goal, after) in out {
+            self.budget.work()?;
             if goal != Goals::FALSE && self.is_inhabited(goal)? {
                 inhabited.push((goal, after));
             }

@@ -62,9 +62,16 @@ impl Paths for States<'_> {
         let lasting = self.lasting(state);
         let after = self.after_others(state);
         let others = after.iter().fold(ByteSet::EMPTY, |all, (by, _)| all.union(by));
-        let away = after.iter().filter(|&&(_, to)| to != state);
-        let away = away.fold(ByteSet::EMPTY, |all, (by, _)| all.union(by));
-        Horizon { characters: lasting.union(&others), loops: others.difference(&away), ..Horizon::default() }
+        Horizon { characters: lasting.union(&others), loops: self.loops(state), ..Horizon::default() }
+    }
+
+    fn loops(&mut self, state: StateId) -> ByteSet {
+        let after = self.after_others(state);
+        let of = |leads_back: bool| {
+            let some = after.iter().filter(|&&(_, to)| (to == state) == leads_back);
+            some.fold(ByteSet::EMPTY, |all, (by, _)| all.union(by))
+        };
+        of(true).difference(&of(false))
     }
 
     fn step(&mut self, state: StateId, characters: &ByteSet, out: &mut Vec<(ByteSet, StateId)>) -> ByteSet {

@@ -69,8 +69,11 @@ impl Paths for JsonMachine {
                 characters = characters.union(&by.intersection(&all));
             }
         }
-        let loops = first_bytes(&targets, |to| to == term);
-        Horizon { characters, loops, ..Horizon::default() }
+        Horizon { characters, loops: self.loops(term), ..Horizon::default() }
+    }
+
+    fn loops(&mut self, term: TermId) -> ByteSet {
+        self.targets_of(term).map_or(ByteSet::EMPTY, |targets| first_bytes(&targets, |to| to == term))
     }
 
     fn step(&mut self, term: TermId, characters: &ByteSet, out: &mut Vec<(ByteSet, TermId)>) -> ByteSet {
