@@ -129,10 +129,13 @@ pub(crate) fn known_of<P: Eq + Hash>(
 }
 
 /// Keeps what was found out of a place, if no more is known.
-pub(super) fn note<P: Eq + Hash>(known: &mut FxHashMap<P, Horizon>, place: P, horizon: Horizon) {
-    let known = known.entry(place).or_insert(horizon);
-    if !known.is_enough() {
-        *known = horizon;
+pub(super) fn note<P: Eq + Hash>(
+    known: &mut FxHashMap<P, Horizon>,
+    place: P,
+    horizon: impl FnOnce() -> Horizon,
+) {
+    if !known.get(&place).is_some_and(Horizon::is_enough) {
+        known.insert(place, horizon());
     }
 }
 
@@ -262,14 +265,7 @@ impl<P: Paths> Search<P> {
             if distance > 0 && length < ENOUGH {
                 break;
             }
-            if known.get(&place).is_some_and(Horizon::is_enough) {
-                continue;
-            }
-            let loops = match distance {
-                0 => self.horizon.loops,
-                _ => paths.loops(place),
-            };
-            note(known, place, Horizon { length, loops, ..self.horizon });
+            note(known, place, || Horizon { length, loops: paths.loops(place), ..self.horizon });
         }
         self.horizon
     }

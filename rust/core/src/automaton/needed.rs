@@ -111,7 +111,7 @@ impl<P: Paths> Needed<P> {
             if length < ENOUGH && needed.is_empty() {
                 continue;
             }
-            note(known, place, Horizon { needed, length, loops: paths.loops(place), ..*begin });
+            note(known, place, || Horizon { needed, length, loops: paths.loops(place), ..*begin });
         }
     }
 }

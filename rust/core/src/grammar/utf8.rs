@@ -23,6 +23,12 @@ const CONTINUED: (u8, u8) = (0x80, 0xBF);
 /// The first bytes of these characters.
 pub(crate) const LEADS: (u8, u8) = (0xC2, 0xF4);
 
+/// Whether a byte only continues a character.
+#[inline]
+pub(crate) fn is_continuation(byte: u8) -> bool {
+    (CONTINUED.0..=CONTINUED.1).contains(&byte)
+}
+
 /// The first byte of a code point.
 pub(crate) fn first_byte(code: u32) -> u8 {
     match code {

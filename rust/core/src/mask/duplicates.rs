@@ -34,9 +34,9 @@ struct Rivals {
 
 impl Rivals {
     fn new(arena: &Arena, rivals: Vec<Rival>) -> Rc<Self> {
-        let with_bytes = |rival: Rival| (arena.rival_bytes(&rival), rival);
-        let each: Vec<_> = rivals.into_iter().map(with_bytes).map(|(bytes, rival)| (rival, bytes)).collect();
-        let any = each.iter().fold(ByteSet::EMPTY, |any, (_, bytes)| any.union(bytes));
+        let bytes: Vec<ByteSet> = rivals.iter().map(|rival| arena.rival_bytes(rival)).collect();
+        let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
+        let each = rivals.into_iter().zip(bytes).collect();
         Rc::new(Self { each, any })
     }
 }

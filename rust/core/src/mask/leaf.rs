@@ -12,6 +12,7 @@ use super::{MaskContext, SplitStore, TokenIds};
 use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
+use crate::grammar::utf8::is_continuation;
 use crate::vocab::{ByteTrie, Summary, Vocabulary};
 use rustc_hash::FxHashMap;
 
@@ -323,7 +324,7 @@ impl<'a> Walk<'a> {
             for child in self.trie.children(node) {
                 let (byte, child) = (self.trie.child_byte(child), self.trie.child_node(child));
                 // All bytes that can continue a character do so here.
-                if !matches!(byte, 0x80..=0xBF) && !of.contains(byte) {
+                if !is_continuation(byte) && !of.contains(byte) {
                     continue;
                 }
                 let next = self.next(row, byte)?;

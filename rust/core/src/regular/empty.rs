@@ -285,12 +285,7 @@ impl Regular {
 
     /// The bounds if a language is all texts of certain lengths.
     pub fn as_lengths(&self, language: TermId) -> Option<(u32, Option<u32>)> {
-        match self.term(language) {
-            Term::Repeat(body, min, max) => match self.term(*body) {
-                Term::Class(set) if *set == super::CodeSet::all() => Some((*min, *max)),
-                _ => None,
-            },
-            _ => None,
-        }
+        let (set, min, max) = self.as_count(language)?;
+        (*set == CodeSet::all()).then_some((min, max))
     }
 }

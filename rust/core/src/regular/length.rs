@@ -72,7 +72,7 @@ impl Regular {
         let (mut least, mut most, mut at) = (0, None::<u32>, 0);
         while let Some(&part) = parts.get(at) {
             let others = parts.iter().copied().filter(|&other| other != part);
-            match self.as_count(part) {
+            match self.as_count(part).map(|(set, min, max)| (set.clone(), min, max)) {
                 Some((set, min, max)) if self.is_made_of(others, &set) => {
                     least = least.max(min);
                     most = most.into_iter().chain(max).min();
@@ -86,10 +86,10 @@ impl Regular {
     }
 
     /// The class and the bounds if a language is all texts of a class of certain lengths.
-    fn as_count(&self, id: TermId) -> Option<(CodeSet, u32, Option<u32>)> {
+    pub(super) fn as_count(&self, id: TermId) -> Option<(&CodeSet, u32, Option<u32>)> {
         let &Term::Repeat(body, min, max) = self.term(id) else { return None };
         let Term::Class(set) = self.term(body) else { return None };
-        Some((set.clone(), min, max))
+        Some((set, min, max))
     }
 
     /// Whether texts that are in all of some languages are known to be made of a class.

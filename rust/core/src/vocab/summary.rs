@@ -4,12 +4,10 @@
 
 use super::TrieNode;
 use crate::grammar::ByteSet;
+use crate::grammar::utf8::is_continuation;
 
 /// Nodes with fewer others below them have no summary.
 pub(crate) const SUMMARY_NODES: usize = 8;
-
-/// The bytes that continue a character.
-const CONTINUATION: std::ops::RangeInclusive<u8> = 0x80..=0xBF;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl Summaries {
             }
             let beside = &mut waiting[usize::from(depth)];
             beside.characters = beside.characters.union(&below.characters);
-            if !CONTINUATION.contains(&byte) {
+            if !is_continuation(byte) {
                 beside.characters.insert(byte);
             }
             beside.has_other |= below.has_other || !byte.is_ascii();
@@ -125,7 +123,7 @@ fn decoders(nodes: &[TrieNode]) -> Vec<Option<Utf8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::CONTINUATION;
+    use super::is_continuation;
     use crate::vocab::ByteTrie;
     use proptest::prelude::*;
 
@@ -147,7 +145,7 @@ mod tests {
                 let below: Vec<&[u8]> =
                     texts.iter().filter(|t| t.starts_with(&path)).map(|t| &t[path.len()..]).collect();
                 let bytes = below.concat();
-                let characters = bytes.iter().filter(|byte| !CONTINUATION.contains(byte));
+                let characters = bytes.iter().filter(|byte| !is_continuation(**byte));
                 prop_assert_eq!(summary.characters, characters.copied().collect());
                 prop_assert_eq!(summary.has_other, bytes.iter().any(|b| !b.is_ascii()));
                 let is_cut = |text: &[u8]| match std::str::from_utf8(text) {
