@@ -5,9 +5,10 @@ use crate::automaton::StateId;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
 
-/// How many unions one union may set off beneath itself. Past that, edges with equal return states stand side by side: still
-/// the same set of stacks, only less shared. Without a bound, unions of highly ambiguous stacks grow exponentially.
-const UNION_FUEL: u32 = 32;
+/// How many new unions a step may make beneath others. Past that, edges with equal return states stand side by side: still
+/// the same set of stacks, only less shared. Without a bound, unions of highly ambiguous stacks grow exponentially; so do they
+/// with a bound on each union, which shares a part of everything (`bounded_repetitions_of_themselves_stay_shared`).
+pub(super) const UNION_FUEL: u32 = 64;
 
 pub(super) fn hash_of<T: Hash>(value: T) -> u64 {
     let mut hasher = FxHasher::default();
@@ -31,7 +32,7 @@ impl Arena {
     /// The union of all stacks that begin with one of these edges; empties the list.
     pub(super) fn node_of(&mut self, edges: &mut Vec<Edge>) -> NodeId {
         if edges.len() > 1 {
-            self.canonicalise(edges, &mut { UNION_FUEL });
+            self.canonicalise(edges);
         }
         let node = self.intern_node(edges);
         edges.clear();
@@ -57,26 +58,38 @@ impl Arena {
     /// The union of two stack sets.
     pub(super) fn union(&mut self, a: NodeId, b: NodeId) -> NodeId {
         self.give_up_trace();
-        self.union_with(a, b, &mut { UNION_FUEL })
+        self.union_with(a, b)
     }
 
-    fn union_with(&mut self, a: NodeId, b: NodeId, fuel: &mut u32) -> NodeId {
-        if a == b {
-            return a;
-        }
+    fn union_with(&mut self, a: NodeId, b: NodeId) -> NodeId {
         let key = (a.min(b), a.max(b));
-        if let Some(&known) = self.unions.get(&key) {
+        if let Some(known) = self.known_union(key) {
             return known;
         }
         let mut edges = [self.edges(a), self.edges(b)].concat();
-        self.canonicalise(&mut edges, fuel);
+        self.canonicalise(&mut edges);
         let node = self.intern_node(&edges);
         self.unions.insert(key, node);
         node
     }
 
+    /// The union of two ascending nodes, if it was made before.
+    fn known_union(&self, (a, b): (NodeId, NodeId)) -> Option<NodeId> {
+        if a == b { Some(a) } else { self.unions.get(&(a, b)).copied() }
+    }
+
+    /// The union of what lies beneath two edges, unless this step has made too many that were not known.
+    fn union_beneath(&mut self, a: NodeId, b: NodeId) -> Option<NodeId> {
+        let known = self.known_union((a.min(b), a.max(b)));
+        if known.is_some() || self.union_fuel == 0 {
+            return known;
+        }
+        self.union_fuel -= 1;
+        Some(self.union_with(a, b))
+    }
+
     /// Sorts, joins what lies beneath equal return states, and joins neighbouring counters over equal rests.
-    fn canonicalise(&mut self, edges: &mut Vec<Edge>, fuel: &mut u32) {
+    fn canonicalise(&mut self, edges: &mut Vec<Edge>) {
         edges.sort_unstable();
         edges.dedup();
         let mut kept = 0;
@@ -86,9 +99,10 @@ impl Arena {
                 let last = edges[kept - 1];
                 (last.ret, last.count, last.register) == (edge.ret, edge.count, edge.register)
             };
-            if is_equal && *fuel > 0 {
-                *fuel -= 1;
-                edges[kept - 1].parent = self.union_with(edges[kept - 1].parent, edge.parent, fuel);
+            let beneath =
+                if is_equal { self.union_beneath(edges[kept - 1].parent, edge.parent) } else { None };
+            if let Some(both) = beneath {
+                edges[kept - 1].parent = both;
             } else {
                 edges[kept] = edge;
                 kept += 1;

@@ -2,6 +2,7 @@
 
 use super::history::HistoryEntry;
 use super::leap::Leaps;
+use super::nodes::UNION_FUEL;
 use super::registers::{Registers, Return};
 use super::trace::Trace;
 use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK, RegisterId};
@@ -72,6 +73,8 @@ pub(crate) struct Arena {
     pub(super) edges: Vec<Edge>,
     pub(super) node_table: HashTable<u32>,
     pub(super) unions: FxHashMap<(NodeId, NodeId), NodeId>,
+    /// New unions beneath others that this step may still make.
+    pub(super) union_fuel: u32,
     /// `stamps[node] == round`: popped in this step already.
     pub(super) stamps: Vec<u32>,
     round: u32,
@@ -119,6 +122,7 @@ impl Arena {
             edges: Vec::new(),
             node_table: HashTable::new(),
             unions: FxHashMap::default(),
+            union_fuel: UNION_FUEL,
             stamps: Vec::new(),
             round: 0,
             sets: Vec::new(),
@@ -232,6 +236,7 @@ impl Arena {
         beside_wide: bool,
     ) {
         self.scratch.flags.recheck = flags.recheck;
+        self.begin_round();
         for &config in configs {
             let expanded = pda.expanded(config.state);
             let moves = expanded.moves(byte);
@@ -249,7 +254,7 @@ impl Arena {
                 self.scratch.todo.push(Config { state, count, node, register });
             }
         }
-        self.close_todo(pda);
+        self.close_round(pda);
     }
 
     /// Moves what was found to the end of a list, folded.
@@ -283,6 +288,7 @@ impl Arena {
         if self.refuses_growth() {
             return SetId::DEAD;
         }
+        self.begin_round();
         for config in self.configs(set).to_vec() {
             self.scratch.entry_nodes.clear();
             for &(token_set, state, entry) in pda.expanded(config.state).tokens() {
@@ -293,7 +299,7 @@ impl Arena {
                 }
             }
         }
-        self.close_todo(pda);
+        self.close_round(pda);
         self.drop_doomed(pda);
         self.finish_set()
     }
@@ -309,7 +315,7 @@ impl Arena {
         if let Some(&known) = self.popped.get(&key).filter(|_| !self.trace.is_on()) {
             return known;
         }
-        self.round += 1;
+        self.begin_round();
         self.pop_into_todo(pda, key.0, key.1);
         let set = self.set_after_round(pda);
         self.popped.insert(key, set);
@@ -403,12 +409,12 @@ impl Arena {
         (node, register)
     }
 
-    /// Follows every arrival in `todo` through ended rules and counters.
-    fn close_todo(&mut self, pda: &Pda) {
+    fn begin_round(&mut self) {
         self.round += 1;
-        self.close_round(pda);
+        self.union_fuel = UNION_FUEL;
     }
 
+    /// Follows every arrival in `todo` through ended rules and counters.
     fn close_round(&mut self, pda: &Pda) {
         while let Some(config) = self.scratch.todo.pop() {
             let state = pda.state(config.state);
@@ -437,7 +443,7 @@ impl Arena {
 
     /// The set after the end of a configuration's rule.
     pub(super) fn set_after_rule(&mut self, pda: &Pda, config: Config) -> SetId {
-        self.round += 1;
+        self.begin_round();
         self.pop_into_todo(pda, config.node, config.register);
         self.set_after_round(pda)
     }
