@@ -1,6 +1,6 @@
 //! One sequence's state: which tokens may come next, taking them, and taking them back.
 
-use crate::automaton::Pda;
+use crate::automaton::{Operation, Pda};
 use crate::compile::{CompiledGrammar, Session};
 use crate::error::{Error, Result};
 use crate::stack::{Arena, HistoryId, SetId};
@@ -100,6 +100,7 @@ impl Matcher {
             )));
         }
         let (mask, complete) = {
+            let _operation = Operation::begin();
             let mut session = self.session.lock();
             let Session { arena, finished } = &mut *session;
             if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -125,6 +126,7 @@ impl Matcher {
     pub fn accept_token(&mut self, token: u32) -> Result<bool> {
         let compiled = &*self.compiled;
         compiled.vocabulary().check_id(token)?;
+        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -157,6 +159,7 @@ impl Matcher {
     /// # Errors
     /// [`Error::Terminated`] after a stop token.
     pub fn accept_bytes(&mut self, bytes: &[u8]) -> Result<bool> {
+        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -224,6 +227,7 @@ impl Matcher {
     /// The bytes that every continuation begins with, up to [`MAX_FORCED_BYTES`]; they are not accepted. Ends where the
     /// text may end, or where a special token may come.
     pub fn forced_bytes(&mut self) -> Result<Vec<u8>> {
+        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         let pda = &self.compiled.pda;
@@ -273,6 +277,7 @@ impl Matcher {
 
     /// Why a text is refused now; `None` if it is allowed.
     pub fn explain_bytes(&mut self, bytes: &[u8]) -> Result<Option<Rejection>> {
+        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         let mut set = arena.history_set(self.at);

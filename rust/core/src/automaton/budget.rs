@@ -1,8 +1,9 @@
 //! What a compilation may cost, and how it is stopped.
 
 use crate::error::{Error, Result};
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A flag that stops compilations that watch it. Clones share the flag.
@@ -31,6 +32,45 @@ pub struct Budget {
     states: usize,
     cancel: CancelToken,
     until_check: u32,
+    /// The operation that it was begun for, 0 for none.
+    operation: u64,
+}
+
+/// What a matcher is asked for, a mask or a step, from its beginning until this is dropped. All that machines work out for it on this
+/// thread shares one time limit: each of thousands of states might stay just within one of its own.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    around: u64,
+}
+
+/// Numbers of operations that one thread gives out before it asks for more.
+const NUMBERS: u64 = 1 << 32;
+static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The operation that this thread is at, 0 for none.
+    static OPERATION: Cell<u64> = const { Cell::new(0) };
+    /// The number of this thread's last one.
+    static LAST: Cell<u64> = Cell::new(NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed));
+}
+
+impl Operation {
+    /// Begins one, unless this thread is at one already.
+    pub(crate) fn begin() -> Self {
+        let around = OPERATION.get();
+        if around == 0 {
+            let number = LAST.get() + 1;
+            LAST.set(number);
+            OPERATION.set(number);
+        }
+        Self { around }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        OPERATION.set(self.around);
+    }
 }
 
 /// How many units of work pass between two looks at the clock: some 10 µs.
@@ -40,13 +80,18 @@ impl Budget {
     /// A budget that starts now.
     pub fn new(time_limit: Option<Duration>, state_limit: usize, cancel: CancelToken) -> Self {
         let deadline = time_limit.map(|limit| (Instant::now() + limit, limit));
-        Self { deadline, later: None, state_limit, states: 0, cancel, until_check: 0 }
+        Self { deadline, later: None, state_limit, states: 0, cancel, until_check: 0, operation: 0 }
     }
 
-    /// Begins anew, for a step of which most are over before anyone would look at the clock.
+    /// Begins anew, for a step of which most are over before anyone would look at the clock; the time goes on where the step is part
+    /// of the same [`Operation`] as the last.
     pub(crate) fn restart(&mut self, time_limit: Duration, state_limit: usize) {
-        (self.deadline, self.later) = (None, Some(time_limit));
-        (self.state_limit, self.states, self.until_check) = (state_limit, 0, CHECK_EVERY);
+        (self.state_limit, self.states) = (state_limit, 0);
+        let operation = OPERATION.get();
+        if operation == 0 || operation != self.operation {
+            (self.deadline, self.later) = (None, Some(time_limit));
+            (self.until_check, self.operation) = (CHECK_EVERY, operation);
+        }
     }
 
     /// The same with a time limit where there is none.
@@ -129,6 +174,23 @@ mod tests {
         b.restart(Duration::ZERO, 1);
         assert!(b.state().is_ok() && b.state().is_err());
         assert!((0..=CHECK_EVERY).any(|_| b.work().is_err()));
+
+        // The time of an operation is not that of each of its steps.
+        let over = |b: &mut Budget| (0..=CHECK_EVERY).any(|_| b.work().is_err());
+        let operation = Operation::begin();
+        b.restart(Duration::from_millis(1), 1);
+        assert!(!over(&mut b));
+        std::thread::sleep(Duration::from_millis(2));
+        drop(Operation::begin());
+        b.restart(Duration::from_secs(100), 1);
+        assert!(over(&mut b));
+        drop(operation);
+        let operation = Operation::begin();
+        b.restart(Duration::from_secs(100), 1);
+        assert!(!over(&mut b));
+        drop(operation);
+        b.restart(Duration::ZERO, 1);
+        assert!(over(&mut b));
 
         let cancel = CancelToken::default();
         let mut b = Budget::new(None, 100, cancel.clone());

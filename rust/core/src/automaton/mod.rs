@@ -33,6 +33,7 @@ mod progress;
 mod several;
 mod trim;
 
+pub(crate) use budget::Operation;
 pub use budget::{Budget, CancelToken};
 use expand::Expanded;
 pub(crate) use expand::Next;
