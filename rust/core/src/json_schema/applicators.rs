@@ -122,9 +122,9 @@ impl Engine {
             out.push(self.goals.not(goal));
         }
         if let Some((condition, then, otherwise)) = self.conditional(site) {
-            let yes = self.goals.and([condition, then]);
+            let yes = self.goals.both(condition, then);
             let not = self.goals.not(condition);
-            let no = self.goals.and([not, otherwise]);
+            let no = self.goals.both(not, otherwise);
             out.push(self.goals.or([yes, no]));
         }
         Ok(out)
@@ -249,7 +249,7 @@ impl Engine {
             if let Some(goal) = properties {
                 let looked_at = self.regular.or(branch.patterns.iter().copied());
                 let rest = vec![(self.regular.not(looked_at), goal)];
-                let mut props = indexmap::IndexMap::new();
+                let mut props = indexmap::IndexMap::default();
                 for name in &branch.names {
                     props.insert(name.clone(), Goals::TRUE);
                 }

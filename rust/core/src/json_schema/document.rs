@@ -9,6 +9,7 @@ use super::dialect::{Dialect, Draft, Subschemas, subschemas};
 use super::uri;
 use crate::error::{Error, Result};
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(super) struct NodeId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ResourceId(u32);
 
-pub(super) type Members = IndexMap<Arc<str>, NodeId>;
+pub(super) type Members = IndexMap<Arc<str>, NodeId, FxBuildHasher>;
 
 /// A value; its parts are nodes again.
 #[derive(Debug)]
@@ -229,7 +230,7 @@ impl Documents {
                 Json::Array(items.iter().enumerate().map(item).collect::<Result<_>>()?)
             }
             Value::Object(members) => {
-                let mut out = Members::with_capacity(members.len());
+                let mut out = Members::with_capacity_and_hasher(members.len(), FxBuildHasher);
                 for (key, member) in members {
                     let key: Arc<str> = key.as_str().into();
                     let member = self.add(member, Some((id, Arc::clone(&key))), resource)?;

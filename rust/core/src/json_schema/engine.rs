@@ -92,7 +92,7 @@ impl Engine {
             size_of::<Shape>() + shape.objects.len() * 320 + shape.arrays.len() * 96 + names.sum::<usize>()
         };
         self.documents.memory_size_bytes()
-            + self.goals.len() * 160
+            + self.goals.memory_size_bytes()
             + self.shapes.values().map(of_shape).sum::<usize>()
             + (self.inhabited.len() + self.few.len()) * 24
     }
@@ -122,7 +122,7 @@ impl Engine {
 
     /// Both of two goals; where their shapes are known, its shape is made of them rather than of all their parts again.
     pub(super) fn meet(&mut self, a: GoalId, b: GoalId) -> Result<GoalId> {
-        let both = self.goals.and([a, b]);
+        let both = self.goals.both(a, b);
         let shapes = self.shapes.get(&a).cloned().zip(self.shapes.get(&b).cloned());
         if let (Goal::And(_), Some((a, b))) = (self.goals.get(both), shapes)
             && !self.shapes.contains_key(&both)
@@ -361,7 +361,7 @@ impl Engine {
 
     /// Whether no value satisfies both goals, as far as can be told now.
     pub(super) fn are_disjoint(&mut self, a: GoalId, b: GoalId) -> Result<bool> {
-        let both = self.goals.and([a, b]);
+        let both = self.goals.both(a, b);
         self.is_surely_empty(both)
     }
 

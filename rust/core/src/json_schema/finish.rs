@@ -43,14 +43,11 @@ struct Search<'a> {
 
 impl Engine {
     pub(super) fn has_object(&mut self, obj: &Obj) -> Result<bool> {
-        if obj.min == 0 && obj.max.is_none() && obj.clauses.is_empty() && obj.choices.is_empty() {
-            for name in &obj.required {
-                let goal = obj.props.get(name).copied().unwrap_or(Goals::TRUE);
-                if !self.is_inhabited(goal)? {
-                    return Ok(false);
-                }
-            }
+        if self.has_plain_object(obj)? {
             return Ok(true);
+        }
+        if obj.min == 0 && obj.max.is_none() && obj.clauses.is_empty() && obj.choices.is_empty() {
+            return Ok(false);
         }
         let plan = self.plan(obj)?;
         let progress = plan.start();
@@ -169,7 +166,7 @@ impl Engine {
         'clauses: for clause in pending {
             for &(class, goal) in &search.plan.clauses[clause].classes {
                 let own = self.goal_of_all(search.plan, search.chosen, Key::Class(class));
-                let both = self.goals.and([own, goal]);
+                let both = self.goals.both(own, goal);
                 if self.is_inhabited(both)? {
                     continue 'clauses;
                 }
@@ -213,7 +210,7 @@ impl Engine {
         for i in 0..groups.len() {
             let (key, goal) = groups[i];
             let Some(wanted) = clause.goal(key) else { continue };
-            let both = self.goals.and([goal, wanted]);
+            let both = self.goals.both(goal, wanted);
             if self.is_inhabited(both)? {
                 groups[i].1 = both;
                 let found = self.can_meet(search, rest, groups, forbidden)?;
@@ -228,7 +225,7 @@ impl Engine {
         for (key, wanted) in declared.chain(classes) {
             let before = groups.len();
             let own = self.goal_of_all(search.plan, search.chosen, key);
-            let both = self.goals.and([own, wanted]);
+            let both = self.goals.both(own, wanted);
             let may_come = match key {
                 Key::Declared(index) if search.is_in(groups, index as usize) => continue,
                 Key::Declared(index) => {
@@ -300,8 +297,26 @@ impl Engine {
 
     /// Whether a name may come.
     pub(super) fn has_option(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<bool> {
-        for reading in self.readings(plan, progress, key)? {
-            if self.can_read(plan, &reading)? {
+        let Some(reading) = self.undecided(plan, progress, key) else { return Ok(false) };
+        let questions = self.questions(plan, progress, key);
+        self.can_read_any(plan, reading, &questions)
+    }
+
+    /// Whether some answers to questions make a way to read a value.
+    fn can_read_any(
+        &mut self,
+        plan: &Plan,
+        mut reading: Reading,
+        questions: &[(Question, GoalId)],
+    ) -> Result<bool> {
+        self.budget.work()?;
+        let Some((first, rest)) = questions.split_first() else {
+            plan.settle(&mut reading.1);
+            return self.can_read(plan, &reading);
+        };
+        let answered = self.ask(plan, vec![reading], *first)?;
+        for reading in answered.into_iter().rev() {
+            if self.can_read_any(plan, reading, rest)? {
                 return Ok(true);
             }
         }
@@ -316,27 +331,40 @@ impl Engine {
 
     /// All ways to read the value of a name.
     fn readings(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<Vec<Reading>> {
-        let Some(after) = plan.after(progress, key, self.options.any_order) else { return Ok(Vec::new()) };
-        let goal = plan.goal(key);
-        if self.is_free(plan) {
-            return Ok(vec![(goal, after)]);
-        }
-        let mut readings = vec![(goal, after)];
-        for (number, part) in plan.parts.iter().enumerate() {
-            if number > 0 && progress.alive.contains(number) && part.goal(key) != Goals::TRUE {
-                readings = self.ask(plan, readings, Question::Part(number), part.goal(key))?;
-            }
-        }
-        for (number, part) in plan.parts.iter().enumerate() {
-            for clause in part.clauses.clone().filter(|&clause| progress.pending.contains(clause)) {
-                if let Some(wanted) = plan.clauses[clause].goal(key) {
-                    readings = self.ask(plan, readings, Question::Clause(number, clause), wanted)?;
-                }
-            }
+        let Some(reading) = self.undecided(plan, progress, key) else { return Ok(Vec::new()) };
+        let mut readings = vec![reading];
+        for question in self.questions(plan, progress, key) {
+            readings = self.ask(plan, readings, question)?;
         }
         readings.reverse();
         readings.iter_mut().for_each(|(_, after)| plan.settle(after));
         Ok(readings)
+    }
+
+    /// The value of a name before anything is asked of it, if the name may come.
+    fn undecided(&self, plan: &Plan, progress: &Progress, key: Key) -> Option<Reading> {
+        Some((plan.goal(key), plan.after(progress, key, self.options.any_order)?))
+    }
+
+    /// What the value of a name decides, each with what is wanted of it.
+    fn questions(&self, plan: &Plan, progress: &Progress, key: Key) -> Vec<(Question, GoalId)> {
+        let mut out = Vec::new();
+        if self.is_free(plan) {
+            return out;
+        }
+        for (number, part) in plan.parts.iter().enumerate().skip(1) {
+            let wanted = part.goal(key);
+            if progress.alive.contains(number) && wanted != Goals::TRUE {
+                out.push((Question::Part(number), wanted));
+            }
+        }
+        for (number, part) in plan.parts.iter().enumerate() {
+            let pending = part.clauses.clone().filter(|&clause| progress.pending.contains(clause));
+            out.extend(pending.filter_map(|clause| {
+                Some((Question::Clause(number, clause), plan.clauses[clause].goal(key)?))
+            }));
+        }
+        out
     }
 
     /// Reads values that satisfy what a part or clause wants, and those that do not.
@@ -344,8 +372,7 @@ impl Engine {
         &mut self,
         plan: &Plan,
         readings: Vec<Reading>,
-        question: Question,
-        wanted: GoalId,
+        (question, wanted): (Question, GoalId),
     ) -> Result<Vec<Reading>> {
         let mut out: Vec<Reading> = Vec::new();
         for (goal, after) in readings {

@@ -6,6 +6,7 @@
 use super::decimal::Decimal;
 use super::document::{Documents, Json, NodeId, ResourceId};
 use indexmap::IndexSet;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Index of a goal; `TRUE` and `FALSE` are always there.
@@ -50,6 +51,8 @@ pub(super) struct Goals {
     goals: IndexSet<Goal, rustc_hash::FxBuildHasher>,
     scopes: IndexSet<Vec<ResourceId>, rustc_hash::FxBuildHasher>,
     values: IndexSet<Value, rustc_hash::FxBuildHasher>,
+    /// What two goals come to together, the smaller first: searches ask for the same pairs again and again.
+    pairs: FxHashMap<(GoalId, GoalId), GoalId>,
 }
 
 impl Goals {
@@ -57,9 +60,9 @@ impl Goals {
     pub(super) const FALSE: GoalId = GoalId(1);
     pub(super) const NO_SCOPE: ScopeId = ScopeId(0);
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.goals.len()
+    /// Heap memory in use, bytes, approximately.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.goals.len() * 160 + self.pairs.len() * 16
     }
 
     pub(super) fn new() -> Self {
@@ -67,6 +70,7 @@ impl Goals {
             goals: IndexSet::from_iter([Goal::True, Goal::False]),
             scopes: IndexSet::from_iter([Vec::new()]),
             values: IndexSet::default(),
+            pairs: FxHashMap::default(),
         }
     }
 
@@ -150,6 +154,23 @@ impl Goals {
             [] => Self::TRUE,
             [one] => one,
             _ => self.intern(Goal::And(parts.into())),
+        }
+    }
+
+    /// Both of two.
+    pub(super) fn both(&mut self, a: GoalId, b: GoalId) -> GoalId {
+        match (a.min(b), a.max(b)) {
+            (Self::FALSE, _) | (_, Self::FALSE) => Self::FALSE,
+            (Self::TRUE, other) => other,
+            (a, b) if a == b => a,
+            pair => {
+                if let Some(&known) = self.pairs.get(&pair) {
+                    return known;
+                }
+                let both = self.and([a, b]);
+                self.pairs.insert(pair, both);
+                both
+            }
         }
     }
 

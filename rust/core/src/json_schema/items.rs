@@ -75,10 +75,10 @@ impl Engine {
             let first = written.index.max(c.from) as usize;
             let mut found = 0;
             for index in first..arr.prefix.len() {
-                let both = self.goals.and([arr.prefix[index], c.goal]);
+                let both = self.goals.both(arr.prefix[index], c.goal);
                 found += usize::from(found < missing && self.is_inhabited(both)?);
             }
-            let both = self.goals.and([arr.rest, c.goal]);
+            let both = self.goals.both(arr.rest, c.goal);
             if found >= missing || !self.is_inhabited(both)? {
                 if found < missing {
                     return Ok(true);
@@ -196,11 +196,11 @@ impl Engine {
                 if c.max.is_none_or(|max| count < max) {
                     let mut counted = after.clone();
                     counted.counts[i] = (count + 1).min(c.max.unwrap_or(c.min));
-                    more.push((self.goals.and([goal, c.goal]), counted));
+                    more.push((self.goals.both(goal, c.goal), counted));
                 }
                 // Where too many are too many, each item is one of them or is not.
                 let not = self.goals.not(c.goal);
-                let other = if c.max.is_some() { self.goals.and([goal, not]) } else { goal };
+                let other = if c.max.is_some() { self.goals.both(goal, not) } else { goal };
                 if more.iter().all(|(known, _)| *known != other) {
                     more.push((other, after));
                 }
@@ -255,7 +255,7 @@ impl Engine {
                 break;
             }
             for first in 0..second {
-                let both = self.goals.and([arr.item(first), arr.item(second)]);
+                let both = self.goals.both(arr.item(first), arr.item(second));
                 if second >= written.index as usize && self.is_inhabited(both)? {
                     return Ok(true);
                 }
@@ -302,7 +302,7 @@ impl Engine {
         let mut out = Vec::new();
         for value in values {
             let constant = self.goals.constant(value);
-            out.push((if is_plain { self.goals.and([goal, constant]) } else { constant }, value));
+            out.push((if is_plain { self.goals.both(goal, constant) } else { constant }, value));
         }
         Ok(out)
     }

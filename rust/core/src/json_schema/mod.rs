@@ -30,6 +30,7 @@ mod shape;
 pub(crate) mod spell;
 mod spelling;
 mod uri;
+mod witness;
 
 pub use dialect::Draft;
 pub(crate) use machine::{JsonMachine, SharedLanguages};

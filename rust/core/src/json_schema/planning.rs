@@ -213,16 +213,9 @@ impl Engine {
         declared: &[GoalId],
     ) -> Result<bool> {
         for &(index, wanted) in &clause.declared {
-            let goal = declared[index as usize];
-            if obj.required.contains(&plan.names[index as usize])
-                && self.is_scalar(goal)?
-                && self.is_easily_negated(wanted)?
-            {
-                let not = self.goals.not(wanted);
-                let outside = self.goals.and([goal, not]);
-                if !self.is_inhabited(outside)? {
-                    return Ok(true);
-                }
+            let is_required = obj.required.contains(&plan.names[index as usize]);
+            if is_required && self.is_sure(declared[index as usize], wanted)? {
+                return Ok(true);
             }
         }
         Ok(false)

@@ -12,6 +12,7 @@ use super::number::Numbers;
 use crate::error::{Error, Result};
 use crate::regular::{Regular, TermId};
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub(super) struct Clause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Obj {
     /// What the values of declared names satisfy; in the order of declaration.
-    pub(super) props: IndexMap<Name, GoalId>,
+    pub(super) props: IndexMap<Name, GoalId, FxBuildHasher>,
     /// For every other name in a language the value satisfies a goal.
     pub(super) rest: Vec<(TermId, GoalId)>,
     pub(super) required: BTreeSet<Name>,
@@ -137,8 +138,8 @@ impl Arr {
         let mut contains = self.contains.clone();
         contains.extend(other.contains.iter().filter(|c| !self.contains.contains(c)).cloned());
         Self {
-            prefix: (0..long).map(|i| goals.and([self.item(i), other.item(i)])).collect(),
-            rest: goals.and([self.rest, other.rest]),
+            prefix: (0..long).map(|i| goals.both(self.item(i), other.item(i))).collect(),
+            rest: goals.both(self.rest, other.rest),
             min: self.min.max(other.min),
             max: min_of(self.max, other.max),
             unique: self.unique || other.unique,
@@ -211,7 +212,7 @@ impl Arr {
 impl Obj {
     pub(super) fn any() -> Self {
         Self {
-            props: IndexMap::new(),
+            props: IndexMap::default(),
             rest: Vec::new(),
             required: BTreeSet::new(),
             min: 0,
@@ -277,12 +278,12 @@ impl Obj {
         let mut out = self.clone();
         for (name, &goal) in &other.props {
             let own = self.property(name, goals, regular);
-            out.props.insert(Arc::clone(name), goals.and([own, goal]));
+            out.props.insert(Arc::clone(name), goals.both(own, goal));
         }
         for (name, goal) in &mut out.props {
             if !other.props.contains_key(name) && !other.rest.is_empty() {
                 let theirs = other.property(name, goals, regular);
-                *goal = goals.and([*goal, theirs]);
+                *goal = goals.both(*goal, theirs);
             }
         }
         out.rest.extend(other.rest.iter().filter(|r| !self.rest.contains(r)));
@@ -367,7 +368,7 @@ impl Obj {
                     Names::All(language) => kept.rest.push((*language, not)),
                     Names::One(name) => {
                         let own = kept.props.get(name).copied().unwrap_or(Goals::TRUE);
-                        kept.props.insert(Arc::clone(name), goals.and([own, not]));
+                        kept.props.insert(Arc::clone(name), goals.both(own, not));
                     }
                 }
             }
