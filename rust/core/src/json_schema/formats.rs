@@ -94,27 +94,40 @@ fn ascending() -> String {
     out.join("|")
 }
 
-/// Patterns with groups up to so many deep.
-fn regex(depth: u32) -> String {
+/// Patterns with groups up to so many deep; made of languages, as a text each level would hold the next several times.
+fn regex(regular: &mut Regular, depth: u32) -> Result<TermId, Problem> {
     let in_class = r"(?:[^\\\]\[-]|\[|\\(?:[dDwWsStnvfrb^$\\.*+?()\[\]{}|/-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|p\{[A-Z][a-z]?\}|P\{[A-Z][a-z]?\}))";
     // Ranges ascend; those between letters and digits of one kind are nearly all that are written.
     let of_kind =
         |(first, last): (char, char)| (first..=last).map(move |low| format!("{low}-[{low}-{last}]"));
     let ranges: Vec<String> = [('a', 'z'), ('A', 'Z'), ('0', '9')].into_iter().flat_map(of_kind).collect();
     let class = format!(r"\[\^?-?(?:{in_class}|{}|A-z|[ !]-~)*-?\]", ranges.join("|"));
-    let mut atom = format!(
-        r"[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class}"
-    );
-    let sequence = |atom: &str| {
-        let quantifier = format!(r"(?:[*+?]|\{{(?:\d{{1,3}},?|{})\}})\??", ascending());
-        let part = format!(r"(?:(?:{atom})(?:{quantifier})?|[\^$]|\\[bB])");
-        format!(r"{part}*(?:\|{part}*)*")
+    let mut atom = pattern::language(
+        regular,
+        &format!(
+            r"^(?:[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class})$"
+        ),
+    )?;
+    let quantifier = format!(r"^(?:(?:[*+?]|\{{(?:\d{{1,3}},?|{})\}})\??)?$", ascending());
+    let quantifier = pattern::language(regular, &quantifier)?;
+    let assertion = pattern::language(regular, r"^(?:[\^$]|\\[bB])$")?;
+    let open = pattern::language(regular, r"^\((?:\?:)?$")?;
+    let (close, bar) = (regular.literal(")"), regular.literal("|"));
+    let sequence = |regular: &mut Regular, atom: TermId| {
+        let repeated = regular.concat(atom, quantifier);
+        let part = regular.or([repeated, assertion]);
+        let option = regular.repeat(part, 0, None);
+        let more = regular.concat(bar, option);
+        let more = regular.repeat(more, 0, None);
+        regular.concat(option, more)
     };
     for _ in 0..depth {
-        let inside = sequence(&atom);
-        atom = format!(r"{atom}|\((?:\?:)?{inside}\)");
+        let inside = sequence(regular, atom);
+        let rest = regular.concat(inside, close);
+        let group = regular.concat(open, rest);
+        atom = regular.or([atom, group]);
     }
-    sequence(&atom)
+    Ok(sequence(regular, atom))
 }
 
 /// Code points of internationalised labels (RFC 5892): those of the larger scripts that are their own NFKC fold.
@@ -296,7 +309,7 @@ fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Probl
         "uuid" => UUID.to_owned(),
         "json-pointer" => POINTER.to_owned(),
         "relative-json-pointer" => format!(r"(?:0|[1-9]\d*)(?:#|{POINTER})"),
-        "regex" => regex(3),
+        "regex" => return regex(regular, 3).map(Some),
         _ => return Ok(None),
     };
     pattern::language(regular, &format!("^(?:{pattern})$")).map(Some)
@@ -351,6 +364,53 @@ fn time(regular: &mut Regular) -> Result<TermId, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_have_groups_three_deep() {
+        let mut regular = Regular::new();
+        let patterns = regex(&mut regular, 3).unwrap();
+        for pattern in [
+            "",
+            "a",
+            "^[a-zA-Z0-9_-]{3,16}$",
+            "(a|b)*|c??",
+            r"\d+(?:\.\d+)?",
+            "((a)|(b(c)))+",
+            r"[^\]]",
+            "x{2}",
+            "x{2,}",
+            "x{2,10}?",
+            "|",
+            "a||b",
+            r"\bword\B",
+            r"\p{L}\u00e9",
+            "[a-]",
+            "[-a]",
+            "[]",
+            "é.",
+        ] {
+            assert!(regular.matches(patterns, pattern), "{pattern}");
+        }
+        for pattern in [
+            "(",
+            ")",
+            "a)",
+            "((((a))))",
+            "[a",
+            "*",
+            "a**",
+            "x{2",
+            "x{3,2}",
+            r"\",
+            "[z-a]",
+            "(?<=a)b",
+            "(?<n>a)",
+            "a|*",
+            "{1}",
+        ] {
+            assert!(!regular.matches(patterns, pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn every_format_of_the_list_has_a_language() {
