@@ -100,7 +100,6 @@ impl Matcher {
             )));
         }
         let (mask, complete) = {
-            let _operation = Operation::begin();
             let mut session = self.session.lock();
             let Session { arena, finished } = &mut *session;
             if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -126,7 +125,6 @@ impl Matcher {
     pub fn accept_token(&mut self, token: u32) -> Result<bool> {
         let compiled = &*self.compiled;
         compiled.vocabulary().check_id(token)?;
-        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -139,6 +137,7 @@ impl Matcher {
             SetId::DEAD
         };
         if compiled.vocabulary().is_text(token) && !self.stop_token_ids.contains(&token) {
+            let _operation = compiled.pda.has_machine().then(Operation::begin);
             let by_text = step_bytes(arena, compiled, set, compiled.vocabulary().token_bytes(token));
             next = arena.union_sets(by_text, next);
         }
@@ -159,7 +158,6 @@ impl Matcher {
     /// # Errors
     /// [`Error::Terminated`] after a stop token.
     pub fn accept_bytes(&mut self, bytes: &[u8]) -> Result<bool> {
-        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         if is_terminated(arena, self.at, self.terminate_without_stop_token) {
@@ -227,7 +225,6 @@ impl Matcher {
     /// The bytes that every continuation begins with, up to [`MAX_FORCED_BYTES`]; they are not accepted. Ends where the
     /// text may end, or where a special token may come.
     pub fn forced_bytes(&mut self) -> Result<Vec<u8>> {
-        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         let pda = &self.compiled.pda;
@@ -277,7 +274,6 @@ impl Matcher {
 
     /// Why a text is refused now; `None` if it is allowed.
     pub fn explain_bytes(&mut self, bytes: &[u8]) -> Result<Option<Rejection>> {
-        let _operation = Operation::begin();
         let mut session = self.session.lock();
         let arena = &mut session.arena;
         let mut set = arena.history_set(self.at);

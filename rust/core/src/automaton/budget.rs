@@ -36,40 +36,41 @@ pub struct Budget {
     operation: u64,
 }
 
-/// What a matcher is asked for, a mask or a step, from its beginning until this is dropped. All that machines work out for it on this
+/// A mask that is made or a token that is taken, from the beginning until this is dropped. All that machines work out for it on this
 /// thread shares one time limit: each of thousands of states might stay just within one of its own.
 #[derive(Debug)]
 pub(crate) struct Operation {
     around: u64,
 }
 
-/// Numbers of operations that one thread gives out before it asks for more.
+/// Numbers of operations that one thread takes at once.
 const NUMBERS: u64 = 1 << 32;
 static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The operation that this thread is at, 0 for none.
-    static OPERATION: Cell<u64> = const { Cell::new(0) };
-    /// The number of this thread's last one.
-    static LAST: Cell<u64> = Cell::new(NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed));
+    /// The operation that this thread is at, 0 for none, and the last number that it has given out.
+    static OPERATION: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 impl Operation {
     /// Begins one, unless this thread is at one already.
+    #[inline]
     pub(crate) fn begin() -> Self {
-        let around = OPERATION.get();
+        let (around, mut last) = OPERATION.get();
         if around == 0 {
-            let number = LAST.get() + 1;
-            LAST.set(number);
-            OPERATION.set(number);
+            if last % NUMBERS == 0 {
+                last = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
+            }
+            OPERATION.set((last + 1, last + 1));
         }
         Self { around }
     }
 }
 
 impl Drop for Operation {
+    #[inline]
     fn drop(&mut self) {
-        OPERATION.set(self.around);
+        OPERATION.set((self.around, OPERATION.get().1));
     }
 }
 
@@ -87,7 +88,7 @@ impl Budget {
     /// of the same [`Operation`] as the last.
     pub(crate) fn restart(&mut self, time_limit: Duration, state_limit: usize) {
         (self.state_limit, self.states) = (state_limit, 0);
-        let operation = OPERATION.get();
+        let (operation, _) = OPERATION.get();
         if operation == 0 || operation != self.operation {
             (self.deadline, self.later) = (None, Some(time_limit));
             (self.until_check, self.operation) = (CHECK_EVERY, operation);

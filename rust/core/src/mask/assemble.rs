@@ -14,7 +14,7 @@ use super::split::{Remainders, Split};
 use super::store::KeyId;
 use super::walk::{Course, Walk};
 use super::{SplitStore, TokenIds};
-use crate::automaton::{Counter, Pda, StateId, Unbounded};
+use crate::automaton::{Counter, Operation, Pda, StateId, Unbounded};
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, Front, SetFlags, SetId};
@@ -202,6 +202,7 @@ impl MaskContext<'_> {
     }
 
     fn make(&self, arena: &mut Arena, finished: &mut FinishedMasks, set: SetId) -> Result<Arc<FinishedMask>> {
+        let _operation = Operation::begin();
         let mut walk = Walk { context: self, arena, buffers: &mut finished.buffers };
         let mask = walk.mask(set);
         walk.buffers.allowed.clear();

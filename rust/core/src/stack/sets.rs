@@ -63,6 +63,8 @@ pub(super) struct SetHead {
 const NO_ROW: u32 = u32::MAX;
 /// In a row: not computed yet.
 const UNKNOWN: SetId = SetId(u32::MAX);
+/// What a short text takes of most things.
+const FEW: usize = 56;
 /// A set whose steps are asked for this often gets a row of 256 entries instead of hash look-ups.
 const HOT: u8 = 24;
 
@@ -118,23 +120,23 @@ impl Arena {
     /// An empty arena; it refuses to grow over `limit_bytes` (approximately).
     pub(crate) fn new(limit_bytes: usize) -> Self {
         let mut arena = Self {
-            nodes: Vec::new(),
-            edges: Vec::new(),
-            node_table: HashTable::new(),
+            nodes: Vec::with_capacity(FEW),
+            edges: Vec::with_capacity(FEW),
+            node_table: HashTable::with_capacity(FEW),
             unions: FxHashMap::default(),
             union_fuel: UNION_FUEL,
-            stamps: Vec::new(),
+            stamps: Vec::with_capacity(FEW),
             round: 0,
-            sets: Vec::new(),
-            configs: Vec::new(),
-            set_table: HashTable::new(),
-            steps: FxHashMap::default(),
+            sets: Vec::with_capacity(FEW),
+            configs: Vec::with_capacity(FEW),
+            set_table: HashTable::with_capacity(FEW),
+            steps: FxHashMap::with_capacity_and_hasher(FEW, Default::default()),
             leaps: Leaps::default(),
             rows: Vec::new(),
-            popped: FxHashMap::default(),
+            popped: FxHashMap::with_capacity_and_hasher(FEW, Default::default()),
             registers: Registers::new(),
             popped_with: Vec::new(),
-            history: Vec::new(),
+            history: Vec::with_capacity(FEW),
             scratch: Scratch::default(),
             is_searching: false,
             limit_bytes,
