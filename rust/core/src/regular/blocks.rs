@@ -23,7 +23,7 @@ pub struct Block<'a>(&'a [Piece]);
 impl Blocks {
     /// The scalar values in blocks that are each inside or outside of every one of some sets; those inside the first set come first, and of
     /// these those inside the second.
-    pub(super) fn of(sets: &[&CodeSet]) -> Self {
+    pub fn of(sets: &[&CodeSet]) -> Self {
         let (first, rest) = sets.split_at(sets.len().min(MAX_AT_ONCE));
         let blocks = Self::at_once(first);
         if rest.is_empty() {

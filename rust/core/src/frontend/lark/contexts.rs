@@ -16,7 +16,7 @@ use super::program::{Op, Program};
 use crate::automaton::Budget;
 use crate::error::{Error, Result};
 use crate::frontend::right_linear::Edges;
-use crate::regular::{Block, CodeSet, Regular, TermId};
+use crate::regular::{Block, Blocks, CodeSet, Regular, TermId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How many contexts a grammar may have.
@@ -319,42 +319,31 @@ impl Contexts {
 
     /// Sets of characters that no thread tells apart.
     fn blocks(&self, runner: &Runner, threads: &[Thread]) -> Vec<CodeSet> {
-        let mut blocks = vec![CodeSet::all()];
-        let mut seen = FxHashSet::default();
-        let mut refine = |sets: Vec<CodeSet>| {
-            blocks = blocks
-                .iter()
-                .flat_map(|block| sets.iter().map(move |set| block.intersection(set)))
-                .filter(|block| !block.is_empty())
-                .collect();
-        };
-        let mut by_term = |term: TermId| {
-            if seen.insert(term) {
-                refine(self.regular.blocks(term).iter().map(Block::set).collect());
-            }
-        };
-        let mut classes = Vec::new();
+        let (mut terms, mut sets) = (Vec::new(), Vec::new());
         for (context, place) in threads {
-            by_term(context.ahead);
+            terms.push(context.ahead);
             let behind = context.behind.iter().enumerate();
-            behind
-                .filter(|&(number, _)| self.is_followed(runner, number))
-                .for_each(|(_, &term)| by_term(term));
+            terms.extend(
+                behind.filter(|&(number, _)| self.is_followed(runner, number)).map(|(_, &term)| term),
+            );
             match (runner, place) {
                 (Runner::Program(program), Place::Op(at)) => {
                     if let Op::Char(set) = &program.ops[*at] {
-                        classes.push(set);
+                        sets.push(set.clone());
                     }
                 }
-                (_, Place::Term(term)) => by_term(*term),
+                (_, Place::Term(term)) => terms.push(*term),
                 (Runner::Term(_), Place::Op(_)) => {}
             }
         }
-        classes.sort_unstable();
-        classes.dedup();
-        for set in classes {
-            refine(vec![set.clone(), CodeSet::all().difference(set)]);
+        terms.sort_unstable();
+        terms.dedup();
+        for term in terms {
+            sets.extend(self.regular.blocks(term).iter().map(Block::set));
         }
-        blocks
+        sets.sort_unstable();
+        sets.dedup();
+        let sets: Vec<&CodeSet> = sets.iter().collect();
+        Blocks::of(&sets).iter().map(Block::set).collect()
     }
 }
