@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 const MAX_READINGS: usize = 256;
 
 /// A way to read the value of a name, and what is written after it.
-type Reading = (GoalId, Progress);
+pub(super) type Reading = (GoalId, Progress);
 
 /// What the value of a name decides.
 #[derive(Clone, Copy)]
@@ -297,30 +297,40 @@ impl Engine {
 
     /// Whether a name may come.
     pub(super) fn has_option(&mut self, plan: &Plan, progress: &Progress, key: Key) -> Result<bool> {
-        let Some(reading) = self.undecided(plan, progress, key) else { return Ok(false) };
-        let questions = self.questions(plan, progress, key);
-        self.can_read_any(plan, reading, &questions)
+        Ok(self.first_option(plan, progress, key)?.is_some())
     }
 
-    /// Whether some answers to questions make a way to read a value.
-    fn can_read_any(
+    /// The first of [`Self::options`] to be found; the others are not looked for.
+    pub(super) fn first_option(
+        &mut self,
+        plan: &Plan,
+        progress: &Progress,
+        key: Key,
+    ) -> Result<Option<Reading>> {
+        let Some(reading) = self.undecided(plan, progress, key) else { return Ok(None) };
+        let questions = self.questions(plan, progress, key);
+        self.first_answered(plan, reading, &questions)
+    }
+
+    fn first_answered(
         &mut self,
         plan: &Plan,
         mut reading: Reading,
         questions: &[(Question, GoalId)],
-    ) -> Result<bool> {
+    ) -> Result<Option<Reading>> {
         self.budget.work()?;
         let Some((first, rest)) = questions.split_first() else {
             plan.settle(&mut reading.1);
-            return self.can_read(plan, &reading);
+            return Ok(self.can_read(plan, &reading)?.then_some(reading));
         };
         let answered = self.ask(plan, vec![reading], *first)?;
         for reading in answered.into_iter().rev() {
-            if self.can_read_any(plan, reading, rest)? {
-                return Ok(true);
+            let found = self.first_answered(plan, reading, rest)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Whether there is a value to read, and the object can be completed after it.

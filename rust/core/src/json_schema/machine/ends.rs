@@ -308,10 +308,9 @@ impl JsonMachine {
             }
             Part::Member { plan, progress, depth, key, from } => {
                 let planned = Arc::clone(&self.plans[plan as usize]);
-                let options = self.engine.options(&planned.plan, &progress, key)?;
-                if self.any_has_many(&options, most)? {
+                let Some(options) = self.few_options(&planned.plan, &progress, key, most)? else {
                     return Ok(None);
-                }
+                };
                 let member = |(goal, after)| self.member(plan, goal, after, depth, from);
                 Ok(Some(options.into_iter().map(member).collect()))
             }
@@ -398,10 +397,9 @@ impl JsonMachine {
             if !planned.plan.is_open(progress, index as usize) {
                 continue;
             }
-            let options = self.engine.options(&planned.plan, progress, key)?;
-            if self.any_has_many(&options, most)? {
+            let Some(options) = self.few_options(&planned.plan, progress, key, most)? else {
                 return Ok(None);
-            }
+            };
             if options.is_empty() {
                 continue;
             }

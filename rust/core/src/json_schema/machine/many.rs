@@ -4,8 +4,9 @@
 
 use super::{JsonMachine, Kind};
 use crate::error::Result;
+use crate::json_schema::finish::Reading;
 use crate::json_schema::goal::GoalId;
-use crate::json_schema::plan::{Key, Progress};
+use crate::json_schema::plan::{Key, Plan, Progress};
 use crate::json_schema::shape::{Arr, Shape};
 use std::sync::Arc;
 
@@ -109,13 +110,27 @@ impl JsonMachine {
         Ok(false)
     }
 
-    /// Whether one of the readings of a member's value has many values.
-    pub(super) fn any_has_many(&mut self, readings: &[(GoalId, Progress)], most: usize) -> Result<bool> {
-        for &(goal, _) in readings {
+    /// The ways to read a member's value; `None` if one of them has many values.
+    pub(super) fn few_options(
+        &mut self,
+        plan: &Plan,
+        progress: &Progress,
+        key: Key,
+        most: usize,
+    ) -> Result<Option<Vec<Reading>>> {
+        // There may be hundreds of ways to read what has many values in the first.
+        if !self.engine.is_free(plan)
+            && let Some((goal, _)) = self.engine.first_option(plan, progress, key)?
+            && self.has_many(goal, most)?
+        {
+            return Ok(None);
+        }
+        let options = self.engine.options(plan, progress, key)?;
+        for &(goal, _) in &options {
             if self.has_many(goal, most)? {
-                return Ok(true);
+                return Ok(None);
             }
         }
-        Ok(false)
+        Ok(Some(options))
     }
 }
