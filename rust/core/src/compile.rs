@@ -50,7 +50,8 @@ const COMMON_TEXT: &str = concat!(
 /// What a [`Compiler`] may spend.
 #[derive(Clone, Debug)]
 pub struct CompilerOptions {
-    /// Longest time for one compilation; none by default.
+    /// Longest time for one compilation, and for what is made of a JSON Schema for one mask or token; none by default, and for JSON
+    /// Schema a second.
     pub time_limit: Option<Duration>,
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,

@@ -23,7 +23,8 @@ use std::time::Duration;
 ///     cache_enabled: whether compiled grammars are kept, by their whole content.
 ///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 24 MiB. The least recently used
 ///         goes first.
-///     time_limit: longest time for one compilation, seconds; past it `LimitExceededError`.
+///     time_limit: longest time for one compilation, and for what is made of a JSON Schema for one mask or token, seconds; past
+///         it `LimitExceededError`. None means no limit, and a second for JSON Schema.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
 ///     sessions: the matchers of a grammar are dealt out evenly over so many sessions. Matchers of one session share
 ///         finished masks and wait for each other while a new one is made; for batches over one grammar take as many as

@@ -62,25 +62,24 @@ impl Arena {
     }
 
     fn union_with(&mut self, a: NodeId, b: NodeId) -> NodeId {
-        let key = (a.min(b), a.max(b));
-        if let Some(known) = self.known_union(key) {
+        if let Some(known) = self.known_union(a, b) {
             return known;
         }
         let mut edges = [self.edges(a), self.edges(b)].concat();
         self.canonicalise(&mut edges);
         let node = self.intern_node(&edges);
-        self.unions.insert(key, node);
+        self.unions.insert((a.min(b), a.max(b)), node);
         node
     }
 
-    /// The union of two ascending nodes, if it was made before.
-    fn known_union(&self, (a, b): (NodeId, NodeId)) -> Option<NodeId> {
-        if a == b { Some(a) } else { self.unions.get(&(a, b)).copied() }
+    /// The union of two stack sets, if it was made before.
+    fn known_union(&self, a: NodeId, b: NodeId) -> Option<NodeId> {
+        if a == b { Some(a) } else { self.unions.get(&(a.min(b), a.max(b))).copied() }
     }
 
     /// The union of what lies beneath two edges, unless this step has made too many that were not known.
     fn union_beneath(&mut self, a: NodeId, b: NodeId) -> Option<NodeId> {
-        let known = self.known_union((a.min(b), a.max(b)));
+        let known = self.known_union(a, b);
         if known.is_some() || self.union_fuel == 0 {
             return known;
         }

@@ -51,8 +51,9 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Working out one state takes no longer than this, and making the first one, unless the compiler has a limit of its own.
+/// What is worked out for a mask or a token takes no longer than this, and making the first state, unless the compiler has a limit of its own.
 const STEP_LIMIT: Duration = Duration::from_secs(1);
+const FEW_STATES: usize = 112; // What a short text makes.
 
 /// What a rule reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -245,8 +246,8 @@ impl JsonMachine {
             layout,
             state_limit,
             step_limit,
-            states: Vec::with_capacity(112),
-            locals: IndexSet::with_capacity_and_hasher(112, Default::default()),
+            states: Vec::with_capacity(FEW_STATES),
+            locals: IndexSet::with_capacity_and_hasher(FEW_STATES, Default::default()),
             rules: Vec::new(),
             kinds: IndexSet::default(),
             plans: IndexMap::default(),
