@@ -14,7 +14,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 import bytewright as bw
 
@@ -230,7 +230,9 @@ def copied(out: bytes, allowed: list[int], vocabulary: list[bytes], rng: random.
 def way_out(matcher: bw.GrammarMatcher, mask: Any, allowed: Any, stop: int) -> bytes:
     """A way to the end by single bytes, greedy by one of some orders; fails if all lead nowhere."""
     digits = b"1023456789"
-    for order in (WAY_OUT, WAY_OUT.replace(digits, b"0123456789"), WAY_OUT.replace(digits, b"9876543210")):
+    orders = [WAY_OUT, WAY_OUT.replace(digits, b"0123456789"), WAY_OUT.replace(digits, b"9876543210")]
+    # An object without a name is found only if its end comes before its names.
+    for order in (*orders, b"}" + WAY_OUT):
         at, out = matcher.fork(), bytearray()
         for _ in range(400):
             at.fill_next_token_bitmask(mask)
@@ -250,6 +252,15 @@ def way_out(matcher: bw.GrammarMatcher, mask: Any, allowed: Any, stop: int) -> b
     max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES == 60, suppress_health_check=list(HealthCheck)
 )
 @given(schema=schemas, seed=st.integers(0, 2**32), longer=st.booleans(), layout=st.sampled_from(LAYOUTS))
+@example(
+    schema=unique(
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False},
+        contains={"type": "object", "propertyNames": {"const": "b"}},
+    ),
+    seed=0,
+    longer=False,
+    layout={"max_whitespace": 1},
+)
 def test_walks_that_copy_never_meet_a_dead_end(schema: Any, seed: int, longer: bool, layout: Any) -> None:
     info = LONGER if longer else BYTES
     vocabulary = [bytes([b]) for b in range(256)] + (PIECES if longer else [])
