@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A flag that stops compilations that watch it. Clones share the flag.
@@ -32,45 +32,50 @@ pub struct Budget {
     states: usize,
     cancel: CancelToken,
     until_check: u32,
-    /// The operation that it was begun for, 0 for none.
-    operation: u64,
 }
 
 /// A mask that is made or a token that is taken, from the beginning until this is dropped. All that machines work out for it on this
 /// thread shares one time limit: each of thousands of states might stay just within one of its own.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    around: u64,
+    /// Whether there is one around it, whose time goes on.
+    is_within: bool,
 }
 
-/// Numbers of operations that one thread takes at once.
-const NUMBERS: u64 = 1 << 32;
-static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(0);
+/// When the clock was first looked at, if it was.
+type Clock = Option<Instant>;
 
 thread_local! {
-    /// The operation that this thread is at, 0 for none, and the last number that it has given out.
-    static OPERATION: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    /// That of the operation that this thread is at, if it is at one.
+    static OPERATION: Cell<Option<Clock>> = const { Cell::new(None) };
 }
 
 impl Operation {
     /// Begins one, unless this thread is at one already.
     #[inline]
     pub(crate) fn begin() -> Self {
-        let (around, mut last) = OPERATION.get();
-        if around == 0 {
-            if last % NUMBERS == 0 {
-                last = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
-            }
-            OPERATION.set((last + 1, last + 1));
+        let is_within = OPERATION.get().is_some();
+        if !is_within {
+            OPERATION.set(Some(None));
         }
-        Self { around }
+        Self { is_within }
+    }
+
+    /// When the clock was first looked at for what this thread is at: now, if it was not.
+    fn since() -> Instant {
+        let operation = OPERATION.get();
+        let since = operation.flatten().unwrap_or_else(Instant::now);
+        OPERATION.set(operation.map(|_| Some(since)));
+        since
     }
 }
 
 impl Drop for Operation {
     #[inline]
     fn drop(&mut self) {
-        OPERATION.set((self.around, OPERATION.get().1));
+        if !self.is_within {
+            OPERATION.set(None);
+        }
     }
 }
 
@@ -81,18 +86,14 @@ impl Budget {
     /// A budget that starts now.
     pub fn new(time_limit: Option<Duration>, state_limit: usize, cancel: CancelToken) -> Self {
         let deadline = time_limit.map(|limit| (Instant::now() + limit, limit));
-        Self { deadline, later: None, state_limit, states: 0, cancel, until_check: 0, operation: 0 }
+        Self { deadline, later: None, state_limit, states: 0, cancel, until_check: 0 }
     }
 
-    /// Begins anew, for a step of which most are over before anyone would look at the clock; the time goes on where the step is part
-    /// of the same [`Operation`] as the last.
+    /// Begins anew, for a step of which most are over before anyone would look at the clock; the time is that of the [`Operation`] that
+    /// the step is part of, if it is.
     pub(crate) fn restart(&mut self, time_limit: Duration, state_limit: usize) {
+        (self.deadline, self.later) = (None, Some(time_limit));
         (self.state_limit, self.states) = (state_limit, 0);
-        let (operation, _) = OPERATION.get();
-        if operation == 0 || operation != self.operation {
-            (self.deadline, self.later) = (None, Some(time_limit));
-            (self.until_check, self.operation) = (CHECK_EVERY, operation);
-        }
     }
 
     /// The same with a time limit where there is none.
@@ -137,7 +138,7 @@ impl Budget {
             return Err(Error::Cancelled);
         }
         if let Some(limit) = self.later.take() {
-            self.deadline = Some((Instant::now() + limit, limit));
+            self.deadline = Some((Operation::since() + limit, limit));
         }
         match self.deadline {
             Some((deadline, limit)) if Instant::now() >= deadline => Err(Error::LimitExceeded {
@@ -183,7 +184,7 @@ mod tests {
         assert!(!over(&mut b));
         std::thread::sleep(Duration::from_millis(2));
         drop(Operation::begin());
-        b.restart(Duration::from_secs(100), 1);
+        b.restart(Duration::from_millis(1), 1);
         assert!(over(&mut b));
         drop(operation);
         let operation = Operation::begin();

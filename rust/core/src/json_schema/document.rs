@@ -9,8 +9,7 @@ use super::dialect::{Dialect, Draft, Subschemas, subschemas};
 use super::uri;
 use crate::error::{Error, Result};
 use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
 
 /// Index of a value in [`Documents`].

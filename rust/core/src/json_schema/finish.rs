@@ -46,6 +46,7 @@ impl Engine {
         if self.has_plain_object(obj)? {
             return Ok(true);
         }
+        // Only a required name without a value can stand in the way of these.
         if obj.min == 0 && obj.max.is_none() && obj.clauses.is_empty() && obj.choices.is_empty() {
             return Ok(false);
         }

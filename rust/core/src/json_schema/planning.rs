@@ -79,7 +79,7 @@ impl Engine {
             let outside = self.regular.not(language);
             let outside = Class { names: self.regular.and([class.names, outside]), ..class };
             if self.has_string(names)? {
-                let goal = self.goals.and([class.goal].into_iter().chain(goal));
+                let goal = self.goals.both(class.goal, goal.unwrap_or(Goals::TRUE));
                 classes.push(Class { names, goal });
             }
             if self.has_string(outside.names)? {
