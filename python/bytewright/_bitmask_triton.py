@@ -6,23 +6,20 @@ mask that allows little writes as much as it must, and one that allows everythin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import torch
 import triton
 import triton.language as tl
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 _BLOCK = 4096
 
 
-@triton.jit  # type: ignore[untyped-decorator, unused-ignore]
+# Widths and strides are not compiled in: a batch of another shape does not wait for the compiler.
+@triton.jit(do_not_specialize=["blocks", "width", "covered", "logits_stride", "mask_stride"])  # type: ignore[untyped-decorator, unused-ignore]
 def _kernel(  # type: ignore[no-untyped-def]
     logits,
     mask,
     rows,
+    blocks,
     width,
     covered,
     logits_stride,
@@ -30,32 +27,38 @@ def _kernel(  # type: ignore[no-untyped-def]
     SOME_ROWS: tl.constexpr,  # noqa: N803 - Triton's custom for compile-time constants
     BLOCK: tl.constexpr,  # noqa: N803
 ):
-    row = tl.program_id(0).to(tl.int64)
+    row = (tl.program_id(0) // blocks).to(tl.int64)
     if SOME_ROWS:
         row = tl.load(rows + row)
-    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    word = tl.load(mask + row * mask_stride + column // 32, mask=column < covered, other=0)
+    # Where the block begins takes 64 bits; inside it, 32 will do.
+    start = (tl.program_id(0) % blocks).to(tl.int64) * BLOCK
+    inside = tl.minimum(width - start, BLOCK).to(tl.int32)
+    known = tl.maximum(tl.minimum(covered - start, BLOCK), 0).to(tl.int32)
+    column = tl.arange(0, BLOCK)
+    words = mask + row * mask_stride + start // 32
+    word = tl.load(words + column // 32, mask=column < known, other=0)
     refused = ((word >> (column % 32)) & 1) == 0
-    tl.store(logits + row * logits_stride + column, -float("inf"), mask=refused & (column < width))
+    # From `covered` on the loaded word is 0, even where the mask's own word goes on.
+    tl.store(logits + row * logits_stride + start + column, -float("inf"), mask=refused & (column < inside))
 
 
-def apply_bitmask(logits: torch.Tensor, mask: torch.Tensor, covered: int, rows: Sequence[int] | None) -> None:
+def apply_bitmask(logits: torch.Tensor, mask: torch.Tensor, covered: int, rows: torch.Tensor | None) -> None:
     """Overwrites the columns from `covered` on, and those whose bit is 0, with -inf.
 
-    `logits` (rows, width) and `mask` (rows, words) are on one device with a contiguous last axis; `rows` are
-    in range (the caller has checked).
+    `logits` (rows, width) and `mask` (rows, words) are on one device with a contiguous last axis; `rows`,
+    int64 on the same device, are in range and different (the caller has checked). Nothing waits here.
     """
-    count = logits.shape[0] if rows is None else len(rows)
+    count = logits.shape[0] if rows is None else rows.shape[0]
     if count == 0 or logits.shape[1] == 0:
         return
-    chosen: Any = mask if rows is None else torch.tensor(rows, dtype=torch.int64, device=logits.device)
-    grid = (count, triton.cdiv(logits.shape[1], _BLOCK))
+    blocks = triton.cdiv(logits.shape[1], _BLOCK)
     # Triton launches on the current device.
     with torch.cuda.device_of(logits):  # type: ignore[no-untyped-call]
-        _kernel[grid](
+        _kernel[(count * blocks,)](
             logits,
             mask,
-            chosen,
+            mask if rows is None else rows,
+            blocks,
             logits.shape[1],
             covered,
             logits.stride(0),

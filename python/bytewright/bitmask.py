@@ -19,6 +19,7 @@ imported here: whoever passes a tensor has imported it.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -79,8 +80,9 @@ def allocate_token_bitmask(
 
     Returns:
         `numpy.ndarray` or CPU `torch.Tensor` of int32, shape `(batch_size, ceil(vocab_size / 32))`, all
-        ones. A tensor is pinned where CUDA is available, so that its copy to the device can overlap with
-        other work.
+        ones. A tensor is pinned where CUDA is available, for copies of your own to a device tensor that
+        overlap with other work: `copy_(bitmask, non_blocking=True)`. Such a copy reads the bitmask when the
+        stream gets to it, so wait for it before you fill the bitmask again.
     """
     shape = get_bitmask_shape(batch_size, vocab_size)
     if backend is None:
@@ -119,9 +121,15 @@ def apply_token_bitmask_inplace(
     `vocab_size` is given, those from `vocab_size` on. (Models often pad their logits; a padding id is no
     token.)
 
+    A bitmask on the CPU is read before this returns, and may be filled again at once, wherever the logits
+    are. On a CUDA device the work is queued on the current stream, and this does not wait for it: the masks
+    of a step can be filled and applied while the device still computes its logits. A bitmask on the device
+    is read in the stream's order. CUDA graphs record that one alone, and all rows: what is on the CPU would
+    be the same at every replay, and is refused.
+
     Args:
-        logits: `(batch, width)` or `(width,)`. NumPy float16, float32 or float64, or a torch tensor of any
-            floating type on any device.
+        logits: `(batch, width)` or `(width,)`. NumPy float16, float32 or float64, or a torch tensor of these
+            or bfloat16 on any device.
         bitmask: int32, `(batch, words)` or `(words,)`, NumPy or torch on any device. Any allowed id past
             the logits' width is ignored.
         vocab_size: number of token ids; None means all that the bitmask covers.
@@ -131,7 +139,8 @@ def apply_token_bitmask_inplace(
     Raises:
         InvalidBitmaskError: the bitmask has the wrong type, dtype, layout or number of rows.
         InvalidArgumentError: the logits have the wrong type, dtype, layout or shape, or a row is out of
-            range or named twice.
+            range or named twice; or a CUDA graph is being captured and the bitmask is on the CPU, or some
+            rows are named.
     """
     if vocab_size is not None and vocab_size < 0:
         raise InvalidArgumentError(f"vocab_size cannot be negative, got {vocab_size}")
@@ -160,11 +169,18 @@ def _apply_numpy(logits: Any, bitmask: Bitmask, vocab_size: int | None, rows: li
     if not logits.dtype.isnative or not logits.flags.writeable:
         raise InvalidArgumentError("logits must be writable and in the machine's byte order")
     if logits.strides[-1:] == (logits.itemsize,):
-        _core.apply_bitmask(logits.view(view), bitmask, pattern, vocab_size, rows)
+        _core.apply_bitmask(logits.view(view), _on_cpu(bitmask), pattern, vocab_size, rows)
     else:  # Any other layout: mask a packed copy and write it back.
         packed = logits.copy(order="C")
-        _core.apply_bitmask(packed.view(view), bitmask, pattern, vocab_size, rows)
+        _core.apply_bitmask(packed.view(view), _on_cpu(bitmask), pattern, vocab_size, rows)
         logits[...] = packed
+
+
+def _on_cpu(bitmask: Any) -> Any:
+    """The bitmask itself, or its copy if it is on another device that has its data."""
+    if _is_tensor(bitmask) and bitmask.device.type not in ("cpu", "meta"):
+        return bitmask.cpu()
+    return bitmask
 
 
 def _apply_torch(logits: Any, bitmask: Bitmask, vocab_size: int | None, rows: list[int] | None) -> None:
@@ -173,48 +189,78 @@ def _apply_torch(logits: Any, bitmask: Bitmask, vocab_size: int | None, rows: li
     if logits.device.type == "cpu" and logits.layout == torch.strided and logits.stride()[-1:] == (1,):
         pattern, view = _pattern(str(logits.dtype).removeprefix("torch."))
         bits = logits.detach().view(getattr(torch, _SIGNED[view])).numpy().view(view)
-        _core.apply_bitmask(bits, bitmask, pattern, vocab_size, rows)
+        _core.apply_bitmask(bits, _on_cpu(bitmask), pattern, vocab_size, rows)
         return
-    mask = _as_tensor(bitmask).to(logits.device, non_blocking=True)
+    mask = _as_tensor(bitmask)
     _check_torch(logits, mask, rows)
     masked = logits.detach()
     if masked.ndim == 1:
-        masked, mask = masked.unsqueeze(0), mask.reshape(1, -1)
-    elif mask.ndim == 1:
+        masked = masked.unsqueeze(0)
+    if mask.ndim == 1:
         mask = mask.unsqueeze(0)
+    if rows == list(range(masked.shape[0])) and masked.shape[0] == mask.shape[0]:
+        rows = None  # all of them: nothing to look up
+    mask = _upload(mask, logits.device)
+    index = None if rows is None else _upload(torch.tensor(rows, dtype=torch.int64), logits.device)
     width = min(masked.shape[1], mask.shape[1] * 32, masked.shape[1] if vocab_size is None else vocab_size)
     kernel = _triton_kernel() if masked.is_cuda else None
     if kernel is not None and masked.stride(1) == 1 and mask.stride(1) == 1:
-        kernel(masked, mask, width, rows)
+        kernel(masked, mask, width, index)
     else:
-        _apply_anywhere(masked, mask, width, rows)
+        _apply_anywhere(masked, mask, width, index)
 
 
-def _apply_anywhere(logits: torch.Tensor, mask: torch.Tensor, width: int, rows: list[int] | None) -> None:
-    """The same with torch operations alone, which every device has. Both arguments have two axes."""
+def _upload(source: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """What is in `source` now, on the device; `source` may be overwritten as soon as this returns.
+
+    An asynchronous copy waits its turn on the stream and reads what is there *then*; a synchronous one would
+    hold the caller up until the stream has come to it, which may be a whole forward pass. So what is there
+    now is copied to pinned memory of this call's own, and torch's allocator gives that to nobody else before
+    the copy to the device has been made.
+    """
     import torch
 
-    index = None if rows is None else torch.tensor(rows, dtype=torch.int64, device=logits.device)
-    if index is not None:
-        mask = mask[index]
+    if device.type != "cuda" or source.device.type != "cpu" or source.numel() == 0:
+        return source.to(device)
+    if torch.cuda.is_current_stream_capturing():
+        raise InvalidArgumentError(
+            "a CUDA graph cannot take a bitmask or indices from the CPU, which would be the same at every "
+            "replay: pass a bitmask that is on the device, and all rows"
+        )
+    pinned = torch.empty(source.shape, dtype=source.dtype, pin_memory=True)
+    pinned.copy_(source)
+    return pinned.to(device, non_blocking=True)
+
+
+def _apply_anywhere(logits: torch.Tensor, mask: torch.Tensor, width: int, rows: torch.Tensor | None) -> None:
+    """The same with torch operations alone, which every device has.
+
+    `logits` and `mask` have two axes, `rows` is None or int64; all are on one device.
+    """
+    import torch
+
+    if rows is not None:
+        mask = mask[rows]
     bits = torch.arange(32, dtype=torch.int32, device=mask.device)
     refused = ((mask.unsqueeze(-1) >> bits) & 1).eq(0).flatten(1)[:, :width]
-    if index is None:
-        logits[:, :width].masked_fill_(refused, -torch.inf)
-        logits[:, width:] = -torch.inf
-    else:
-        chosen = logits[index]
-        chosen[:, :width].masked_fill_(refused, -torch.inf)
-        chosen[:, width:] = -torch.inf
-        logits[index] = chosen
+    chosen = logits if rows is None else logits[rows]
+    chosen[:, :width].masked_fill_(refused, -torch.inf)
+    chosen[:, width:] = -torch.inf
+    if rows is not None:
+        logits[rows] = chosen
 
 
 def _check_torch(logits: torch.Tensor, mask: torch.Tensor, rows: list[int] | None) -> None:
     """What the compiled kernel checks for itself."""
     import torch
 
-    if not logits.is_floating_point():
-        raise InvalidArgumentError(f"logits of dtype {logits.dtype} are not supported")
+    if logits.layout != torch.strided:
+        raise InvalidArgumentError(f"logits of layout {logits.layout} are not supported")
+    if mask.layout != torch.strided or mask.is_meta:
+        raise InvalidBitmaskError(
+            f"invalid bitmask: it must hold its words, got layout {mask.layout} on {mask.device}"
+        )
+    _pattern(str(logits.dtype).removeprefix("torch."))
     if mask.dtype != torch.int32:
         raise InvalidBitmaskError(f"invalid bitmask: its dtype must be int32, got {mask.dtype}")
     if logits.ndim not in (1, 2):
@@ -225,6 +271,8 @@ def _check_torch(logits: torch.Tensor, mask: torch.Tensor, rows: list[int] | Non
         raise InvalidBitmaskError(
             f"invalid bitmask: the shape must be (batch, width) or (width,), got {list(mask.shape)}"
         )
+    if _overlaps(logits):
+        raise InvalidArgumentError("logits: its elements overlap")
     count, masks = (array.shape[0] if array.ndim == 2 else 1 for array in (logits, mask))
     if rows is None and count != masks:
         raise InvalidBitmaskError(
@@ -234,6 +282,16 @@ def _check_torch(logits: torch.Tensor, mask: torch.Tensor, rows: list[int] | Non
         raise InvalidArgumentError(f"row {max(rows)} is out of range: there are {min(count, masks)}")
     if rows and len(set(rows)) < len(rows):
         raise InvalidArgumentError("a row is named twice")
+
+
+def _overlaps(logits: torch.Tensor) -> bool:
+    """Whether elements may share memory, as those of an expanded tensor do."""
+    reach = 0
+    for stride, size in sorted(zip(logits.stride(), logits.shape, strict=True)):
+        if size > 1 and stride <= reach:
+            return logits.numel() > 0
+        reach += stride * (size - 1)
+    return False
 
 
 def _pattern(dtype: str) -> tuple[int, str]:
@@ -250,10 +308,11 @@ def _as_tensor(bitmask: Any) -> torch.Tensor:
         return bitmask
     try:
         return torch.from_numpy(bitmask)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidBitmaskError(f"invalid bitmask: {error}") from None
 
 
+@functools.cache
 def _triton_kernel() -> Any:
     """The Triton kernel, or None where Triton is not installed."""
     try:
