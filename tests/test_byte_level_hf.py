@@ -13,33 +13,12 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
+from tiny_models import make_model_and_tokenizer  # noqa: E402  # after the checks that it can be imported
+
 
 @pytest.fixture(scope="module")
 def parts():
-    pre = tokenizers.pre_tokenizers
-    alphabet = sorted(pre.ByteLevel.alphabet())
-    merges = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "n"), ("in", "g")]
-    tokens = [*alphabet, *("".join(m) for m in merges)]
-    backend = tokenizers.Tokenizer(tokenizers.models.BPE({t: i for i, t in enumerate(tokens)}, merges))
-    backend.pre_tokenizer = pre.ByteLevel(add_prefix_space=False)
-    backend.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token="<s>", eos_token="</s>"
-    )
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=272,  # wider than the tokenizer, as models are
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-        initializer_range=0.4,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    return transformers.LlamaForCausalLM(config).eval(), tokenizer
+    return make_model_and_tokenizer()
 
 
 def test_bytes_from_a_model_and_its_tokenizer(parts):

@@ -12,74 +12,17 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 
 from bytewright.hf import LogitsProcessor  # noqa: E402  # after the check that it can be imported
-
-WORDS = [
-    b"{",
-    b"}",
-    b'{"',
-    b'":',
-    b'"',
-    b",",
-    b"true",
-    b"[]",
-    b"12",
-    b"-",
-    b" ",
-    b"ab",
-    b"abc",
-    b'"}',
-    b"}}",
-    b"e",
-]
-VOCABULARY = [bytes([b]) for b in range(256)] + WORDS + [b"</s>", b"<pad>"]
-END, PAD = len(VOCABULARY) - 2, len(VOCABULARY) - 1
+from tiny_models import MASK, PROMPTS, WAYS, make_compiler, make_model, texts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def model():
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=len(VOCABULARY) + 6,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        bos_token_id=None,
-        eos_token_id=END,
-        pad_token_id=PAD,
-    )
-    return transformers.LlamaForCausalLM(config).eval()
+    return make_model()
 
 
 @pytest.fixture(scope="module")
-def compiler(model):
-    info = bw.TokenizerInfo(
-        VOCABULARY, vocab_size=model.config.vocab_size, stop_token_ids=[END], special_token_ids=[PAD]
-    )
-    return bw.GrammarCompiler(info)
-
-
-def texts(output, prompt_length):
-    """The generated texts, and whether each has ended."""
-    out = []
-    for row in output[:, prompt_length:].tolist():
-        ended = END in row
-        row = row[: row.index(END)] if ended else row
-        out.append((b"".join(VOCABULARY[i] for i in row), ended))
-    return out
-
-
-PROMPTS = torch.tensor([[PAD, PAD, 65, 66, 67], [70, 71, 72, 73, 74]])
-MASK = (PROMPTS != PAD).long()
-WAYS = {
-    "greedy": {"do_sample": False},
-    "sampling": {"do_sample": True, "num_return_sequences": 4},
-    "beams": {"num_beams": 4, "do_sample": False},
-    "beams, several kept": {"num_beams": 4, "num_return_sequences": 3, "do_sample": False},
-    "beams, sampled": {"num_beams": 3, "do_sample": True},
-}
+def compiler():
+    return make_compiler()
 
 
 @pytest.mark.parametrize("way", WAYS)
