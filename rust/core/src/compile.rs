@@ -339,7 +339,7 @@ impl CompiledGrammar {
         store: Arc<SplitStore>,
         options: &CompilerOptions,
     ) -> Self {
-        let masks = GrammarMasks::default();
+        let masks = GrammarMasks::new(options.sessions);
         let matcher_memory_limit = options.matcher_memory_limit;
         let session = |_| RwLock::new(Session::new(matcher_memory_limit));
         let sessions = (0..options.sessions.max(1)).map(session).collect();

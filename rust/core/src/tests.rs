@@ -150,7 +150,7 @@ fn expected(grammar: &Grammar, vocabulary: &Vocabulary, text: &[u8]) -> Vec<u32>
 fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -> Result<(), TestCaseError> {
     let grammar = grammar_of(trees);
     let vocabulary = vocabulary(tokens);
-    let options = CompilerOptions { matcher_memory_limit: MEMORY_LIMIT, ..Default::default() };
+    let options = CompilerOptions { matcher_memory_limit: MEMORY_LIMIT, sessions: 2, ..Default::default() };
     let compiler = Compiler::new(Arc::clone(&vocabulary), options);
     let compiled = match compiler.compile(&grammar) {
         Ok(compiled) => compiled,
@@ -164,7 +164,9 @@ fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -
     if heavy {
         compiled.treat_all_states_as_heavy();
     }
-    let mut matcher = Matcher::new(compiled, MatcherOptions::default()).unwrap();
+    let mut matcher = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).unwrap();
+    // Of the other session, which has only this text in it, and takes the masks from the first.
+    let mut other = Matcher::new(compiled, MatcherOptions::default()).unwrap();
     let mut text = Vec::new();
     for &choice in choices {
         let allowed = mask(&mut matcher).map_err(refusal)?;
@@ -174,6 +176,7 @@ fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -
             "after {:?}",
             text.escape_ascii().to_string()
         );
+        prop_assert_eq!(&mask(&mut other).map_err(refusal)?, &allowed);
         prop_assert_eq!(matcher.is_completed(), matches(&grammar, &text));
         for id in 0..vocabulary.vocab_size() as u32 {
             let mut fork = matcher.fork();
@@ -193,6 +196,7 @@ fn check(trees: &[Tree], tokens: Vec<Vec<u8>>, choices: &[usize], heavy: bool) -
         matcher.rollback(1).unwrap();
         prop_assert_eq!(&mask(&mut matcher).map_err(refusal)?, &allowed);
         prop_assert!(matcher.accept_token(token).map_err(refusal)?);
+        prop_assert!(other.accept_token(token).map_err(refusal)?);
         text.extend_from_slice(vocabulary.token_bytes(token));
     }
     Ok(())

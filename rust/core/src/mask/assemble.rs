@@ -3,6 +3,7 @@
 //! Cheap first: a finished mask of the same set, else a direct walk of the trie with a bound on its nodes, and only
 //! where that bound is passed the prechecked splits of the states concerned ("heavy" states, remembered as such).
 
+use super::beneath::AlikePlace;
 use super::bounded::{self, Takes};
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
@@ -10,6 +11,7 @@ use super::holes::Holes;
 use super::horizon::Horizons;
 use super::key::structural_key;
 use super::leaf::split_of_leaf;
+use super::shared::SharedMasks;
 use super::split::{Remainders, Split};
 use super::store::KeyId;
 use super::walk::{Course, Walk};
@@ -138,6 +140,9 @@ pub(crate) struct GrammarMasks {
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
     call_sites: OnceLock<CallSites>,
     horizons: Mutex<Horizons>,
+    pub(super) shared: SharedMasks,
+    /// More than one, so that any mask may be asked for again.
+    has_sessions: bool,
 }
 
 /// What making a mask needs.
@@ -149,6 +154,10 @@ pub(crate) struct MaskContext<'a> {
 }
 
 impl GrammarMasks {
+    pub(crate) fn new(sessions: usize) -> Self {
+        Self { has_sessions: sessions > 1, ..Self::default() }
+    }
+
     #[cfg(test)]
     pub(crate) fn treat_all_states_as_heavy(&self) {
         self.all_heavy.store(true, Ordering::Relaxed);
@@ -165,6 +174,7 @@ impl GrammarMasks {
             + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
             + self.unbounded.read().capacity() * (size_of::<(StateId, Option<Unbounded<StateId>>)>() + 1)
             + self.horizons.lock().memory_size_bytes()
+            + self.shared.memory_size_bytes()
     }
 }
 
@@ -185,15 +195,39 @@ impl MaskContext<'_> {
         {
             return Ok(known);
         }
-        let Some(place) = finished.alike.place(self.pda, arena, same) else {
-            return self.make(arena, finished, same);
-        };
-        if let Some(known) = finished.alike.get(self.pda, arena, place) {
+        let place = finished.alike.place(self.pda, arena, same);
+        if let Some(known) = place.and_then(|place| finished.alike.get(self.pda, arena, place)) {
             finished.insert(same, &known);
             return Ok(known);
         }
+        let shared =
+            if self.masks.has_sessions || arena.has_collected() { arena.content(same) } else { None };
+        let shared = shared.filter(|content| self.masks.has_sessions || !content.registers.is_empty());
+        if let Some(known) = shared.as_ref().and_then(|content| self.masks.shared.get(arena, content)) {
+            finished.insert(same, &known);
+            return Ok(known);
+        }
+        let since = arena.begin_lookups();
+        let mask = match place {
+            Some(place) => self.make_traced(arena, finished, same, place)?,
+            None => self.make(arena, finished, same)?,
+        };
+        if let Some((content, values)) = shared.zip(arena.new_values(since)) {
+            self.masks.shared.insert(&content, values, &mask);
+        }
+        Ok(mask)
+    }
+
+    /// Makes a mask, and keeps it with what was asked on the way.
+    fn make_traced(
+        &self,
+        arena: &mut Arena,
+        finished: &mut FinishedMasks,
+        set: SetId,
+        place: AlikePlace,
+    ) -> Result<Arc<FinishedMask>> {
         let from = arena.begin_trace();
-        let mask = self.make(arena, finished, same);
+        let mask = self.make(arena, finished, set);
         let asked = arena.end_trace(self.pda, from, place.1);
         if let (Ok(mask), Some(asked)) = (&mask, asked) {
             finished.alike.insert(place, asked, mask);

@@ -6,7 +6,7 @@
 
 use super::finished::FinishedMask;
 use crate::automaton::{Pda, StateId};
-use crate::stack::{Arena, Asked, Config, Count, NodeId, RegisterId, SetFlags, SetId};
+use crate::stack::{Arena, Asked, Config, Count, LookedUp, NodeId, RegisterId, SetFlags, SetId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub(super) struct Remaining {
     pub(super) allowed: Box<[u32]>,
     pub(super) again: Box<[u32]>,
+    pub(super) lookups: LookedUp,
 }
 
 /// Everything is kept up to so many bytes a grammar.
@@ -41,11 +42,13 @@ impl Beneath {
         if let Some((key, config)) = alike(pda, arena, trie, set) {
             let mut known = self.alike.get(&key).into_iter().flatten();
             if let Some((_, known)) = known.find(|(asked, _)| arena.answers_alike(pda, asked, config)) {
+                arena.note_lookups(&known.lookups);
                 return Some(known);
             }
         }
         let known = self.same.get(&(trie, set))?;
         arena.give_up_trace();
+        arena.note_lookups(&known.lookups);
         Some(known)
     }
 

@@ -27,6 +27,7 @@ mod key;
 mod leaf;
 mod letters;
 mod ranges;
+mod shared;
 mod split;
 #[cfg(test)]
 mod stepping;

@@ -6,7 +6,8 @@ use crate::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabul
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Walks through a schema by tokens that `choose` picks from those that fit, comparing each mask on the way; a walk ends where it picks none.
+/// Walks through a schema by tokens that `choose` picks from those that fit, comparing each mask on the way; a walk ends where it picks
+/// none. Every other walk is in another session, and finds the masks of the one before.
 pub(super) fn compare<T: AsRef<[u8]>>(
     schema: &str,
     tokens: &[T],
@@ -14,12 +15,14 @@ pub(super) fn compare<T: AsRef<[u8]>>(
     choose: impl Fn(Vec<u32>, usize) -> Option<u32>,
 ) -> Result<(), TestCaseError> {
     let vocabulary = Arc::new(Vocabulary::new(tokens, VocabularyOptions::default()).expect("a vocabulary"));
-    let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+    let options = CompilerOptions { sessions: 2, ..CompilerOptions::default() };
+    let compiler = Compiler::new(Arc::clone(&vocabulary), options);
     let grammar = Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default());
     let compiled = compiler.compile(&grammar.expect("a schema")).expect("inhabited");
-    let start = Matcher::new(compiled, MatcherOptions::default()).expect("a matcher");
+    let first = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).expect("a matcher");
+    let starts = [first, Matcher::new(compiled, MatcherOptions::default()).expect("a matcher")];
     let mut row = vec![0u32; vocabulary.mask_words()];
-    for walk in walks {
+    for (walk, start) in walks.iter().zip(starts.iter().cycle()) {
         let mut matcher = start.clone();
         for &choice in walk {
             matcher.fill_next_token_bitmask(&mut row).expect("a mask");

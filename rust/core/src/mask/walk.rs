@@ -241,10 +241,11 @@ impl Walk<'_> {
             return Ok(());
         }
         let (allowed, again) = (allowed.len(), again.len());
-        let from = self.arena.begin_trace();
+        let (from, since) = (self.arena.begin_trace(), self.arena.lookups());
         let walked = self.on_level(course, set);
         let Buffers { beneath, allowed: all, again: all_again, .. } = &mut *self.buffers;
-        let tokens = Remaining { allowed: all[allowed..].into(), again: all_again[again..].into() };
+        let lookups = self.arena.looked_up(since);
+        let tokens = Remaining { allowed: all[allowed..].into(), again: all_again[again..].into(), lookups };
         let tokens = walked.as_ref().ok().map(|()| tokens);
         beneath.insert(self.context.pda, self.arena, (trie, set), from, tokens);
         walked
@@ -260,6 +261,8 @@ impl Walk<'_> {
     /// Steps through the tokens gathered since `from`: values inside them have to be compared with what came before.
     fn look_again(&mut self, from: usize, depth: usize, config: Config) {
         let Self { context, arena, buffers } = self;
+        // Steps are remembered without what they look up.
+        arena.give_up_lookups();
         let start = arena.set_of_configs(&[config], SetFlags::default());
         for &token in &buffers.again[from..] {
             let mut set = start;

@@ -46,6 +46,7 @@ impl Arena {
             return false;
         }
         self.give_up_trace();
+        self.give_up_lookups();
         self.registers.largest_set() > 0
             && pda.ends(config.state, config.count.progress(), self.most_ends()).is_some()
     }
@@ -71,6 +72,7 @@ impl Arena {
             return true;
         }
         self.give_up_trace();
+        self.give_up_lookups();
         if pda.room(config.state) == Room::Beneath {
             let set = self.set_after_rule(pda, config);
             return self.can_complete_any(pda, config, set, depth, tries);

@@ -11,12 +11,14 @@
 //! Invariant: nodes and sets never change once made. Rollback and fork are therefore index moves ([`Arena::history`]).
 
 mod comparison;
+mod content;
 mod counts;
 mod doomed;
 mod front;
 mod history;
 mod interned;
 mod leap;
+mod lookups;
 mod nodes;
 mod registers;
 mod rivals;
@@ -25,8 +27,10 @@ mod trace;
 mod values;
 
 pub(crate) use comparison::Fit;
+pub(crate) use content::Content;
 pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;
+pub(crate) use lookups::{LookedUp, NewValues};
 pub(crate) use registers::{RegisterId, Rival};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};
 pub(crate) use trace::Asked;

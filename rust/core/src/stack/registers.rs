@@ -16,7 +16,8 @@
 //! complete a value seen before are taken out by [`crate::mask`]'s `duplicates` instead.
 
 use super::comparison::{Comparison, Fit};
-use super::values::Values;
+use super::lookups::Lookups;
+use super::values::{Value, Values};
 use crate::automaton::Collect;
 use crate::grammar::ByteSet;
 use indexmap::IndexSet;
@@ -62,6 +63,7 @@ pub(super) struct Registers {
     /// Values in all sets together.
     set_items: usize,
     largest_set: usize,
+    pub(super) lookups: Lookups,
 }
 
 /// What a return to a collecting state comes to.
@@ -92,6 +94,7 @@ impl Registers {
             num_rivals: 0,
             set_items: 0,
             largest_set: 0,
+            lookups: Lookups::default(),
         }
     }
 
@@ -213,7 +216,9 @@ impl Registers {
         }
         let value = self.value(outer.text, inner.text, collect);
         let set = &self.sets[outer.seen as usize];
-        let Err(at) = set.binary_search(&value) else {
+        let place = set.binary_search(&value);
+        self.lookups.note(value, place.is_err() && collect != Collect::Repeat);
+        let Err(at) = place else {
             return match collect {
                 Collect::Repeat => Return::Repeated(self.intern(done)),
                 Collect::Value | Collect::Name => Return::Duplicate,
@@ -232,6 +237,21 @@ impl Registers {
             (true, _) => Return::Recheck(register),
             (false, _) => Return::Register(register),
         }
+    }
+
+    /// A value that was read.
+    pub(super) fn value_of(&self, number: u32) -> &Value {
+        self.values.get(number)
+    }
+
+    /// The number of a value, if it was ever read.
+    pub(super) fn number_of(&self, value: &Value) -> Option<u32> {
+        self.values.number_of(value)
+    }
+
+    /// Whether a register has seen a value.
+    pub(super) fn has_seen(&self, id: RegisterId, value: u32) -> bool {
+        self.sets[self.get(id).seen as usize].binary_search(&value).is_ok()
     }
 
     fn bytes(&self, from: u32, to: u32) -> Vec<u8> {
@@ -263,6 +283,9 @@ impl Registers {
         let text = self.get(id).text;
         if text <= UNKNOWN && text != BEGIN {
             return Vec::new();
+        }
+        if !frames.is_empty() {
+            self.lookups.give_up();
         }
         let mut out = Vec::new();
         for &(frame, collect) in frames {

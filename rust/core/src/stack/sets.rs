@@ -2,6 +2,7 @@
 
 use super::history::HistoryEntry;
 use super::leap::Leaps;
+use super::lookups::LookedUp;
 use super::nodes::UNION_FUEL;
 use super::registers::{Registers, Return};
 use super::trace::Trace;
@@ -87,7 +88,7 @@ pub(crate) struct Arena {
     /// Steps by several bytes; see [`super::leap`].
     pub(super) leaps: Leaps,
     rows: Vec<[SetId; 256]>,
-    popped: FxHashMap<(NodeId, RegisterId), SetId>,
+    popped: FxHashMap<(NodeId, RegisterId), (SetId, LookedUp)>,
     pub(super) registers: Registers,
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
@@ -314,13 +315,15 @@ impl Arena {
     /// What lies beneath a configuration, whatever more it has read.
     pub(crate) fn pop_beneath(&mut self, pda: &Pda, config: Config) -> SetId {
         let key = (config.node, self.registers.unknown(config.register));
-        if let Some(&known) = self.popped.get(&key).filter(|_| !self.trace.is_on()) {
-            return known;
+        if let Some((set, lookups)) = self.popped.get(&key).filter(|_| !self.trace.is_on()) {
+            self.registers.lookups.again(lookups);
+            return *set;
         }
+        let since = self.lookups();
         self.begin_round();
         self.pop_into_todo(pda, key.0, key.1);
         let set = self.set_after_round(pda);
-        self.popped.insert(key, set);
+        self.popped.insert(key, (set, self.looked_up(since)));
         set
     }
 

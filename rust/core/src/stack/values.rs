@@ -81,6 +81,11 @@ impl Values {
         self.bytes
     }
 
+    /// The number of a value, if it was ever read.
+    pub(super) fn number_of(&self, value: &Value) -> Option<u32> {
+        self.values.get_index_of(value).map(|index| index as u32)
+    }
+
     pub(super) fn get(&self, number: u32) -> &Value {
         &self.values[number as usize]
     }

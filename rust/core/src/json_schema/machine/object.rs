@@ -8,10 +8,12 @@ use super::layout::Place;
 use super::{Awaited, Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
 use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
+use crate::json_schema::engine::Engine;
 use crate::json_schema::goal::GoalId;
 use crate::json_schema::plan::{Key, Progress};
 use crate::json_schema::shape::Obj;
 use crate::json_schema::spell::{self, Spell};
+use crate::regular::TermId;
 use std::sync::Arc;
 
 impl JsonMachine {
@@ -168,10 +170,35 @@ impl JsonMachine {
         Ok(options.into_iter().map(|(goal, after)| (goal, self.core(plan, Some(after)))).collect())
     }
 
-    /// What is left of the declared names at a branch, with the closing quote; `None` if they can be spelled in several ways.
-    pub(super) fn declared_rests(&self, plan: u32, branch: Branch) -> Option<Vec<Vec<u8>>> {
-        let names = &self.plans[plan as usize].sorted[branch.lo as usize..branch.hi as usize];
-        names.iter().map(|(name, _)| plain_rest(&name[branch.depth as usize..])).collect()
+    /// What is left of the declared names at a branch, with the closing quote: all that free names lack of those of a language. `None` if
+    /// they can be spelled in several ways, or if something is lacking sooner, since free names do not go on.
+    pub(super) fn declared_rests(&mut self, plan: u32, term: TermId, branch: Branch) -> Option<Vec<Vec<u8>>> {
+        let planned = Arc::clone(&self.plans[plan as usize]);
+        let rests = planned.sorted[branch.lo as usize..branch.hi as usize].iter();
+        let rests = rests.map(|(name, _)| &name[branch.depth as usize..]);
+        for rest in rests.clone() {
+            if !self.goes_on_after(term, rest).ok()? {
+                return None;
+            }
+        }
+        rests.map(plain_rest).collect()
+    }
+
+    /// Whether a text of a language is none, or can go on. If none of a prefix of declared names goes on to a free name, the longest of the
+    /// declared ones that it goes on to does not go on.
+    fn goes_on_after(&mut self, term: TermId, text: &[char]) -> Result<bool> {
+        let Engine { regular, budget, .. } = &mut self.engine;
+        if term == regular.everything() {
+            return Ok(true);
+        }
+        let after = text.iter().fold(term, |term, &c| regular.derivative(term, u32::from(c)));
+        if !regular.is_nullable(after) {
+            return Ok(true);
+        }
+        let (any, everything) = (regular.any(), regular.everything());
+        let longer = regular.concat(any, everything);
+        let rest = regular.and([after, longer]);
+        regular.is_inhabited(rest, budget)
     }
 
     /// The names that a state of an object spells, if each is spelled in one way.

@@ -101,8 +101,8 @@ impl Machine for JsonMachine {
     fn lacks(&mut self, state: u32) -> Option<Vec<Vec<u8>>> {
         let (rule, local) = self.locals[state as usize];
         match (&self.kinds[rule as usize], local) {
-            (&Kind::Name(_, Some(plan)), Local::Name(Spell::Char((_, Some(branch))))) => {
-                self.declared_rests(plan, branch)
+            (&Kind::Name(_, Some(plan)), Local::Name(Spell::Char((term, Some(branch))))) => {
+                self.step(|at_work| at_work.declared_rests(plan, term, branch))
             }
             _ => None,
         }
