@@ -47,7 +47,35 @@ impl Engine {
                 self.plan(obj)?;
             }
         }
-        Ok(parts(&shape))
+        let mut parts = parts(&shape);
+        for obj in shape.objects.iter().filter(|obj| obj.rest.len() > 1) {
+            let goals: Vec<GoalId> = obj.rest.iter().map(|&(_, goal)| goal).collect();
+            self.add_pairs(&goals, &goals, &mut parts)?;
+        }
+        for arr in shape.arrays.iter().filter(|arr| !arr.contains.is_empty()) {
+            let goals: Vec<GoalId> = arr.contains.iter().map(|contains| contains.goal).collect();
+            let items: Vec<GoalId> = arr.prefix.iter().copied().chain([arr.rest]).collect();
+            self.add_pairs(&goals, &goals, &mut parts)?;
+            self.add_pairs(&items, &goals, &mut parts)?;
+        }
+        Ok(parts)
+    }
+
+    /// Adds what goals say together that may apply to one value, as far as that may be refused where neither is alone.
+    fn add_pairs(&mut self, some: &[GoalId], others: &[GoalId], parts: &mut Vec<GoalId>) -> Result<()> {
+        for &one in some {
+            for &other in others.iter().filter(|&&other| other != one) {
+                if self.counts_members(one)? && self.counts_members(other)? {
+                    parts.push(self.goals.both(one, other));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn counts_members(&mut self, goal: GoalId) -> Result<bool> {
+        let counts = |obj: &Obj| obj.max.is_some() || obj.min > 0 || !obj.implies.is_empty();
+        Ok(self.shape(goal)?.objects.iter().any(counts))
     }
 }
 

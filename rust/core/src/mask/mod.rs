@@ -26,6 +26,8 @@ mod horizon;
 mod key;
 mod leaf;
 mod letters;
+#[cfg(test)]
+mod random_schemas;
 mod ranges;
 mod shared;
 mod split;

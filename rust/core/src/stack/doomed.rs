@@ -7,8 +7,10 @@
 //! The ends differ as values, so a state with more of them than any register has seen is not doomed, and almost all have: the
 //! ends of the others are few and are tried.
 
-use super::{Arena, Config, RegisterId, SetId};
-use crate::automaton::{Pda, Room};
+use super::{Arena, Config, Edge, RegisterId, SetId};
+use crate::automaton::{Collect, Pda, Room};
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Calls of a search inside one another.
 const MAX_DEPTH: u32 = 16;
@@ -26,9 +28,11 @@ impl Arena {
             return;
         }
         self.is_searching = true;
-        let (mut out, flags) =
+        self.is_unsure = false;
+        let (mut out, mut flags) =
             (std::mem::take(&mut self.scratch.out), std::mem::take(&mut self.scratch.flags));
         out.retain(|&config| self.can_complete(pda, config, MAX_DEPTH, &mut MAX_TRIED.clone()));
+        flags.recheck |= self.is_unsure;
         (self.scratch.out, self.scratch.flags) = (out, flags);
         self.is_searching = false;
     }
@@ -40,6 +44,42 @@ impl Arena {
         self.scratch.out.pop().is_none()
     }
 
+    /// The values that must not be returned to a frame: each way to go on after them reads one of them again. A value without which
+    /// nothing can be completed is read on the first way to do so that is found.
+    pub(super) fn fatal_values(&mut self, pda: &Pda, edge: Edge) -> Arc<[u32]> {
+        if pda.collects(edge.ret) != Some(Collect::Value) {
+            return Arc::default();
+        }
+        if let Some(known) = self.fatal.get(&edge) {
+            return Arc::clone(known);
+        }
+        let (out, flags) = (std::mem::take(&mut self.scratch.out), std::mem::take(&mut self.scratch.flags));
+        let was_searching = std::mem::replace(&mut self.is_searching, true);
+        let fatal: Arc<[u32]> = self.find_fatal(pda, edge).unwrap_or_default().as_slice().into();
+        self.is_searching = was_searching;
+        (self.scratch.out, self.scratch.flags) = (out, flags);
+        self.fatal.insert(edge, Arc::clone(&fatal));
+        fatal
+    }
+
+    fn find_fatal(&mut self, pda: &Pda, edge: Edge) -> Option<SmallVec<[u32; 4]>> {
+        let count = self.enter(pda, edge.count, edge.ret)?;
+        let register = self.registers.after_another(edge.register);
+        let config = Config { state: edge.ret, count, node: edge.parent, register };
+        let since = self.lookups();
+        if self.has_room(pda, config) || !self.can_complete(pda, config, MAX_DEPTH, &mut MAX_TRIED.clone()) {
+            return None;
+        }
+        let mut fatal = SmallVec::new();
+        for value in self.values_since(since) {
+            let register = self.registers.with_value(register, value);
+            if !self.can_complete(pda, Config { register, ..config }, MAX_DEPTH, &mut MAX_TRIED.clone()) {
+                fatal.push(value);
+            }
+        }
+        Some(fatal)
+    }
+
     /// Whether a configuration has few ways to end at a state, so that which ones are left has to be looked at.
     pub(super) fn has_few_ends(&mut self, pda: &Pda, config: Config) -> bool {
         if config.register == RegisterId::default() || self.has_room(pda, config) {
@@ -47,14 +87,13 @@ impl Arena {
         }
         self.give_up_trace();
         self.give_up_lookups();
-        self.registers.largest_set() > 0
-            && pda.ends(config.state, config.count.progress(), self.most_ends()).is_some()
+        pda.ends(config.state, config.count.progress(), self.most_ends()).is_some()
     }
 
     /// A state with more ends has one that is new. Each value seen can take one end away at each of two levels, where arrays of different
-    /// items hold such arrays.
+    /// items hold such arrays. One value more may have been read that is not known yet.
     pub(super) fn most_ends(&self) -> usize {
-        2 * self.registers.largest_set() + 4
+        2 * self.registers.largest_set() + 6
     }
 
     /// Whether a state by itself says that its configuration can be completed.
@@ -104,6 +143,7 @@ impl Arena {
     ) -> bool {
         let flags = self.flags(set);
         if flags.complete || flags.open || self.over_limit {
+            self.is_unsure |= flags.recheck;
             return true;
         }
         let has_counter = pda.rule_of(config.state).counter.is_some();
@@ -114,6 +154,7 @@ impl Arena {
                 && pda.state(next.state).rule == pda.state(config.state).rule
                 && pda.collects(next.state).is_none();
             if !is_inside && self.can_complete(pda, next, depth - 1, tries) {
+                self.is_unsure |= flags.recheck;
                 return true;
             }
         }

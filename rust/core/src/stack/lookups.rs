@@ -77,13 +77,16 @@ impl Arena {
 
     /// What was looked up since a place in the notes.
     pub(crate) fn looked_up(&self, since: Since) -> LookedUp {
-        let Lookups { values, others } = &self.registers.lookups;
-        (*others == since.others).then(|| {
-            let mut values: SmallVec<[u32; 8]> = SmallVec::from_slice(&values[since.values..]);
-            values.sort_unstable();
-            values.dedup();
-            values.as_slice().into()
-        })
+        let is_all = self.registers.lookups.others == since.others;
+        is_all.then(|| self.values_since(since).as_slice().into())
+    }
+
+    /// The values that were looked up and new since a place in the notes, each once.
+    pub(super) fn values_since(&self, since: Since) -> SmallVec<[u32; 8]> {
+        let mut values = SmallVec::from_slice(&self.registers.lookups.values[since.values..]);
+        values.sort_unstable();
+        values.dedup();
+        values
     }
 
     /// Notes what a walk has looked up that is not made again.

@@ -22,6 +22,7 @@ use crate::automaton::Collect;
 use crate::grammar::ByteSet;
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Index of a register.
@@ -43,6 +44,9 @@ struct Register {
     /// There may be values in it that are not in `seen`.
     is_partial: bool,
 }
+
+/// Values that must not be read: those that registers have seen, of what began at their texts.
+pub(super) type Forbidden = SmallVec<[(RegisterId, Collect); 4]>;
 
 /// Rivals are remembered up to this many.
 const MAX_RIVALS: usize = 1 << 14;
@@ -116,6 +120,11 @@ impl Registers {
         id != RegisterId::default() && self.get(id).text != NO_TEXT
     }
 
+    /// Whether a text is kept, and known.
+    pub(super) fn knows_text(&self, id: RegisterId) -> bool {
+        self.has_text(id) && self.get(id).text != UNKNOWN
+    }
+
     /// The register of a rule that a configuration calls; `collected` if a call on the way is collecting.
     pub(super) fn of_callee(&mut self, caller: RegisterId, collected: bool) -> RegisterId {
         if caller == RegisterId::default() && !collected {
@@ -172,6 +181,50 @@ impl Registers {
             return RegisterId::default();
         }
         self.intern(Register { seen: 0, text: UNKNOWN, is_partial: false })
+    }
+
+    /// The register of a frame after a value was read for it that is like no other.
+    pub(super) fn after_another(&mut self, frame: RegisterId) -> RegisterId {
+        let frame = self.get(frame);
+        let text = if matches!(frame.text, BEGIN | NO_TEXT) { NO_TEXT } else { UNKNOWN };
+        let after = self.intern(Register { text, ..frame });
+        self.with_value(after, u32::MAX)
+    }
+
+    /// Whether a register has seen no value.
+    pub(super) fn has_seen_none(&self, id: RegisterId) -> bool {
+        self.get(id).seen == 0
+    }
+
+    /// What is forbidden on both of two stacks.
+    pub(super) fn in_both(&mut self, a: &Forbidden, b: &Forbidden) -> Forbidden {
+        let mut both = Forbidden::new();
+        for &(one, collect) in a {
+            for &(other, _) in b.iter().filter(|(_, of)| *of == collect) {
+                let (one, other) = (self.get(one), self.get(other));
+                if one.text != other.text {
+                    continue;
+                }
+                let others = &self.sets[other.seen as usize];
+                let set =
+                    self.sets[one.seen as usize].iter().filter(|value| others.binary_search(value).is_ok());
+                let seen = self.sets.insert_full(set.copied().collect()).0 as u32;
+                if seen != 0 {
+                    both.push((self.intern(Register { seen, ..one }), collect));
+                }
+            }
+        }
+        both
+    }
+
+    /// A register that has seen one more value.
+    pub(super) fn with_value(&mut self, id: RegisterId, value: u32) -> RegisterId {
+        let register = self.get(id);
+        let mut set = self.sets[register.seen as usize].clone();
+        let Err(at) = set.binary_search(&value) else { return id };
+        set.insert(at, value);
+        let seen = self.sets.insert_full(set).0 as u32;
+        self.intern(Register { seen, ..register })
     }
 
     /// The caller's register after a return.
@@ -278,15 +331,9 @@ impl Registers {
         value
     }
 
-    /// The values that what is read now must not become: `frames` are the collecting frames around a configuration.
-    pub(super) fn rivals(&mut self, id: RegisterId, frames: &[(RegisterId, Collect)]) -> Vec<Rival> {
+    /// The values that what is read now must not become.
+    pub(super) fn rivals(&mut self, id: RegisterId, frames: &Forbidden) -> Vec<Rival> {
         let text = self.get(id).text;
-        if text <= UNKNOWN && text != BEGIN {
-            return Vec::new();
-        }
-        if !frames.is_empty() {
-            self.lookups.give_up();
-        }
         let mut out = Vec::new();
         for &(frame, collect) in frames {
             let frame = self.get(frame);

@@ -1,33 +1,68 @@
 //! What masks ask about the text that a configuration keeps.
 
-use super::{Arena, Config, END_MARK, Fit, NodeId, OPEN_MARK, RegisterId, Rival, SetFlags};
+use super::registers::Forbidden;
+use super::{Arena, Config, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival, SetFlags};
 use crate::automaton::{Collect, Pda, Room};
 use crate::grammar::ByteSet;
-use smallvec::{SmallVec, smallvec};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::rc::Rc;
+
+fn is_bottom(edge: &Edge) -> bool {
+    edge.ret == END_MARK || edge.ret == OPEN_MARK
+}
 
 impl Arena {
-    /// The values that a configuration must not complete; none if it collects nothing that was seen before.
+    /// The values that a configuration must not complete: those that were seen before, and those that everything that follows needs.
     pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> Vec<Rival> {
-        if !self.registers.has_text(config.register) {
+        if !self.registers.knows_text(config.register) {
             return Vec::new();
         }
-        let mut frames: SmallVec<[(RegisterId, Collect); 8]> = SmallVec::new();
-        let mut nodes: SmallVec<[NodeId; 8]> = smallvec![config.node];
-        let mut next = 0;
-        while let Some(&node) = nodes.get(next) {
-            for edge in self.edges(node) {
-                if edge.ret == END_MARK || edge.ret == OPEN_MARK {
-                    continue;
-                }
-                let forbids = pda.collects(edge.ret).filter(|&collect| collect != Collect::Repeat);
-                frames.extend(forbids.map(|collect| (edge.register, collect)));
-                if !nodes.contains(&edge.parent) {
-                    nodes.push(edge.parent);
-                }
+        let forbidden = self.forbidden(pda, config.node);
+        self.registers.rivals(config.register, &forbidden)
+    }
+
+    /// What must not be read on any stack of a set: it is forbidden by a frame of each.
+    fn forbidden(&mut self, pda: &Pda, top: NodeId) -> Rc<Forbidden> {
+        let mut known: FxHashMap<NodeId, Rc<Forbidden>> = FxHashMap::default();
+        let mut todo = vec![top];
+        while let Some(&node) = todo.last() {
+            let edges: SmallVec<[Edge; 4]> = SmallVec::from_slice(self.edges(node));
+            let is_open = |edge: &&Edge| !is_bottom(edge) && !known.contains_key(&edge.parent);
+            let before = todo.len();
+            todo.extend(edges.iter().filter(is_open).map(|edge| edge.parent));
+            if todo.len() > before {
+                continue;
             }
-            next += 1;
+            todo.pop();
+            let mut on_all: Option<Rc<Forbidden>> = None;
+            for &edge in &edges {
+                let beneath = known.get(&edge.parent).filter(|_| !is_bottom(&edge)).cloned();
+                let on_this = self.forbidden_by(pda, edge, beneath.unwrap_or_default());
+                on_all = Some(match on_all {
+                    None => on_this,
+                    Some(on_others) => Rc::new(self.registers.in_both(&on_others, &on_this)),
+                });
+            }
+            known.insert(node, on_all.unwrap_or_default());
         }
-        self.registers.rivals(config.register, &frames)
+        known.remove(&top).unwrap_or_default()
+    }
+
+    /// The same for the stacks that begin with an edge.
+    fn forbidden_by(&mut self, pda: &Pda, edge: Edge, beneath: Rc<Forbidden>) -> Rc<Forbidden> {
+        let collect = if is_bottom(&edge) { None } else { pda.collects(edge.ret) };
+        let Some(collect) = collect.filter(|&collect| collect != Collect::Repeat) else { return beneath };
+        self.give_up_lookups();
+        let fatal = self.fatal_values(pda, edge);
+        let with = |register, &value| self.registers.with_value(register, value);
+        let register = fatal.iter().fold(edge.register, with);
+        if self.registers.has_seen_none(register) {
+            return beneath;
+        }
+        let mut all = (*beneath).clone();
+        all.push((register, collect));
+        Rc::new(all)
     }
 
     /// A configuration of which nothing but the state and counter is known.

@@ -13,6 +13,7 @@ use crate::grammar::ByteSet;
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 
 /// A set of configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,12 +91,16 @@ pub(crate) struct Arena {
     rows: Vec<[SetId; 256]>,
     popped: FxHashMap<(NodeId, RegisterId), (SetId, LookedUp)>,
     pub(super) registers: Registers,
+    /// See [`super::doomed`].
+    pub(super) fatal: FxHashMap<Edge, Arc<[u32]>>,
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
     pub(super) scratch: Scratch,
     /// Whether ends are being tried; see [`super::doomed`].
     pub(super) is_searching: bool,
+    /// Whether what the last search found to be completed may be doomed after all, for something was compared that is not known.
+    pub(super) is_unsure: bool,
     limit_bytes: usize,
     pub(super) over_limit: bool,
     pub(super) trace: Trace,
@@ -136,10 +141,12 @@ impl Arena {
             rows: Vec::new(),
             popped: FxHashMap::with_capacity_and_hasher(FEW, Default::default()),
             registers: Registers::new(),
+            fatal: FxHashMap::default(),
             popped_with: Vec::new(),
             history: Vec::with_capacity(FEW),
             scratch: Scratch::default(),
             is_searching: false,
+            is_unsure: false,
             limit_bytes,
             over_limit: false,
             trace: Trace::default(),

@@ -357,7 +357,9 @@ impl JsonMachine {
             // Endlessly many may come before.
             return Ok(None);
         }
-        if choice.end && !self.has_begun(choice) && conjunction.may_end(&self.written[written as usize].1) {
+        // Where nothing but the end may come, items have been counted that are not written.
+        let may_end = !choice.more || conjunction.may_end(&self.written[written as usize].1);
+        if choice.end && !self.has_begun(choice) && may_end {
             out.push(self.close(depth, choice, b"]"));
         }
         if choice.more {
