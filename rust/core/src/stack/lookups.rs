@@ -77,8 +77,15 @@ impl Arena {
 
     /// What was looked up since a place in the notes.
     pub(crate) fn looked_up(&self, since: Since) -> LookedUp {
-        let is_all = self.registers.lookups.others == since.others;
-        is_all.then(|| self.values_since(since).as_slice().into())
+        let Lookups { values, others } = &self.registers.lookups;
+        if *others != since.others {
+            return None;
+        }
+        // As mostly.
+        if values.len() == since.values {
+            return Some(Box::default());
+        }
+        Some(self.values_since(since).as_slice().into())
     }
 
     /// The values that were looked up and new since a place in the notes, each once.
