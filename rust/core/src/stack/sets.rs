@@ -527,7 +527,8 @@ impl Arena {
         self.registers.memory_size_bytes()
             + self.nodes.len() * 16
             + self.edges.len() * size_of::<Edge>()
-            + (self.unions.len() + self.steps.len() + self.popped.len() + 4 * self.leaps.len()) * 16
+            + (self.unions.len() + self.steps.len() + 2 * self.popped.len() + 4 * self.leaps.len()) * 16
+            + self.fatal.len() * 64
             + self.sets.len() * (size_of::<SetHead>() + 5)
             + self.configs.len() * size_of::<Config>()
             + self.rows.len() * 1024
