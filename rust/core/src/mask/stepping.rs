@@ -56,3 +56,8 @@ pub(super) fn compare<T: AsRef<[u8]>>(
 pub(super) fn any(fitting: Vec<u32>, choice: usize) -> Option<u32> {
     fitting.get(choice % fitting.len().max(1)).copied()
 }
+
+/// The token that is given, if it fits: for walks that are written down.
+pub(super) fn given(fitting: Vec<u32>, token: usize) -> Option<u32> {
+    fitting.into_iter().find(|&fits| fits as usize == token)
+}

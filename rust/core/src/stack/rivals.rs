@@ -27,6 +27,10 @@ impl Arena {
         let mut known: FxHashMap<NodeId, Rc<Forbidden>> = FxHashMap::default();
         let mut todo = vec![top];
         while let Some(&node) = todo.last() {
+            if known.contains_key(&node) {
+                todo.pop();
+                continue;
+            }
             let edges: SmallVec<[Edge; 4]> = SmallVec::from_slice(self.edges(node));
             let is_open = |edge: &&Edge| !is_bottom(edge) && !known.contains_key(&edge.parent);
             let before = todo.len();
