@@ -7,13 +7,13 @@ import pytest
 
 from bytewright.byte_level import END, ByteModel
 from bytewright.errors import InvalidArgumentError, InvalidLogitsError
-from bytewright.fim import HealingProcessor, encode, heal
+from bytewright.fim import encode, heal
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
-from tiny_models import make_model_and_tokenizer  # noqa: E402  # after the checks that it can be imported
+from tiny_models import generate_healed, make_model_and_tokenizer  # noqa: E402  # after the checks that it can be imported
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +57,8 @@ def test_generate_goes_on_from_a_healed_end(parts):
     before = [tokenizer.bos_token_id, *encode(model.rules, b"sing th")]
     assert before[1:] == tokenizer.encode("sing th", add_special_tokens=False)
     assert healed.tokens[: healed.kept] == before[: healed.kept]
-    ids = torch.tensor([healed.tokens[: healed.kept]])
-    out = transformer.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        logits_processor=[HealingProcessor([healed])],
-        max_new_tokens=len(healed.appended) + 3,
-        do_sample=False,
-        pad_token_id=0,
-    )
-    assert out[0, : len(healed.tokens)].tolist() == healed.tokens
+    out = generate_healed(transformer, healed)
+    assert out[: len(healed.tokens)] == healed.tokens
 
 
 def test_what_does_not_belong_together_is_an_error(parts):

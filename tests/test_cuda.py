@@ -383,17 +383,7 @@ def test_json_in_batches_on_the_device(tiny: Any, dtype: str) -> None:
 
     model = tiny.make_model().to(DEVICE, getattr(torch, dtype))
     compiled = tiny.make_compiler().compile_builtin_json_grammar()
-    prompts, attended = tiny.PROMPTS.to(DEVICE), tiny.MASK.to(DEVICE)
-    torch.manual_seed(1)
-    output = model.generate(
-        prompts,
-        attention_mask=attended,
-        do_sample=True,
-        max_new_tokens=60,
-        num_return_sequences=16,
-        logits_processor=[LogitsProcessor(compiled)],
-    )
-    for text, ended in tiny.texts(output, prompts.shape[1]):
+    for text, ended in tiny.sample(model, LogitsProcessor(compiled)):
         matcher = bw.GrammarMatcher(compiled)
         assert matcher.accept_string(text)
         assert not ended or matcher.is_completed()
@@ -478,20 +468,12 @@ def test_a_small_cache_on_the_device_forgets_and_computes_again(tiny: Any) -> No
 
 def test_generate_goes_on_from_a_healed_end(tiny: Any) -> None:
     from bytewright.byte_level import ByteModel
-    from bytewright.fim import HealingProcessor, heal
+    from bytewright.fim import heal
 
     transformer, tokenizer = tiny.make_model_and_tokenizer()
     transformer = transformer.to(DEVICE)
     healed = heal(
         ByteModel.from_huggingface(transformer, tokenizer), b"sing th", rng=np.random.default_rng(0)
     )
-    ids = torch.tensor([healed.tokens[: healed.kept]], device=DEVICE)
-    output = transformer.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        logits_processor=[HealingProcessor([healed])],
-        max_new_tokens=len(healed.appended) + 3,
-        do_sample=False,
-        pad_token_id=0,
-    )
-    assert output[0, : len(healed.tokens)].tolist() == healed.tokens
+    output = tiny.generate_healed(transformer, healed)
+    assert output[: len(healed.tokens)] == healed.tokens

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra torch")
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 
 from bytewright.hf import LogitsProcessor  # noqa: E402  # after the check that it can be imported
-from tiny_models import MASK, PROMPTS, WAYS, make_compiler, make_model, texts  # noqa: E402
+from tiny_models import MASK, PROMPTS, WAYS, make_compiler, make_model, sample, texts  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +43,12 @@ def test_every_output_is_in_the_grammar(model, compiler, way, seed):
 
 def test_json_is_json(model, compiler):
     processor = LogitsProcessor(compiler.compile_builtin_json_grammar())
-    torch.manual_seed(1)
-    output = model.generate(
-        PROMPTS,
-        attention_mask=MASK,
-        do_sample=True,
-        max_new_tokens=60,
-        num_return_sequences=16,
-        logits_processor=[processor],
-    )
-    ended = [text for text, ended in texts(output, PROMPTS.shape[1]) if ended]
+    written = sample(model, processor)
+    ended = [text for text, ended in written if ended]
     assert ended
     for text in ended:
         json.loads(text)
-    for text, _ in texts(output, PROMPTS.shape[1]):
+    for text, _ in written:
         assert bw.GrammarMatcher(compiler.compile_builtin_json_grammar()).accept_string(text)
 
 

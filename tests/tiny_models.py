@@ -107,3 +107,33 @@ def make_model_and_tokenizer() -> tuple[Any, Any]:
         eos_token_id=tokenizer.eos_token_id,
     )
     return transformers.LlamaForCausalLM(config).eval(), tokenizer
+
+
+def sample(model: Any, processor: Any) -> list[tuple[bytes, bool]]:
+    """Sixteen texts for each prompt, on the model's device."""
+    torch.manual_seed(1)
+    output = model.generate(
+        PROMPTS.to(model.device),
+        attention_mask=MASK.to(model.device),
+        do_sample=True,
+        max_new_tokens=60,
+        num_return_sequences=16,
+        logits_processor=[processor],
+    )
+    return texts(output, PROMPTS.shape[1])
+
+
+def generate_healed(model: Any, healed: Any) -> list[int]:
+    """The tokens that `generate` comes to from what is kept of a healed prompt, on the model's device."""
+    from bytewright.fim import HealingProcessor
+
+    ids = torch.tensor([healed.tokens[: healed.kept]], device=model.device)
+    output = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        logits_processor=[HealingProcessor([healed])],
+        max_new_tokens=len(healed.appended) + 3,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    return output[0].tolist()  # type: ignore[no-any-return]
