@@ -38,12 +38,18 @@ const COMMON_SCHEMA: &str = r#"{
         "number": {"type": "number"},
         "integer": {"type": "integer"},
         "positive": {"type": "integer", "minimum": 0},
+        "flag": {"type": "boolean"},
+        "text?": {"type": ["string", "null"]},
+        "flag?": {"type": ["boolean", "null"]},
+        "number?": {"type": ["number", "null"]},
+        "integer?": {"type": ["integer", "null"]},
         "date": {"type": "string", "format": "date"},
         "time": {"type": "string", "format": "date-time"}
     }
 }"#;
 const COMMON_TEXT: &str = concat!(
     r#"{"any": "a\n", "short": "a\u0041", "long": "ab", "number": -1.5e3, "integer": -10, "positive": 10, "#,
+    r#""flag": true, "text?": null, "flag?": null, "number?": null, "integer?": null, "#,
     r#""date": "2020-01-02", "time": "2020-01-02T03:04:05Z", "other" : [null, "a", 1.5, {"x":true}] }"#
 );
 

@@ -2,7 +2,8 @@
 //!
 //! Following calls from a state gives a small acyclic graph of *entries*: entry 0 is the state itself, every other
 //! entry is the start of a rule, reached by calls from earlier entries. A *move* says: on a byte of this range go to this
-//! state, with the stack of this entry. Stacks are built only for the entries that a byte really uses.
+//! state, with the stack of this entry. Stacks are built only for the entries that a byte really uses, and moves only where a byte is
+//! asked for.
 //!
 //! Calls whose return state has nothing left to do (final, no edges, no counter) are tail calls: they leave no frame
 //! behind, so right recursion runs in constant stack.
@@ -12,6 +13,7 @@ use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 /// How one entry is called from another: the state to return to (`None` for a tail call), and the caller's index.
 pub(crate) type Caller = (Option<StateId>, u32);
@@ -22,6 +24,10 @@ pub(crate) struct Entry {
     pub(crate) state: StateId,
     /// The part of `callers` that calls it: nothing for entry 0; all callers come before their callee.
     callers: (u32, u32),
+    /// What begins here begins in a wide rule (see [`Pda::is_wide`]): this one or one that calls it.
+    pub(crate) is_in_wide: bool,
+    /// It is wide itself, and no other wide rule calls it.
+    pub(crate) is_wide: bool,
 }
 
 /// The expansion of one state.
@@ -29,25 +35,34 @@ pub(crate) struct Entry {
 pub(crate) struct Expanded {
     entries: Vec<Entry>,
     callers: Vec<Caller>,
+    /// Found when a byte is first asked for: where rules are split, or their texts known, none may ever be.
+    moves: OnceLock<MoveTable>,
+    /// Token set, next state, entry.
+    tokens: Vec<(u32, StateId, u32)>,
+    /// Whether any of the entries is wide (see [`Entry::is_wide`]).
+    has_wide_entries: bool,
+    /// Whether all of them but the first are in wide rules.
+    all_are_wide: bool,
+    /// Whether any of them is split however little is left of a trie (see [`Pda::is_always_split`]).
+    has_always_split: bool,
+}
+
+/// Where bytes lead.
+#[derive(Debug)]
+struct MoveTable {
     /// Disjoint ascending byte ranges with the part of `moves` that they allow.
     ranges: Vec<(u8, u8, u32, u32)>,
     /// Next state, and the entry whose stack goes with it.
     moves: Vec<(StateId, u32)>,
-    /// Token set, next state, entry.
-    tokens: Vec<(u32, StateId, u32)>,
     /// All bytes that any range allows.
     first: ByteSet,
-    /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
-    has_wide_entries: bool,
-    /// Whether all of them are.
-    all_are_wide: bool,
 }
 
 /// What can happen next at a state.
 #[derive(Clone, Copy)]
 pub(crate) enum Next<'a> {
     /// Calls are followed.
-    Expanded(&'a Expanded),
+    Expanded(&'a Expanded, &'a Pda),
     /// There are none, and no tokens: these are its edges.
     Bytes(&'a [(u8, u8, StateId)]),
 }
@@ -76,7 +91,7 @@ impl<'a> Next<'a> {
     #[inline]
     pub(crate) fn moves(self, byte: u8) -> Moves<'a> {
         match self {
-            Self::Expanded(expanded) => Moves::Many(expanded.moves(byte)),
+            Self::Expanded(expanded, pda) => Moves::Many(expanded.table(pda).moves(byte)),
             Self::Bytes(edges) => {
                 let at = edges.partition_point(|edge| edge.1 < byte);
                 match edges.get(at) {
@@ -91,7 +106,7 @@ impl<'a> Next<'a> {
     #[inline]
     pub(crate) fn first(self) -> ByteSet {
         match self {
-            Self::Expanded(expanded) => expanded.first,
+            Self::Expanded(expanded, pda) => expanded.table(pda).first,
             Self::Bytes(edges) => of_edges(edges),
         }
     }
@@ -100,7 +115,7 @@ impl<'a> Next<'a> {
     #[inline]
     pub(crate) fn entries(self) -> &'a [Entry] {
         match self {
-            Self::Expanded(expanded) => &expanded.entries,
+            Self::Expanded(expanded, _) => &expanded.entries,
             Self::Bytes(_) => &[],
         }
     }
@@ -109,7 +124,7 @@ impl<'a> Next<'a> {
     #[inline]
     pub(crate) fn callers(self, entry: usize) -> &'a [Caller] {
         match self {
-            Self::Expanded(Expanded { entries, callers, .. }) => {
+            Self::Expanded(Expanded { entries, callers, .. }, _) => {
                 let (from, to) = entries[entry].callers;
                 &callers[from as usize..to as usize]
             }
@@ -121,23 +136,46 @@ impl<'a> Next<'a> {
     #[inline]
     pub(crate) fn tokens(self) -> &'a [(u32, StateId, u32)] {
         match self {
-            Self::Expanded(expanded) => &expanded.tokens,
+            Self::Expanded(expanded, _) => &expanded.tokens,
             Self::Bytes(_) => &[],
         }
     }
 
-    /// Whether any of the entries but the first is wide (see [`Pda::is_wide`]).
+    /// Whether any of the entries is wide (see [`Entry::is_wide`]).
     #[inline]
     pub(crate) fn has_wide_entries(self) -> bool {
-        matches!(self, Self::Expanded(expanded) if expanded.has_wide_entries)
+        matches!(self, Self::Expanded(expanded, _) if expanded.has_wide_entries)
     }
 
-    /// Whether all of them are.
+    /// Whether any of the entries is split however little is left of a trie (see [`Pda::is_always_split`]).
+    pub(crate) fn has_always_split(self) -> bool {
+        matches!(self, Self::Expanded(expanded, _) if expanded.has_always_split)
+    }
+
+    /// Whether all of them but the first are in wide rules.
     pub(crate) fn all_are_wide(self) -> bool {
         match self {
-            Self::Expanded(expanded) => expanded.all_are_wide,
+            Self::Expanded(expanded, _) => expanded.all_are_wide,
             Self::Bytes(_) => true,
         }
+    }
+}
+
+impl Entry {
+    fn new(state: StateId, callers: (u32, u32)) -> Self {
+        Self { state, callers, is_in_wide: false, is_wide: false }
+    }
+}
+
+/// Marks the entries that are in wide rules. All callers come before their callee.
+fn mark_wide(pda: &Pda, entries: &mut [Entry], callers: &[Caller]) {
+    for at in 1..entries.len() {
+        let Entry { state, callers: (from, to), .. } = entries[at];
+        let called_by = &callers[from as usize..to as usize];
+        let is_beneath_wide = called_by.iter().all(|&(_, caller)| entries[caller as usize].is_in_wide);
+        let is_wide = !is_beneath_wide && pda.is_wide(state);
+        entries[at] =
+            Entry { is_in_wide: is_beneath_wide || is_wide, is_wide, ..Entry::new(state, (from, to)) };
     }
 }
 
@@ -149,39 +187,65 @@ fn of_edges(edges: &[(u8, u8, StateId)]) -> ByteSet {
 
 impl Expanded {
     pub(super) fn new(pda: &Pda, state: StateId) -> Self {
-        if pda.calls_of(state).is_empty() {
-            return Self::of_bytes(pda, state);
+        let (mut entries, callers) = entries(pda, state);
+        mark_wide(pda, &mut entries, &callers);
+        let tokens = |(entry, at): (&Entry, u32)| {
+            pda.tokens_of(entry.state).iter().map(move |&(set, to)| (set, to, at))
+        };
+        Self {
+            tokens: entries.iter().zip(0..).flat_map(tokens).collect(),
+            has_wide_entries: entries.iter().any(|entry| entry.is_wide),
+            all_are_wide: entries[1..].iter().all(|entry| entry.is_in_wide),
+            has_always_split: entries.iter().any(|entry| entry.is_wide && pda.is_always_split(entry.state)),
+            entries,
+            callers,
+            moves: OnceLock::new(),
         }
-        let (entries, callers) = entries(pda, state);
+    }
+
+    #[inline]
+    fn table(&self, pda: &Pda) -> &MoveTable {
+        self.moves.get_or_init(|| {
+            let table = MoveTable::new(pda, &self.entries);
+            pda.count_bytes(self.entries[0].state, table.memory_size_bytes());
+            table
+        })
+    }
+
+    /// Without its moves.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        size_of::<Self>() + self.callers.len() * size_of::<Caller>() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// With its moves, as far as they are known.
+    pub(super) fn whole_size_bytes(&self) -> usize {
+        self.memory_size_bytes() + self.moves.get().map_or(0, MoveTable::memory_size_bytes)
+    }
+}
+
+impl MoveTable {
+    fn new(pda: &Pda, entries: &[Entry]) -> Self {
+        if let [only] = entries {
+            return Self::of_bytes(pda.bytes_of(only.state));
+        }
         let mut edges: SmallVec<[(u8, u8, StateId, u32); 32]> = SmallVec::new();
-        let mut tokens = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            let index = index as u32;
+        for (entry, index) in entries.iter().zip(0..) {
             edges.extend(pda.bytes_of(entry.state).iter().map(|&(lo, hi, to)| (lo, hi, to, index)));
-            tokens.extend(pda.tokens_of(entry.state).iter().map(|&(set, to)| (set, to, index)));
         }
         let mut first = ByteSet::EMPTY;
         for &(lo, hi, ..) in &edges {
             first.insert_range(lo, hi);
         }
         let (ranges, moves) = split(&mut edges);
-        let has_wide_entries = entries[1..].iter().any(|entry| pda.is_wide(entry.state));
-        let all_are_wide = entries[1..].iter().all(|entry| pda.is_wide(entry.state));
-        Self { entries, callers, ranges, moves, tokens, first, has_wide_entries, all_are_wide }
+        Self { ranges, moves, first }
     }
 
-    /// The expansion of a state of the grammar itself that calls nothing: its edges as they are.
-    fn of_bytes(pda: &Pda, state: StateId) -> Self {
-        let edges = pda.bytes_of(state);
+    /// Of a state of the grammar itself that calls nothing: its edges as they are.
+    fn of_bytes(edges: &[(u8, u8, StateId)]) -> Self {
         Self {
-            entries: vec![Entry { state, callers: (0, 0) }],
-            callers: Vec::new(),
             ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
             moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
-            tokens: pda.tokens_of(state).iter().map(|&(set, to)| (set, to, 0)).collect(),
             first: of_edges(edges),
-            has_wide_entries: false,
-            all_are_wide: true,
         }
     }
 
@@ -194,12 +258,8 @@ impl Expanded {
         }
     }
 
-    pub(super) fn memory_size_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.callers.len() * size_of::<Caller>()
-            + self.entries.len() * size_of::<Entry>()
-            + self.ranges.len() * 12
-            + self.moves.len() * 8
+    fn memory_size_bytes(&self) -> usize {
+        self.ranges.len() * 12 + self.moves.len() * 8
     }
 }
 
@@ -259,7 +319,7 @@ fn entries(pda: &Pda, state: StateId) -> (Vec<Entry>, Vec<Caller>) {
     }
     let num_callers = called.rules.iter().map(|called| called.waiting as usize).sum();
     let mut entries = Vec::with_capacity(called.rules.len() + 1);
-    entries.push(Entry { state, callers: (0, 0) });
+    entries.push(Entry::new(state, (0, 0)));
     let mut callers: Vec<Caller> = Vec::with_capacity(num_callers);
     // Each with the one before it of the same rule.
     let mut placed: SmallVec<[(Caller, Option<usize>); 32]> = SmallVec::new();
@@ -279,7 +339,7 @@ fn entries(pda: &Pda, state: StateId) -> (Vec<Entry>, Vec<Caller>) {
                 }
                 callers[from..].reverse();
                 let callers = (from as u32, callers.len() as u32);
-                entries.push(Entry { state: pda.rule(rule).start, callers });
+                entries.push(Entry::new(pda.rule(rule).start, callers));
             }
         }
         next += 1;

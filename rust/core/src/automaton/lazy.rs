@@ -34,8 +34,11 @@ struct Edges {
     bytes: Box<[(u8, u8, StateId)]>,
     calls: Box<[(u32, StateId)]>,
     /// Where there are calls.
-    expanded: OnceLock<Box<Expanded>>,
+    expanded: OnceLock<Arc<Expanded>>,
 }
+
+/// The calls of states that do nothing else.
+type Calls = Box<[(u32, StateId)]>;
 
 /// A state of a leaf rule with this many bytes to go on by is wide: ten are the digits, which begin a thousand tokens.
 const WIDE: usize = 10;
@@ -48,6 +51,7 @@ const LEAST_ENDS: usize = 64;
 struct LazyState {
     state: State,
     has_edges: bool,
+    is_wide: Option<bool>,
     is_between: bool,
     has_like: bool,
     leaps: Leaps,
@@ -70,6 +74,8 @@ pub(super) struct LazyPart {
     first_state: u32,
     first_rule: u32,
     failure: OnceLock<Error>,
+    /// The expansions of states that only call rules: names whose values satisfy the same have the same.
+    expansions: Mutex<FxHashMap<Calls, Arc<Expanded>>>,
     /// The ends of states that were asked for, with each progress.
     ends: Mutex<FxHashMap<(StateId, u32), KnownEnds>>,
     /// Memory of the edges and expansions made so far.
@@ -104,6 +110,7 @@ impl LazyPart {
             self.states.push(LazyState {
                 state: State { rule, is_final },
                 has_edges: state.has_edges,
+                is_wide: state.is_wide,
                 is_between: state.is_between,
                 has_like: state.has_like,
                 leaps: state.leaps,
@@ -297,10 +304,17 @@ impl LazyPart {
         made.map_err(|error| self.failure.get_or_init(|| error)).ok()
     }
 
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// What is like another state is as wide: few of its bytes lead nowhere.
     pub(super) fn is_wide(&self, id: StateId) -> bool {
+        if let Some(known) = self.lazy(id).is_wide {
+            return known;
+        }
         match self.like(id) {
-            Some(like) => self.edges_of(like.base).is_wide,
+            Some(like) => self.is_wide(like.base),
             None => self.edges_of(id).is_wide,
         }
     }
@@ -310,19 +324,34 @@ impl LazyPart {
     }
 
     pub(super) fn calls_of(&self, id: StateId) -> &[(u32, StateId)] {
-        &self.edges_of(id).calls
+        if self.calls_nothing(id) { &[] } else { &self.edges_of(id).calls }
     }
 
-    pub(super) fn expanded(&self, pda: &Pda, id: StateId) -> Next<'_> {
+    /// Whether a state is known to call nothing without its edges.
+    pub(super) fn calls_nothing(&self, id: StateId) -> bool {
+        let lazy = self.lazy(id);
+        lazy.has_like || lazy.leaps == Leaps::Alone
+    }
+
+    pub(super) fn expanded<'a>(&'a self, pda: &'a Pda, id: StateId) -> Next<'a> {
         let edges = self.edges_of(id);
         if edges.calls.is_empty() {
             return Next::Bytes(&edges.bytes);
         }
-        Next::Expanded(edges.expanded.get_or_init(|| {
-            let expanded = Box::new(Expanded::new(pda, id));
-            self.bytes.fetch_add(expanded.memory_size_bytes(), Ordering::Relaxed);
-            expanded
-        }))
+        let expanded = edges.expanded.get_or_init(|| {
+            let only_calls = edges.bytes.is_empty().then(|| edges.calls.clone());
+            let known = only_calls.as_ref().and_then(|calls| self.expansions.lock().get(calls).cloned());
+            known.unwrap_or_else(|| {
+                let expanded = Arc::new(Expanded::new(pda, id));
+                self.count_bytes(expanded.memory_size_bytes());
+                if let Some(calls) = only_calls {
+                    self.count_bytes(size_of_val(&*calls) + size_of::<(Calls, Arc<Expanded>)>());
+                    self.expansions.lock().insert(calls, Arc::clone(&expanded));
+                }
+                expanded
+            })
+        });
+        Next::Expanded(expanded, pda)
     }
 
     fn edges_of(&self, id: StateId) -> &Edges {
@@ -341,7 +370,7 @@ impl LazyPart {
             self.bytes.fetch_add(size, Ordering::Relaxed);
             let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
             Edges {
-                is_wide: rule.is_split || rule.is_leaf && width >= WIDE,
+                is_wide: rule.is_leaf && width >= WIDE,
                 bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
                 calls: edges
                     .calls
@@ -412,6 +441,7 @@ mod tests {
                 rule: 0,
                 is_final,
                 has_edges: !is_final,
+                is_wide: None,
                 is_between: false,
                 has_like: false,
                 leaps: Leaps::No,

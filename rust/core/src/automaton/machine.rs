@@ -14,9 +14,11 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
+    /// Whether it is split rather than walked from, if that is known without its edges; see [`super::Pda::is_wide`].
+    pub(crate) is_wide: Option<bool>,
     /// Of a text: no character is read in part here.
     pub(crate) is_between: bool,
-    /// Whether it is like another; see [`Machine::like`].
+    /// Whether it is like another; see [`Machine::like`]. It calls nothing then.
     pub(crate) has_like: bool,
     pub(crate) leaps: Leaps,
     /// What returns here has read a value that is compared with those that this rule has met before.
@@ -95,7 +97,7 @@ pub(crate) struct MachineRule {
     pub(crate) follow: Option<u32>,
     /// Calls nothing but other such rules, so that its automaton is finite and may be looked at as a whole.
     pub(crate) is_leaf: bool,
-    /// A leaf whose texts are so many that its states are wide, however few bytes they go on by.
+    /// Its states are split wherever a walk comes to them, however few bytes they go on by. None of them collects.
     pub(crate) is_split: bool,
     /// What its guards ask; it has no counter then.
     pub(crate) progresses: Option<Arc<Progresses>>,

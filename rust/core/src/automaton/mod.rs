@@ -298,6 +298,12 @@ impl Pda {
         self.is_lazy(id) && self.lazy.is_wide(id)
     }
 
+    /// Whether a state is split however little is left of a trie: to walk from it would make the states of rules that it calls.
+    pub(crate) fn is_always_split(&self, id: StateId) -> bool {
+        let rule = self.rule_of(id);
+        rule.is_split && !rule.is_leaf
+    }
+
     /// Where a byte leads from a state of a leaf rule.
     pub(crate) fn byte_target(&self, id: StateId, byte: u8) -> Option<StateId> {
         let edges = self.bytes_of(id);
@@ -330,11 +336,24 @@ impl Pda {
         &self.call_edges[from as usize..to as usize]
     }
 
+    /// Whether a state is known to call nothing without its edges.
+    #[inline]
+    pub(crate) fn calls_nothing(&self, id: StateId) -> bool {
+        self.is_lazy(id) && self.lazy.calls_nothing(id)
+    }
+
     /// Outgoing special-token edges: the token set, and the next state.
     #[inline]
     pub(crate) fn tokens_of(&self, id: StateId) -> &[(u32, StateId)] {
         let (from, to) = self.edges.get(id.index()).map_or((0, 0), |edges| edges.tokens);
         &self.token_edges[from as usize..to as usize]
+    }
+
+    /// Counts memory that was made for a state after all else of it.
+    fn count_bytes(&self, id: StateId, bytes: usize) {
+        if self.is_lazy(id) {
+            self.lazy.count_bytes(bytes);
+        }
     }
 
     /// Whether the grammar names any special token.
@@ -372,7 +391,9 @@ impl Pda {
     #[inline]
     pub(crate) fn expanded(&self, id: StateId) -> Next<'_> {
         match self.expanded.get(id.index()) {
-            Some(expanded) => Next::Expanded(expanded.get_or_init(|| Box::new(Expanded::new(self, id)))),
+            Some(expanded) => {
+                Next::Expanded(expanded.get_or_init(|| Box::new(Expanded::new(self, id))), self)
+            }
             None => self.lazy.expanded(self, id),
         }
     }
@@ -380,7 +401,7 @@ impl Pda {
     /// Heap memory, bytes.
     pub(crate) fn memory_size_bytes(&self) -> usize {
         let expanded: usize =
-            self.expanded.iter().filter_map(OnceLock::get).map(|e| e.memory_size_bytes()).sum();
+            self.expanded.iter().filter_map(OnceLock::get).map(|e| e.whole_size_bytes()).sum();
         expanded
             + self.lazy.memory_size_bytes()
             + self.states.len()

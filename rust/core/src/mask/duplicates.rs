@@ -1,10 +1,12 @@
 //! Tokens that would make a value that must not come again.
 
+use super::holes::spelled_otherwise;
 use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Fit, RegisterId, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
+use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// A node of the trie with what was read on the way to it, and the values that it may become.
@@ -41,6 +43,11 @@ impl Rivals {
     }
 }
 
+/// Printable ASCII without quotation marks and backslashes, which may be written as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
 impl Walk<'_> {
     /// The tokens below a node that would complete a value which must not come again, or could only be completed to one,
     /// ascending.
@@ -55,18 +62,33 @@ impl Walk<'_> {
         if !is_endless {
             self.arena.give_up_trace();
         }
-        let start = self.arena.set_of_configs(&[config], SetFlags::default());
         let mut todo: Vec<Place> = Vec::new();
         let configs = vec![Config { register: RegisterId::default(), ..config }];
         let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
-        let (texts, others): (Vec<_>, Vec<_>) =
-            rivals.into_iter().partition(|rival| is_endless && self.arena.rest_of_rival(rival).is_some());
-        for rival in &texts {
-            let escaped = self.along_rival(trie, node, rival, &mut out);
-            let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
-            todo.extend(escaped.into_iter().map(place));
+        let mut others = Vec::new();
+        for rival in rivals {
+            match self.arena.rest_of_rival(&rival).filter(|_| is_endless) {
+                None => others.push(rival),
+                Some(rest) if rest.bytes().all(is_plain) => {
+                    let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
+                    let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
+                    out.extend(end.into_iter().flat_map(|end| trie.tokens_from(end)));
+                    spelled_otherwise(trie, node, &text, &mut out);
+                }
+                Some(_) => {
+                    let escaped = self.along_rival(trie, node, &rival, &mut out);
+                    let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
+                    todo.extend(escaped.into_iter().map(place));
+                }
+            }
         }
-        todo.push(place(node, Rivals::new(self.arena, others)));
+        if !others.is_empty() {
+            todo.push(place(node, Rivals::new(self.arena, others)));
+        }
+        let start = match todo.is_empty() {
+            true => SetId::DEAD,
+            false => self.arena.set_of_configs(&[config], SetFlags::default()),
+        };
         while let Some(at) = todo.pop() {
             for child in
                 trie.children(at.node).filter(|&child| at.rivals.any.contains(trie.child_byte(child)))

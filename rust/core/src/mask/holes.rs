@@ -114,7 +114,7 @@ impl MaskContext<'_> {
 
 /// Adds the tokens below a node that begin with a text of printable ASCII and a quotation mark, with some of the characters written as
 /// escapes (RFC 8259, section 7).
-fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec<u32>) {
+pub(super) fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec<u32>) {
     let mut todo: SmallVec<[(usize, &[u8], bool); 8]> = smallvec![(node, text, false)];
     while let Some((node, text, is_escaped)) = todo.pop() {
         let [byte, rest @ ..] = text else {
@@ -123,6 +123,9 @@ fn spelled_otherwise(trie: &ByteTrie, node: usize, text: &[u8], tokens: &mut Vec
             }
             continue;
         };
+        if !is_escaped && !trie.has_escape_below(node) {
+            continue;
+        }
         if let Some(child) = trie.child(node, *byte) {
             todo.push((child, rest, is_escaped));
         }

@@ -212,6 +212,13 @@ fn items_that_leave_none_for_later_do_not_fit() {
                 .into(),
             r#"["ba",["a","a"],[]]"#,
         ),
+        // What follows a name has few ends if its value is one that is given.
+        (
+            r#"{"items": {"patternProperties": {"b$": {"type": "string"}}, "properties": {"a": {"const": "a"}}, "maxProperties": 1,
+                "additionalProperties": false, "type": "object"}, "uniqueItems": true, "type": "array"}"#
+                .into(),
+            r#"[{"a":"a"},{""#,
+        ),
     ];
     for (schema, text) in cases {
         let tokens = tokens();

@@ -116,7 +116,7 @@ impl Split {
         node: usize,
     ) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
-        let config = arena.unknown_config(config);
+        let config = arena.unknown_config(pda, config);
         let start = arena.set_of(pda, config, SetFlags::default());
         let mut walk = Walk {
             pda,

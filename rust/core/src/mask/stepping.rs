@@ -29,7 +29,7 @@ pub(super) fn compare<T: AsRef<[u8]>>(
     let starts = [first, Matcher::new(compiled, MatcherOptions::default()).expect("a matcher")];
     let mut row = vec![0u32; vocabulary.mask_words()];
     for (walk, start) in walks.iter().zip(starts.iter().cycle()) {
-        let mut matcher = start.clone();
+        let (mut matcher, mut read) = (start.clone(), Vec::new());
         for &choice in walk {
             match matcher.fill_next_token_bitmask(&mut row) {
                 Err(Error::LimitExceeded { .. }) => return Ok(()),
@@ -41,12 +41,14 @@ pub(super) fn compare<T: AsRef<[u8]>>(
                     Err(Error::LimitExceeded { .. }) => return Ok(()),
                     fits => fits.expect("a token"),
                 };
-                let text = String::from_utf8_lossy(text.as_ref());
-                prop_assert_eq!(row[token / 32] >> (token % 32) & 1 == 1, fits, "{:?} of {}", text, schema);
+                let (text, read) = (String::from_utf8_lossy(text.as_ref()), String::from_utf8_lossy(&read));
+                let in_mask = row[token / 32] >> (token % 32) & 1 == 1;
+                prop_assert_eq!(in_mask, fits, "{:?} after {:?} of {}", text, read, schema);
                 fitting.extend(fits.then_some(token as u32));
             }
             let Some(token) = choose(fitting, choice) else { break };
             prop_assert!(matcher.accept_token(token).expect("a token"));
+            read.extend_from_slice(tokens[token as usize].as_ref());
         }
     }
     Ok(())

@@ -135,15 +135,18 @@ impl Walk<'_> {
         node: usize,
         level: Level,
     ) -> Result<(Level, bool)> {
-        if !self.context.pda.has_machine() || course.trie.children(node).is_empty() {
+        let pda = self.context.pda;
+        if !pda.has_machine() || course.trie.children(node).is_empty() {
             return Ok((level, false));
         }
-        let is_large = course.trie.size_below(node) > SPLIT_NODES && course.window.is_none();
-        let (rest, beside_wide) = if is_large && !(course.is_beneath && level.flags.recheck) {
-            self.split_wide(course, node, level)?
-        } else {
-            (level, false)
+        let is_always_split = |config: &Config| {
+            pda.is_always_split(config.state) || self.arena.calls_always_split(pda, *config)
         };
+        let is_large = course.trie.size_below(node) > SPLIT_NODES
+            || self.buffers.front.configs(level).iter().any(is_always_split);
+        let may_split = course.window.is_none() && !(course.is_beneath && level.flags.recheck);
+        let (rest, beside_wide) =
+            if is_large && may_split { self.split_wide(course, node, level)? } else { (level, false) };
         Ok((self.take_spelled(course, node, rest, beside_wide)?, beside_wide))
     }
 

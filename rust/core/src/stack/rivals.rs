@@ -70,8 +70,11 @@ impl Arena {
     }
 
     /// A configuration of which nothing but the state and counter is known.
-    pub(crate) fn unknown_config(&mut self, config: Config) -> Config {
-        Config { node: NodeId::OPEN, register: self.registers.partial(), ..config }
+    pub(crate) fn unknown_config(&mut self, pda: &Pda, config: Config) -> Config {
+        // What is split on the way collects nothing of its own.
+        let is_split = pda.rule_of(config.state).is_split;
+        let register = if is_split { RegisterId::default() } else { self.registers.partial() };
+        Config { node: NodeId::OPEN, register, ..config }
     }
 
     /// Whether a register keeps a text.

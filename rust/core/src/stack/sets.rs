@@ -254,7 +254,7 @@ impl Arena {
                 self.scratch.entry_nodes.clear();
             }
             for &(state, entry) in &*moves {
-                if beside_wide && entry > 0 && pda.is_wide(expanded.entries()[entry as usize].state) {
+                if beside_wide && entry > 0 && expanded.entries()[entry as usize].is_in_wide {
                     continue;
                 }
                 let count = if entry == 0 { config.count } else { Count::default() };
@@ -280,17 +280,25 @@ impl Arena {
 
     /// The configurations at the starts of wide rules that a configuration calls into.
     pub(crate) fn wide_entries(&mut self, pda: &Pda, config: Config, out: &mut Vec<Config>) {
+        if pda.calls_nothing(config.state) {
+            return;
+        }
         let expanded = pda.expanded(config.state);
         if !expanded.has_wide_entries() {
             return;
         }
         self.scratch.entry_nodes.clear();
         for (index, entry) in expanded.entries().iter().enumerate().skip(1) {
-            if pda.is_wide(entry.state) {
+            if entry.is_wide {
                 let (node, register) = self.stack_of(pda, config, index as u32);
                 out.push(Config { state: entry.state, count: Count::default(), node, register });
             }
         }
+    }
+
+    /// Whether a configuration calls into what is split however little is left of a trie.
+    pub(crate) fn calls_always_split(&self, pda: &Pda, config: Config) -> bool {
+        !pda.calls_nothing(config.state) && pda.expanded(config.state).has_always_split()
     }
 
     /// The set after one special token.

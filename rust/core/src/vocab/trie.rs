@@ -34,6 +34,8 @@ pub(crate) struct ByteTrie {
     /// The children of all nodes, those of one node together, by ascending byte.
     child_bytes: Box<[u8]>,
     child_nodes: Box<[u32]>,
+    /// The nodes that a backslash leads to, ascending.
+    escapes: Box<[u32]>,
     max_depth: usize,
     serial: u64,
     summaries: Summaries,
@@ -90,8 +92,10 @@ impl ByteTrie {
         let order = entries.iter().map(|&(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let summaries = Summaries::default();
+        let inner = nodes[..nodes.len() - 1].iter().zip(0..);
+        let escapes = inner.filter(|(node, _)| node.byte == b'\\').map(|(_, at)| at).collect();
         let nodes = nodes.into();
-        (Self { nodes, order, child_bytes, child_nodes, max_depth, serial, summaries }, is_sorted)
+        (Self { nodes, order, child_bytes, child_nodes, escapes, max_depth, serial, summaries }, is_sorted)
     }
 
     /// Adds the summaries of the larger nodes: worth it for a trie that is walked often.
@@ -135,6 +139,12 @@ impl ByteTrie {
         let children = self.children(node);
         let at = self.child_bytes[children.clone()].binary_search(&byte).ok()?;
         Some(self.child_node(children.start + at))
+    }
+
+    /// Whether there is a backslash anywhere below a node.
+    pub(crate) fn has_escape_below(&self, node: usize) -> bool {
+        let after = self.escapes.partition_point(|&escape| escape as usize <= node);
+        self.escapes.get(after).is_some_and(|&escape| escape < self.nodes[node].end)
     }
 
     /// The tokens whose text ends at a node.
@@ -197,7 +207,7 @@ impl ByteTrie {
     pub(crate) fn memory_size_bytes(&self) -> usize {
         size_of::<Self>()
             + self.nodes.len() * size_of::<TrieNode>()
-            + (self.order.len() + self.child_nodes.len()) * 4
+            + (self.order.len() + self.child_nodes.len() + self.escapes.len()) * 4
             + self.child_bytes.len()
             + self.summaries.memory_size_bytes()
     }

@@ -9,7 +9,7 @@
 
 use super::layout::Gap;
 use super::layout::Place;
-use super::{Awaited, Digits, InArray, InObject, JsonMachine, Kind, Local};
+use super::{Digits, InArray, InMember, InObject, JsonMachine, Kind, Local};
 use crate::error::Result;
 use crate::json_schema::goal::GoalId;
 use crate::json_schema::number_ends;
@@ -136,7 +136,22 @@ impl JsonMachine {
             (Kind::Gap(text), Local::Bytes(at)) => one(Part::Bytes(text.as_bytes()[at as usize..].to_vec())),
             (Kind::Gap(text), _) => one(Part::Bytes(text.as_bytes().to_vec())),
             (Kind::Array(arr, depth), local) => self.begin_array(arr, depth, local),
-            (Kind::Object(plan, depth), local) => self.begin_object(rule, plan, depth, local, carried)?,
+            (Kind::Object(plan, depth), local) => {
+                self.begin_object(rule, (plan, depth), local, carried, most)?
+            }
+            (Kind::Member(goal, depth), Local::Member(at, gap_read)) => {
+                let mut way = vec![
+                    self.gap_text(Place::AfterColon, depth),
+                    Part::Value(goal, self.layout.deeper(depth)),
+                ];
+                match (at, gap_read) {
+                    (InMember::Start, true) => way.insert(0, Part::Bytes(b":".to_vec())),
+                    (InMember::Start, false) => way.splice(..0, self.colon(depth)).for_each(drop),
+                    (InMember::AfterColon, true) => drop(way.remove(0)),
+                    (InMember::AfterColon, false) => {}
+                }
+                Some(vec![way])
+            }
             (Kind::More(goal, _, _, depth), local) => {
                 let value = Part::Value(goal, self.layout.deeper(depth));
                 let (comma, gap) = (Part::Bytes(b",".to_vec()), self.gap_text(Place::AfterComma, depth));
@@ -164,7 +179,14 @@ impl JsonMachine {
         Some(vec![vec![Part::Items { arr, written, depth, choice }]])
     }
 
-    fn begin_object(&mut self, rule: u32, plan: u32, depth: u32, local: Local, carried: u32) -> Result<Ways> {
+    fn begin_object(
+        &mut self,
+        rule: u32,
+        (plan, depth): (u32, u32),
+        local: Local,
+        carried: u32,
+        most: usize,
+    ) -> Result<Ways> {
         let Local::Object(of_states, at, gap_read) = local else { return Ok(None) };
         let core = self.carried_core(plan, carried).unwrap_or(of_states);
         let Some(progress) = self.cores[core as usize].progress.clone() else { return Ok(None) };
@@ -178,16 +200,11 @@ impl JsonMachine {
                 // What is carried counts a name as written once it is read.
                 let is_written = core != of_states;
                 let ways = match at {
-                    InObject::BeforeColon(Awaited::Goal(goal)) | InObject::Colon(Awaited::Goal(goal)) => {
-                        Some(vec![self.member(plan, goal, progress, depth, 0)])
-                    }
                     InObject::NameEnd(key) if is_written => {
                         Some(vec![self.member(plan, self.goal_of(plan, key), progress, depth, 0)])
                     }
-                    InObject::NameEnd(key)
-                    | InObject::BeforeColon(Awaited::Of(key))
-                    | InObject::Colon(Awaited::Of(key)) => {
-                        self.ways(Part::Member { plan, progress, depth, key, from: 0 }, 0)?
+                    InObject::NameEnd(key) | InObject::BeforeColon(key) | InObject::Colon(key) => {
+                        self.ways(Part::Member { plan, progress, depth, key, from: 0 }, most)?
                     }
                     _ => None,
                 };

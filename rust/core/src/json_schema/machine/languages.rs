@@ -25,10 +25,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const MAX_TERMS: usize = 50_000;
 
 /// Every one has a number, which signatures carry.
-static NEXT: AtomicU32 = AtomicU32::new(ALL + 1);
+static NEXT: AtomicU32 = AtomicU32::new(PLAIN + 1);
 
 /// The number that signatures carry which are the same in all of them.
 const ALL: u32 = 0;
+/// The number that those of [`super::member::Plain`] carry.
+const PLAIN: u32 = 1;
 
 /// A state of an arena's machines.
 type Common = fn(&Regular) -> (Kind, Local);
@@ -166,6 +168,7 @@ impl JsonMachine {
             @ (Kind::Text(_) | Kind::Number(_) | Kind::Space | Kind::Name(_, None) | Kind::Follow(_)) => {
                 kind.clone()
             }
+            &Kind::Member(goal, _) => return Some((PLAIN, self.plain(goal)?.signature(local)?)),
             // The bounds are counted, not read.
             Kind::Chars(..) => Kind::Chars(0, None),
             _ => return None,

@@ -17,6 +17,7 @@ mod languages;
 mod layout;
 mod leap;
 mod many;
+mod member;
 mod object;
 mod open;
 mod same;
@@ -76,6 +77,8 @@ enum Kind {
     Name(TermId, Option<u32>),
     /// An object of a plan.
     Object(u32, u32),
+    /// What follows a name: a colon and a value that satisfies a goal.
+    Member(GoalId, u32),
     /// An array of a conjunction.
     Array(u32, u32),
     /// More items after a comma each; a round of the counter is one.
@@ -101,15 +104,6 @@ struct Branch {
     depth: u32,
 }
 
-/// The value that belongs to a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Awaited {
-    /// Where the name counts as written: any value that satisfies a goal.
-    Goal(GoalId),
-    /// What may be written as the value of this name.
-    Of(Key),
-}
-
 /// A place in an object; the flag says that whitespace has been read there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum InObject {
@@ -117,11 +111,18 @@ enum InObject {
     Member,
     Name(Spell<Branch>),
     NameEnd(Key),
-    BeforeColon(Awaited),
-    Colon(Awaited),
+    BeforeColon(Key),
+    Colon(Key),
     After,
     AfterComma,
     AfterClose,
+}
+
+/// A place after a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum InMember {
+    Start,
+    AfterColon,
 }
 
 /// A place in an array.
@@ -151,6 +152,7 @@ enum Local {
     Bytes(u32),
     Object(u32, InObject, bool),
     Array(u32, InArray, bool),
+    Member(InMember, bool),
     Follow(u8),
 }
 
@@ -165,6 +167,8 @@ type FreeEdges = Arc<[(u8, u8, Spell<TermId>, u32)]>;
 struct Planned {
     plan: Plan,
     sorted: Vec<(Vec<char>, u32)>,
+    /// Where each name is in that list.
+    places: Vec<u32>,
     /// What is written is carried beside the states, which are all of one core: see [`object`].
     carried: Option<Arc<Progresses>>,
 }
@@ -313,10 +317,15 @@ impl JsonMachine {
             Kind::Name(_, declared) => ("property name", None, declared.is_none()),
             Kind::Object(..) => ("object", None, false),
             Kind::Array(..) => ("array", None, false),
+            Kind::Member(..) => ("member", None, false),
             Kind::More(_, min, max, _) => ("items", counter(*min, *max), false),
             Kind::Follow(_) => ("what follows", None, true),
         };
-        let is_split = matches!(kind, Kind::Space);
+        let is_split = match kind {
+            Kind::Space => true,
+            Kind::Member(goal, _) => self.plain(goal).is_some(),
+            _ => false,
+        };
         let progresses = match kind {
             Kind::Object(plan, _) => self.plans[plan as usize].carried.clone(),
             _ => None,
@@ -336,7 +345,7 @@ impl JsonMachine {
                 let branch = declared.map(|plan| self.whole(plan));
                 Local::Name(Spell::Char((names, branch)))
             }
-            Kind::Object(..) | Kind::Array(..) => Local::Start,
+            Kind::Member(..) => Local::Member(InMember::Start, false),
             Kind::Embedded(reading) => self.embedded_start(reading),
             Kind::Follow(_) => Local::Follow(0),
             Kind::Number(_) => Local::Number(0),
@@ -357,6 +366,7 @@ impl JsonMachine {
             | Kind::Number(_)
             | Kind::Object(..)
             | Kind::Array(..)
+            | Kind::Member(..)
             | Kind::More(..) => After::Value,
             Kind::Chars(..) => After::Quote,
             Kind::Name(..) => After::Name,
@@ -394,10 +404,12 @@ impl JsonMachine {
             let room = self.room(rule, local);
             let guard = self.guard(rule, local);
             let spelled = self.spelled(rule, local);
+            let is_wide = self.is_wide(rule, local);
             let state = MachineState {
                 rule,
                 is_final,
                 has_edges,
+                is_wide,
                 is_between: matches!(local, Local::Spell(Spell::Char(_))),
                 has_like: matches!(
                     (&self.kinds[rule as usize], local),
@@ -424,6 +436,19 @@ impl JsonMachine {
             }
         }
         index as u32
+    }
+
+    /// Any characters are many, and only rules that are split are looked at as a whole.
+    fn is_wide(&self, rule: u32, local: Local) -> Option<bool> {
+        let everything = self.engine.regular.everything();
+        let MachineRule { is_leaf, is_split, .. } = self.rules[rule as usize];
+        match (&self.kinds[rule as usize], local) {
+            (Kind::Name(..), Local::Name(Spell::Char((term, _)))) if term == everything => Some(true),
+            (Kind::Text(_), Local::Spell(Spell::Char(term))) if term == everything => Some(true),
+            (Kind::Name(..), _) => None,
+            _ if is_split => Some(true),
+            _ => (!is_leaf).then_some(false),
+        }
     }
 
     /// Names that are not declared come once, and so do the items of an array that says so.
@@ -477,7 +502,7 @@ impl JsonMachine {
 
     fn edges_of(&mut self, rule: u32, local: Local) -> Result<MachineEdges> {
         self.edges_from(rule, local).map_err(|error| match &self.kinds[rule as usize] {
-            Kind::Value(goal, _) => self.engine.placed(error, *goal),
+            Kind::Value(goal, _) | Kind::Member(goal, _) => self.engine.placed(error, *goal),
             kind => match self.origins.get(kind) {
                 Some(&goal) => self.engine.placed(error, goal),
                 None => error,
@@ -508,6 +533,9 @@ impl JsonMachine {
                 self.bytes(rule, &[(&[byte], Local::Bytes(at + 1))])
             }
             (Kind::Object(plan, depth), _) => self.object(rule, plan, depth, local)?,
+            (Kind::Member(goal, depth), Local::Member(at, gap_read)) => {
+                self.member_edges(rule, goal, depth, at, gap_read)?
+            }
             (Kind::Array(arr, depth), _) => self.array(rule, arr, depth, local)?,
             (Kind::More(goal, _, _, depth), _) => self.more(rule, goal, depth, local)?,
             (Kind::Follow(after), Local::Follow(at)) => self.what_follows(rule, after, at),

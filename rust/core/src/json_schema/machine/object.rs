@@ -5,7 +5,7 @@
 //! states, past guards ([`crate::automaton::Progresses`]); keys are the declared names' places in the sorted list, then the classes.
 
 use super::layout::Place;
-use super::{Awaited, Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
+use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
 use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
 use crate::json_schema::engine::Engine;
@@ -26,13 +26,15 @@ impl JsonMachine {
         let mut sorted: Vec<(Vec<char>, u32)> =
             plan.names.iter().enumerate().map(|(i, name)| (name.chars().collect(), i as u32)).collect();
         sorted.sort();
+        let mut places = vec![0; sorted.len()];
+        sorted.iter().zip(0..).for_each(|(&(_, index), place)| places[index as usize] = place);
         let start = plan.start();
         // A layout that is fixed writes an empty object without a gap, which depends on what may come.
         let is_carried = plan.is_uniform(self.engine.options.any_order) && !self.is_fixed();
         let quoted = |(name, _): &(Vec<char>, u32)| plain_rest(name).unwrap_or_default().into();
         let carried = is_carried.then(|| Arc::new(Progresses::new(sorted.iter().map(quoted))));
         let number =
-            self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, carried })).0 as u32;
+            self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, places, carried })).0 as u32;
         if is_carried {
             let core = self.core(number, Some(start));
             self.carry(core)?;
@@ -94,8 +96,7 @@ impl JsonMachine {
                 Guard::Take(planned.sorted.len() as u32 + class)
             }
             Local::Object(_, InObject::NameEnd(Key::Declared(index)), false) => {
-                let place = planned.sorted.iter().position(|&(_, of)| of == index).unwrap_or_default();
-                Guard::Take(place as u32)
+                Guard::Take(planned.places[index as usize])
             }
             Local::Object(_, InObject::Name(Spell::Char(branch)), _) if branch == self.whole(plan) => {
                 Guard::Any
@@ -151,21 +152,17 @@ impl JsonMachine {
         progress.as_ref().is_none_or(|progress| self.plans[plan as usize].plan.may_end(progress))
     }
 
-    /// What may follow a name: names whose values satisfy the same have their states in common from there on.
-    fn awaited(&mut self, core: u32, key: Key) -> Result<Awaited> {
+    /// What the value of a name satisfies, where the name counts as written.
+    fn only_value(&self, core: u32, key: Key) -> Option<GoalId> {
         let Core { plan, ref progress, .. } = self.cores[core as usize];
-        if progress.is_some() {
-            return Ok(Awaited::Of(key));
-        }
-        let goal = self.plans[plan as usize].plan.goal(key);
-        Ok(Awaited::Goal(self.same_value(goal)?))
+        progress.is_none().then(|| self.plans[plan as usize].plan.goal(key))
     }
 
-    /// The ways to read the value of a name, each with the core after it.
+    /// The ways to read the value of a name otherwise, each with the core after it.
     fn values_of(&mut self, core: u32, key: Key) -> Result<Vec<(GoalId, u32)>> {
         let Core { plan, ref progress, .. } = self.cores[core as usize];
         let (planned, progress) = (Arc::clone(&self.plans[plan as usize]), progress.clone());
-        let Some(progress) = progress else { return Ok(vec![(planned.plan.goal(key), core)]) };
+        let Some(progress) = progress else { return Ok(Vec::new()) };
         let options = self.engine.options(&planned.plan, &progress, key)?;
         Ok(options.into_iter().map(|(goal, after)| (goal, self.core(plan, Some(after)))).collect())
     }
@@ -245,17 +242,13 @@ impl JsonMachine {
             InObject::Name(state) => self.declared_name(rule, plan, core, state),
             // What comes past the whitespace after a name is known by its value.
             InObject::NameEnd(_) => Ok(MachineEdges::default()),
-            InObject::BeforeColon(awaited) => {
-                Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(awaited), false))]))
+            InObject::BeforeColon(key) => {
+                Ok(self.bytes(rule, &[(b":", Local::Object(core, InObject::Colon(key), false))]))
             }
-            InObject::Colon(awaited) => {
+            InObject::Colon(key) => {
                 let depth = self.layout.deeper(depth);
                 let mut edges = MachineEdges::default();
-                let values = match awaited {
-                    Awaited::Goal(goal) => vec![(goal, core)],
-                    Awaited::Of(key) => self.values_of(core, key)?,
-                };
-                for (goal, after) in values {
+                for (goal, after) in self.values_of(core, key)? {
                     let value = self.value_rule(goal, depth)?;
                     edges.calls.push((value, self.state(rule, Local::Object(after, InObject::After, false))));
                 }
@@ -290,10 +283,14 @@ impl JsonMachine {
                 Ok(edges)
             }
             InObject::Member => self.gapped(rule, Place::AfterComma, depth, then(at)),
-            InObject::NameEnd(key) => {
-                let before = InObject::BeforeColon(self.awaited(core, key)?);
-                self.gapped(rule, Place::BeforeColon, depth, then(before))
-            }
+            InObject::NameEnd(key) => match self.only_value(core, key) {
+                Some(goal) => {
+                    let member = self.member_rule(goal, depth)?;
+                    let after = self.state(rule, Local::Object(core, InObject::After, false));
+                    Ok(MachineEdges { bytes: Vec::new(), calls: vec![(member, after)] })
+                }
+                None => self.gapped(rule, Place::BeforeColon, depth, then(InObject::BeforeColon(key))),
+            },
             InObject::Colon(_) => self.gapped(rule, Place::AfterColon, depth, then(at)),
             InObject::After if self.is_fixed() => {
                 let mut edges = MachineEdges::default();
