@@ -304,6 +304,11 @@ impl Pda {
         rule.is_split && !rule.is_leaf
     }
 
+    /// The same for what it calls.
+    pub(crate) fn calls_always_split(&self, id: StateId) -> bool {
+        !self.calls_nothing(id) && self.expanded(id).has_always_split()
+    }
+
     /// Where a byte leads from a state of a leaf rule.
     pub(crate) fn byte_target(&self, id: StateId, byte: u8) -> Option<StateId> {
         let edges = self.bytes_of(id);

@@ -62,29 +62,7 @@ impl Walk<'_> {
         if !is_endless {
             self.arena.give_up_trace();
         }
-        let mut todo: Vec<Place> = Vec::new();
-        let configs = vec![Config { register: RegisterId::default(), ..config }];
-        let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
-        let mut others = Vec::new();
-        for rival in rivals {
-            match self.arena.rest_of_rival(&rival).filter(|_| is_endless) {
-                None => others.push(rival),
-                Some(rest) if rest.bytes().all(is_plain) => {
-                    let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
-                    let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
-                    out.extend(end.into_iter().flat_map(|end| trie.tokens_from(end)));
-                    spelled_otherwise(trie, node, &text, &mut out);
-                }
-                Some(_) => {
-                    let escaped = self.along_rival(trie, node, &rival, &mut out);
-                    let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
-                    todo.extend(escaped.into_iter().map(place));
-                }
-            }
-        }
-        if !others.is_empty() {
-            todo.push(place(node, Rivals::new(self.arena, others)));
-        }
+        let mut todo = self.places(trie, node, (config, rivals), is_endless, &mut out);
         let start = match todo.is_empty() {
             true => SetId::DEAD,
             false => self.arena.set_of_configs(&[config], SetFlags::default()),
@@ -117,6 +95,42 @@ impl Walk<'_> {
         }
         out.sort_unstable();
         out
+    }
+
+    /// Where rivals begin that have to be compared byte by byte. Adds the tokens that would complete the others, strings where there is no end
+    /// of others.
+    fn places(
+        &self,
+        trie: &ByteTrie,
+        node: usize,
+        (config, rivals): (Config, Vec<Rival>),
+        is_endless: bool,
+        out: &mut Vec<u32>,
+    ) -> Vec<Place> {
+        let mut todo: Vec<Place> = Vec::new();
+        let configs = vec![Config { register: RegisterId::default(), ..config }];
+        let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
+        let mut others = Vec::new();
+        for rival in rivals {
+            match self.arena.rest_of_rival(&rival).filter(|_| is_endless) {
+                None => others.push(rival),
+                Some(rest) if rest.bytes().all(is_plain) => {
+                    let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
+                    let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
+                    out.extend(end.into_iter().flat_map(|end| trie.tokens_from(end)));
+                    spelled_otherwise(trie, node, &text, out);
+                }
+                Some(_) => {
+                    let escaped = self.along_rival(trie, node, &rival, out);
+                    let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
+                    todo.extend(escaped.into_iter().map(place));
+                }
+            }
+        }
+        if !others.is_empty() {
+            todo.push(place(node, Rivals::new(self.arena, others)));
+        }
+        todo
     }
 
     /// Whether everything that could follow what was read is a value that was there before. Most states have more ends than there

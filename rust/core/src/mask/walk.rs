@@ -139,9 +139,8 @@ impl Walk<'_> {
         if !pda.has_machine() || course.trie.children(node).is_empty() {
             return Ok((level, false));
         }
-        let is_always_split = |config: &Config| {
-            pda.is_always_split(config.state) || self.arena.calls_always_split(pda, *config)
-        };
+        let is_always_split =
+            |config: &Config| pda.is_always_split(config.state) || pda.calls_always_split(config.state);
         let is_large = course.trie.size_below(node) > SPLIT_NODES
             || self.buffers.front.configs(level).iter().any(is_always_split);
         let may_split = course.window.is_none() && !(course.is_beneath && level.flags.recheck);

@@ -296,11 +296,6 @@ impl Arena {
         }
     }
 
-    /// Whether a configuration calls into what is split however little is left of a trie.
-    pub(crate) fn calls_always_split(&self, pda: &Pda, config: Config) -> bool {
-        !pda.calls_nothing(config.state) && pda.expanded(config.state).has_always_split()
-    }
-
     /// The set after one special token.
     pub(crate) fn step_token(&mut self, pda: &Pda, set: SetId, token: u32) -> SetId {
         if self.refuses_growth() {
