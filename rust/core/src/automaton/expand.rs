@@ -173,9 +173,8 @@ fn mark_wide(pda: &Pda, entries: &mut [Entry], callers: &[Caller]) {
         let Entry { state, callers: (from, to), .. } = entries[at];
         let called_by = &callers[from as usize..to as usize];
         let is_beneath_wide = called_by.iter().all(|&(_, caller)| entries[caller as usize].is_in_wide);
-        let is_wide = !is_beneath_wide && pda.is_wide(state);
-        entries[at] =
-            Entry { is_in_wide: is_beneath_wide || is_wide, is_wide, ..Entry::new(state, (from, to)) };
+        entries[at].is_wide = !is_beneath_wide && pda.is_wide(state);
+        entries[at].is_in_wide = is_beneath_wide || entries[at].is_wide;
     }
 }
 
@@ -225,9 +224,6 @@ impl Expanded {
 
 impl MoveTable {
     fn new(pda: &Pda, entries: &[Entry]) -> Self {
-        if let [only] = entries {
-            return Self::of_bytes(pda.bytes_of(only.state));
-        }
         let mut edges: SmallVec<[(u8, u8, StateId, u32); 32]> = SmallVec::new();
         for (entry, index) in entries.iter().zip(0..) {
             edges.extend(pda.bytes_of(entry.state).iter().map(|&(lo, hi, to)| (lo, hi, to, index)));
@@ -238,15 +234,6 @@ impl MoveTable {
         }
         let (ranges, moves) = split(&mut edges);
         Self { ranges, moves, first }
-    }
-
-    /// Of a state of the grammar itself that calls nothing: its edges as they are.
-    fn of_bytes(edges: &[(u8, u8, StateId)]) -> Self {
-        Self {
-            ranges: edges.iter().zip(0..).map(|(&(lo, hi, _), at)| (lo, hi, at, at + 1)).collect(),
-            moves: edges.iter().map(|&(.., to)| (to, 0)).collect(),
-            first: of_edges(edges),
-        }
     }
 
     #[inline]

@@ -51,6 +51,7 @@ const LEAST_ENDS: usize = 64;
 struct LazyState {
     state: State,
     has_edges: bool,
+    /// As far as it is known without the edges.
     is_wide: Option<bool>,
     is_between: bool,
     has_like: bool,
@@ -106,11 +107,15 @@ impl LazyPart {
             });
         }
         for state in &machine.states()[self.states.count()..] {
+            let MachineRule { is_leaf, is_split, .. } = machine.rules()[state.rule as usize];
+            let is_wide = state.is_wide || is_split;
+            // What is like another state asks that one.
+            let is_known = is_wide || !is_leaf && !state.has_like;
             let (rule, is_final) = (self.first_rule + state.rule, state.is_final);
             self.states.push(LazyState {
                 state: State { rule, is_final },
                 has_edges: state.has_edges,
-                is_wide: state.is_wide,
+                is_wide: is_known.then_some(is_wide),
                 is_between: state.is_between,
                 has_like: state.has_like,
                 leaps: state.leaps,
@@ -441,7 +446,7 @@ mod tests {
                 rule: 0,
                 is_final,
                 has_edges: !is_final,
-                is_wide: None,
+                is_wide: false,
                 is_between: false,
                 has_like: false,
                 leaps: Leaps::No,

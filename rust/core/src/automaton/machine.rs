@@ -14,8 +14,8 @@ pub(crate) struct MachineState {
     pub(crate) rule: u32,
     pub(crate) is_final: bool,
     pub(crate) has_edges: bool,
-    /// Whether it is split rather than walked from, if that is known without its edges; see [`super::Pda::is_wide`].
-    pub(crate) is_wide: Option<bool>,
+    /// So many bytes go on, as is known without its edges; see [`super::Pda::is_wide`].
+    pub(crate) is_wide: bool,
     /// Of a text: no character is read in part here.
     pub(crate) is_between: bool,
     /// Whether it is like another; see [`Machine::like`]. It calls nothing then.

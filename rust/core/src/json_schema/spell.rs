@@ -68,7 +68,7 @@ pub(crate) fn short_escape(byte: u8) -> Option<char> {
 }
 
 /// Whether a pinned character is written directly only.
-pub(super) fn is_pinned(code: u32) -> bool {
+pub(crate) fn is_pinned(code: u32) -> bool {
     (0x20..0x7F).contains(&code) && code != 0x22 && code != 0x5C
 }
 

@@ -4,6 +4,7 @@ use super::holes::spelled_otherwise;
 use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
+use crate::json_schema::spell::is_pinned;
 use crate::stack::{Arena, Config, Fit, RegisterId, Rival, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 use smallvec::SmallVec;
@@ -41,11 +42,6 @@ impl Rivals {
         let each = rivals.into_iter().zip(bytes).collect();
         Rc::new(Self { each, any })
     }
-}
-
-/// Printable ASCII without quotation marks and backslashes, which may be written as it is.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 impl Walk<'_> {
@@ -114,7 +110,7 @@ impl Walk<'_> {
         for rival in rivals {
             match self.arena.rest_of_rival(&rival).filter(|_| is_endless) {
                 None => others.push(rival),
-                Some(rest) if rest.bytes().all(is_plain) => {
+                Some(rest) if rest.bytes().all(|byte| is_pinned(byte.into())) => {
                     let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
                     let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
                     out.extend(end.into_iter().flat_map(|end| trie.tokens_from(end)));

@@ -5,6 +5,7 @@
 
 use super::{Arena, Config, Count, SetId};
 use crate::automaton::{self, Leap, Pda};
+use crate::json_schema::spell::is_pinned;
 use rustc_hash::FxHashMap;
 
 /// What is known of each set: where texts lead to.
@@ -20,8 +21,7 @@ impl Arena {
         if pda.leaps(first.state) == automaton::Leaps::No {
             return None;
         }
-        let is_plain = |&&byte: &&u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-        let length = bytes.iter().take_while(is_plain).count();
+        let length = bytes.iter().take_while(|&&byte| is_pinned(byte.into())).count();
         if length < LEAST || self.refuses_growth() {
             return None;
         }

@@ -1,7 +1,7 @@
 //! States, and what is known of them without their edges.
 
 use super::{Branch, InArray, InObject, JsonMachine, Kind, Local};
-use crate::automaton::{Collect, Leaps, Like, MachineRule, MachineState, Room};
+use crate::automaton::{Collect, Leaps, Like, MachineState, Room};
 use crate::json_schema::content::Reading;
 use crate::json_schema::plan::Key;
 use crate::json_schema::spell::{self, Spell};
@@ -68,16 +68,13 @@ impl JsonMachine {
         index as u32
     }
 
-    /// Any characters are many, and only rules that are split are looked at as a whole.
-    fn is_wide(&self, rule: u32, local: Local) -> Option<bool> {
+    /// Any characters are many.
+    fn is_wide(&self, rule: u32, local: Local) -> bool {
         let everything = self.engine.regular.everything();
-        let MachineRule { is_leaf, is_split, .. } = self.rules[rule as usize];
         match (&self.kinds[rule as usize], local) {
-            (Kind::Name(..), Local::Name(Spell::Char((term, _)))) if term == everything => Some(true),
-            (Kind::Text(_), Local::Spell(Spell::Char(term))) if term == everything => Some(true),
-            (Kind::Name(..), _) => None,
-            _ if is_split => Some(true),
-            _ => (!is_leaf).then_some(false),
+            (Kind::Name(..), Local::Name(Spell::Char((term, _)))) => term == everything,
+            (Kind::Text(_), Local::Spell(Spell::Char(term))) => term == everything,
+            _ => false,
         }
     }
 
