@@ -340,27 +340,9 @@ impl MaskContext<'_> {
         let split = match store_key.and_then(|key| self.store.get(key)) {
             Some(split) => split,
             None => {
-                let t0 = std::time::Instant::now();
                 let mut split = self.split(config, trie, node)?;
-                let t1 = t0.elapsed().as_nanos();
                 if is_pruned {
                     split.remainders = self.prune(arena, front, state, &split);
-                }
-                if std::env::var_os("SPL").is_some() {
-                    let main = trie.serial() == self.vocabulary.trie().serial();
-                    let at = trie.nodes()[node];
-                    eprintln!(
-                        "SPL {} node {} depth {} main {} acc {} dep {} {} {} key {:?}",
-                        self.pda.rule_name(state).split(" ").next().unwrap_or_default(),
-                        node,
-                        at.depth,
-                        main,
-                        split.num_accepted,
-                        split.num_dependent,
-                        t1,
-                        t0.elapsed().as_nanos(),
-                        store_key.map(|k| k.0)
-                    );
                 }
                 let split = Arc::new(split);
                 if let Some(key) = store_key {
