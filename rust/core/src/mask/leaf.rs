@@ -13,7 +13,7 @@ use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::automaton::{Pda, StateId};
 use crate::grammar::ByteSet;
 use crate::grammar::utf8::is_continuation;
-use crate::vocab::{ByteTrie, Summary, Vocabulary};
+use crate::vocab::{ByteTrie, Summary, TrieNode, Vocabulary};
 use rustc_hash::FxHashMap;
 
 /// A row of the table: for each byte the row it leads to. What has more rows than there are numbers is for the other way to split.
@@ -35,18 +35,16 @@ const DEAD: u16 = u16::MAX;
 /// Not looked up yet.
 const UNKNOWN: u16 = u16::MAX - 1;
 
-/// A node on the path of the walk.
-struct Frame {
-    next: u32,
-    end: u32,
-    depth: u16,
+/// A node on the path of the walk, whose children are looked at.
+#[derive(Clone, Copy)]
+struct Level {
     row: u16,
-    /// Rounds done.
-    done: u32,
-    /// So many of the ends before this node are followed by what may follow the rule.
-    ends: u32,
     /// The rule could end here.
     is_end: bool,
+    /// So many of the ends before this node are followed by what may follow the rule.
+    ends: u32,
+    /// Rounds done.
+    done: u32,
 }
 
 /// A place on the path where the rule could have ended, and the rounds done there.
@@ -65,7 +63,8 @@ struct Walk<'a> {
     again_from: Option<StateId>,
     /// What can follow the rule.
     follow: ByteSet,
-    frames: Vec<Frame>,
+    /// By the depths of the nodes.
+    path: Vec<Level>,
     ends: Vec<End>,
     /// Accepted tokens, as places in the trie's order.
     accepted: Ranges,
@@ -101,7 +100,7 @@ pub(super) fn split_of_leaf(
         states: Vec::new(),
         again_from,
         follow,
-        frames: Vec::new(),
+        path: vec![Level { row: DEAD, is_end: false, ends: 0, done: 0 }; trie.max_depth() + 1],
         ends: Vec::new(),
         accepted: Ranges::default(),
         taken: Vec::new(),
@@ -118,8 +117,7 @@ pub(super) fn split_of_leaf(
             return walk.beside_class(row, &horizon, &store.class(vocabulary, &key));
         }
     }
-    walk.enter(node, row, 0, false);
-    walk.below()?;
+    walk.below(node, Level { row, is_end: false, ends: 0, done: 0 })?;
     let words = vocabulary.mask_words();
     if again_from.is_some() {
         return Some(Split::of_rounds(walk.taken, walk.remainders, walk.num_dependent, words));
@@ -156,12 +154,13 @@ impl<'a> Walk<'a> {
         Some(number)
     }
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, row: u16, byte: u8) -> Option<u16> {
         let known = self.rows[row as usize].next[usize::from(byte)];
         if known == UNKNOWN { self.look_up(row, byte) } else { Some(known) }
     }
 
+    #[cold]
     fn look_up(&mut self, row: u16, byte: u8) -> Option<u16> {
         let next = match self.pda.byte_target(self.states[row as usize], byte) {
             Some(target) => self.row(target)?,
@@ -171,64 +170,54 @@ impl<'a> Walk<'a> {
         Some(next)
     }
 
-    /// What is below the nodes that were entered; `None` where the automaton turns out not to be one for this table.
-    fn below(&mut self) -> Option<()> {
-        while let Some(frame) = self.frames.last_mut() {
-            if frame.next == frame.end {
-                self.frames.pop();
-                continue;
-            }
-            let child = frame.next as usize;
-            frame.next += 1;
-            let byte = self.trie.child_byte(child);
-            let &mut Frame { row, done, depth, ends, is_end, .. } = frame;
+    /// What is below a node, all nodes in order; `None` where the automaton turns out not to be one for this table.
+    fn below(&mut self, top: usize, level: Level) -> Option<()> {
+        let trie = self.trie;
+        let TrieNode { depth, end, .. } = trie.nodes()[top];
+        self.path[usize::from(depth)] = level;
+        let mut node = top + 1;
+        while node < end as usize {
+            let TrieNode { byte, depth, end: after, .. } = trie.nodes()[node];
+            let Level { row, is_end, ends, done } = self.path[usize::from(depth) - 1];
             let next = self.next(row, byte)?;
             self.ends.truncate(ends as usize);
             if is_end && self.follow.contains(byte) {
-                self.ends.push((depth, done));
+                self.ends.push((depth - 1, done));
             }
-            if next != DEAD {
-                self.alive(self.trie.child_node(child), next, done)?;
-            } else if !self.ends.is_empty() {
-                let node = self.trie.child_node(child);
-                (node..self.trie.nodes()[node].end as usize).for_each(|node| self.dependent(node));
+            if next != DEAD
+                && let Some(level) = self.alive(node, next, done)?
+            {
+                self.path[usize::from(depth)] = level;
+                node += 1;
+                continue;
             }
+            if next == DEAD && !self.ends.is_empty() {
+                (node..after as usize).for_each(|node| self.dependent(node));
+            }
+            node = after as usize;
         }
         Some(())
     }
 
-    fn enter(&mut self, node: usize, row: u16, done: u32, is_end: bool) {
-        let children = self.trie.children(node);
-        if !children.is_empty() {
-            let (next, end) = (children.start as u32, children.end as u32);
-            let depth = self.trie.nodes()[node].depth;
-            self.frames.push(Frame { next, end, depth, row, done, ends: self.ends.len() as u32, is_end });
-        }
-    }
-
-    /// A node whose byte is read.
-    fn alive(&mut self, node: usize, row: u16, done: u32) -> Option<()> {
+    /// A node whose byte is read; gives how to go on below it, unless all is known. `None` as [`Self::below`].
+    #[inline]
+    fn alive(&mut self, node: usize, row: u16, done: u32) -> Option<Option<Level>> {
+        let (is_end, ends) = (self.rows[row as usize].is_final, self.ends.len() as u32);
         let Some(start) = self.again_from else {
             if self.takes_all_below(node, row) {
                 self.accepted.push(self.trie.places_from(node));
-                return Some(());
+                return Some(None);
             }
             self.accepted.push(self.trie.places_at(node));
-            self.enter(node, row, done, self.rows[row as usize].is_final);
-            return Some(());
+            return Some(Some(Level { row, is_end, ends, done }));
         };
         self.taken.extend(self.trie.tokens_at(node).iter().map(|&token| (done + 1, token)));
-        if !self.ends.is_empty() {
+        if ends > 0 {
             // Where too few rounds are left, the rule may have ended before.
             self.dependent(node);
         }
-        if self.rows[row as usize].is_final {
-            let start = self.row(start)?;
-            self.enter(node, start, done + 1, true);
-        } else {
-            self.enter(node, row, done, false);
-        }
-        Some(())
+        let (row, done) = if is_end { (self.row(start)?, done + 1) } else { (row, done) };
+        Some(Some(Level { row, is_end, ends, done }))
     }
 
     /// Whether a row is known to go on by all that is below a node.
@@ -261,25 +250,46 @@ impl<'a> Walk<'a> {
         if length < ENOUGH {
             self.lost(row, horizon, class, &mut without)?;
         } else if length < self.trie.max_depth() as u16 {
-            for &step in class.long.steps() {
-                let row = self.go(step, &mut rows)?;
-                if step.is_end && step.depth > length && row == DEAD {
-                    without.extend_from_slice(self.trie.tokens_at(step.node as usize));
-                }
-            }
+            self.too_long(length, class, &mut rows, &mut without)?;
         }
         for &step in class.exits.steps() {
             let row = self.go(step, &mut rows)?;
             if step.is_end && row != DEAD {
                 self.ends.clear();
-                self.alive(step.node as usize, row, 0)?;
-                self.below()?;
+                if let Some(level) = self.alive(step.node as usize, row, 0)? {
+                    self.below(step.node as usize, level)?;
+                }
             }
         }
         let number = class.number + self.accepted.len() - without.len();
         let with = self.accepted.tokens(self.trie);
         let tokens = TokenIds::beside(&class.tokens, with, without, self.vocabulary.mask_words());
         Some(self.split(tokens, number))
+    }
+
+    /// Adds the tokens of a class that are longer than a row is known to go on, and are not taken.
+    fn too_long(
+        &mut self,
+        length: u16,
+        class: &Class,
+        rows: &mut [u16],
+        without: &mut Vec<u32>,
+    ) -> Option<()> {
+        let mut steps = class.long.steps();
+        while let [step, rest @ ..] = steps {
+            let node = step.node as usize;
+            if self.trie.summary(node).is_some_and(|below| step.depth + below.height <= length) {
+                let end = self.trie.nodes()[node].end;
+                steps = &rest[rest.partition_point(|later| later.node < end)..];
+                continue;
+            }
+            let row = self.go(*step, rows)?;
+            if step.is_end && step.depth > length && row == DEAD {
+                without.extend_from_slice(self.trie.tokens_at(node));
+            }
+            steps = rest;
+        }
+        Some(())
     }
 
     /// Adds the tokens of a class that a row does not take: they are long, and have all letters that it needs.
