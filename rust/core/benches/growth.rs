@@ -4,6 +4,8 @@
 //! counts is whether the last thousand steps cost what the first did. Prints for each kind of text the average and the
 //! dearest step by position, and the memory of the grammar with its matchers so far.
 
+#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+
 #[path = "support/clock.rs"]
 mod clock;
 mod support;

@@ -9,6 +9,8 @@
 //! test is replayed, filling the mask and accepting the token. With `--fresh` nothing is shared between schemas. Times are those of
 //! the thread, so that other processes count little.
 
+#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+
 use bytewright::json_schema::JsonSchemaOptions;
 use bytewright::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
 use cpu_time::ThreadTime;

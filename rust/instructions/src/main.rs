@@ -8,6 +8,8 @@
 //! `benches/instructions.py` runs each under Valgrind, which counts only what happens inside [`measured`]. Everything is
 //! fixed: the vocabulary comes from a seeded generator, there is one thread, and no clock is read.
 
+#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+
 #[path = "../../core/benches/support/mod.rs"]
 mod support;
 
