@@ -1,7 +1,7 @@
 //! Replays recorded texts through the engine and prints what each mask and token cost.
 //!
 //! ```text
-//! cargo run --release --example replay -- VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N] [--rounds N]
+//! cargo run --release --example replay -- VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N] [--rehearse MS]
 //! ```
 //!
 //! VOCABULARY is what `TokenizerInfo.serialize_json` wrote; CASES has one JSON object a line: `id`, `schema` (text) and
@@ -16,6 +16,7 @@ use bytewright::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vo
 use cpu_time::ThreadTime;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// As in the extension for Python.
 #[global_allocator]
@@ -53,10 +54,12 @@ struct Arguments {
     skip: usize,
     worst: usize,
     fresh: bool,
+    /// [`CompilerOptions::rehearsal_limit`].
+    rehearse: Option<Duration>,
 }
 
 fn arguments() -> Result<Arguments, Failure> {
-    let mut out = Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false };
+    let mut out = Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false, rehearse: None };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         let mut number =
@@ -64,13 +67,17 @@ fn arguments() -> Result<Arguments, Failure> {
         match argument.as_str() {
             "--every" => out.every = number()?,
             "--skip" => out.skip = number()?,
+            "--rehearse" => out.rehearse = Some(Duration::from_millis(number()? as u64)),
             "--worst" => out.worst = number()?,
             "--fresh" => out.fresh = true,
             _ => out.paths.push(argument),
         }
     }
     if out.paths.len() != 2 {
-        return Err("usage: replay VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N]".into());
+        return Err(
+            "usage: replay VOCABULARY CASES [--every N] [--skip N] [--rehearse MS] [--fresh] [--worst N]"
+                .into(),
+        );
     }
     Ok(out)
 }
@@ -79,7 +86,9 @@ fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     let vocabulary = Arc::new(Vocabulary::deserialize_json(&std::fs::read_to_string(&arguments.paths[0])?)?);
     let make = || -> Result<Compiler, Failure> {
-        let compiler = Compiler::new(Arc::clone(&vocabulary), CompilerOptions::default());
+        let rehearsal_limit = arguments.rehearse.unwrap_or_default();
+        let options = CompilerOptions { rehearsal_limit, ..CompilerOptions::default() };
+        let compiler = Compiler::new(Arc::clone(&vocabulary), options);
         compiler.prepare()?;
         Ok(compiler)
     };

@@ -16,10 +16,12 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Default of [`CompilerOptions::state_limit`].
 pub const DEFAULT_STATE_LIMIT: usize = 4_000_000;
+/// Default of [`CompilerOptions::rehearsal_limit`].
+pub const DEFAULT_REHEARSAL_LIMIT: Duration = Duration::ZERO;
 /// Default of [`CompilerOptions::cache_limit_bytes`].
 pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 24 << 20;
 /// Default of [`CompilerOptions::matcher_memory_limit`].
@@ -61,6 +63,9 @@ pub struct CompilerOptions {
     pub time_limit: Option<Duration>,
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
+    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example; zero, the
+    /// default, for none. Only JSON Schemas have examples. The last mask may take longer.
+    pub rehearsal_limit: Duration,
     /// Whether compiled grammars are kept.
     pub cache_enabled: bool,
     /// Most memory for cached grammars and shared splits together, bytes, approximately.
@@ -77,6 +82,7 @@ impl Default for CompilerOptions {
         Self {
             time_limit: None,
             state_limit: DEFAULT_STATE_LIMIT,
+            rehearsal_limit: DEFAULT_REHEARSAL_LIMIT,
             cache_enabled: true,
             cache_limit_bytes: DEFAULT_CACHE_LIMIT_BYTES,
             matcher_memory_limit: DEFAULT_MATCHER_MEMORY_LIMIT,
@@ -192,7 +198,8 @@ impl Compiler {
     /// no text has to wait for it; takes about 20 ms for 128,000 tokens. Grammars do without, a little slower at first.
     pub fn prepare(&self) -> Result<()> {
         let grammar = Grammar::from_json_schema(COMMON_SCHEMA, &[], &JsonSchemaOptions::default())?;
-        let mut matcher = Matcher::new(self.build(&grammar)?, MatcherOptions::default())?;
+        let mut matcher =
+            Matcher::new(self.build(&grammar, self.cancel.lock().clone())?, MatcherOptions::default())?;
         let mut row = vec![0; self.vocabulary.mask_words()];
         for byte in COMMON_TEXT.bytes() {
             matcher.fill_next_token_bitmask(&mut row)?;
@@ -215,13 +222,29 @@ impl Compiler {
         if let Some(known) = self.cached(grammar) {
             return Ok(known);
         }
-        let compiled = self.build(grammar)?;
+        let compiled = self.rehearsed(grammar)?;
         self.remember(&compiled);
         Ok(compiled)
     }
 
-    fn build(&self, grammar: &Grammar) -> Result<Arc<CompiledGrammar>> {
-        let token = self.cancel.lock().clone();
+    /// Builds a grammar and rehearses it. If that comes to a limit the grammar does without: texts may never get there.
+    fn rehearsed(&self, grammar: &Grammar) -> Result<Arc<CompiledGrammar>> {
+        let started = Instant::now();
+        let cancel = self.cancel.lock().clone();
+        let compiled = self.build(grammar, cancel.clone())?;
+        let left = self.options.time_limit.map(|limit| limit.saturating_sub(started.elapsed()));
+        let limit = left.map_or(self.options.rehearsal_limit, |left| left.min(self.options.rehearsal_limit));
+        if limit.is_zero() {
+            return Ok(compiled);
+        }
+        match compiled.rehearse(limit, &cancel) {
+            Ok(()) => Ok(compiled),
+            Err(Error::Cancelled) => Err(Error::Cancelled),
+            Err(_) => self.build(grammar, cancel),
+        }
+    }
+
+    fn build(&self, grammar: &Grammar, token: CancelToken) -> Result<Arc<CompiledGrammar>> {
         let mut budget = Budget::new(self.options.time_limit, self.options.state_limit, token);
         let pda = Pda::new(grammar, &self.vocabulary, &self.languages, &mut budget)?;
         let (vocabulary, store) = (Arc::clone(&self.vocabulary), Arc::clone(&self.store));

@@ -23,6 +23,7 @@ pub mod json_schema;
 pub mod mask;
 pub mod matcher;
 pub mod regular;
+mod rehearsal;
 mod stack;
 pub mod vocab;
 

@@ -300,7 +300,12 @@ fn is_terminated(arena: &Arena, at: HistoryId, without_stop_token: bool) -> bool
 }
 
 /// Steps through bytes; dead at the first that does not fit.
-fn step_bytes(arena: &mut Arena, compiled: &CompiledGrammar, mut set: SetId, bytes: &[u8]) -> SetId {
+pub(crate) fn step_bytes(
+    arena: &mut Arena,
+    compiled: &CompiledGrammar,
+    mut set: SetId,
+    bytes: &[u8],
+) -> SetId {
     if compiled.pda.has_machine() {
         return leap_bytes(arena, &compiled.pda, set, bytes);
     }

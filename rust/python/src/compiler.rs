@@ -29,6 +29,9 @@ use std::time::Duration;
 ///     sessions: the matchers of a grammar are dealt out evenly over so many sessions. Matchers of one session share
 ///         finished masks and wait for each other while a new one is made; for batches over one grammar take as many as
 ///         `BatchGrammarMatcher` has threads.
+///     rehearsal_limit: how long compiling a JSON Schema may go on, seconds, to make masks before a text waits for them, along an
+///         example that has every declared name; 0 for not at all. It pays where a schema is compiled while a model
+///         still reads its prompt.
 ///
 /// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
 #[pyclass(frozen, module = "bytewright")]
@@ -60,10 +63,10 @@ impl GrammarCompiler {
     #[pyo3(
         signature = (
             tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None,
-            sessions=1
+            sessions=1, rehearsal_limit=0.0
         ),
         text_signature = "(tokenizer_info, *, max_threads=1, cache_enabled=True, cache_limit_bytes=-1, \
-                          time_limit=None, state_limit=None, sessions=1)"
+                          time_limit=None, state_limit=None, sessions=1, rehearsal_limit=0.0)"
     )]
     #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
     fn new(
@@ -75,6 +78,7 @@ impl GrammarCompiler {
         time_limit: Option<f64>,
         #[pyo3(from_py_with = optional_count)] state_limit: Option<usize>,
         #[pyo3(from_py_with = count)] sessions: usize,
+        rehearsal_limit: f64,
     ) -> PyResult<Self> {
         if max_threads == 0 {
             return Err(invalid_argument("max_threads must be at least 1"));
@@ -88,16 +92,17 @@ impl GrammarCompiler {
                 invalid_argument(format!("cache_limit_bytes must be -1 or more, got {bytes}"))
             })?,
         };
-        let seconds = |limit: f64| {
+        let seconds = |name: &str, limit: f64| {
             Duration::try_from_secs_f64(limit)
-                .map_err(|_| invalid_argument(format!("time_limit must be a number of seconds, got {limit}")))
+                .map_err(|_| invalid_argument(format!("{name} must be a number of seconds, got {limit}")))
         };
         let options = CompilerOptions {
-            time_limit: time_limit.map(seconds).transpose()?,
+            time_limit: time_limit.map(|limit| seconds("time_limit", limit)).transpose()?,
             state_limit: state_limit.unwrap_or(DEFAULT_STATE_LIMIT),
             cache_enabled,
             cache_limit_bytes,
             sessions,
+            rehearsal_limit: seconds("rehearsal_limit", rehearsal_limit)?,
             ..CompilerOptions::default()
         };
         let compiler = Compiler::new(Arc::clone(&tokenizer_info.get().vocabulary), options);

@@ -48,6 +48,8 @@ type Clock = Option<Instant>;
 thread_local! {
     /// That of the operation that this thread is at, if it is at one.
     static OPERATION: Cell<Option<Clock>> = const { Cell::new(None) };
+    /// What the operation may take, if that is less than what its steps may.
+    static LEAST_LIMIT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 impl Operation {
@@ -59,6 +61,12 @@ impl Operation {
             OPERATION.set(Some(None));
         }
         Self { is_within }
+    }
+
+    /// Begins one with a time limit of its own, which counts where it is the shortest. There must be none around it.
+    pub(crate) fn begin_within(limit: Duration) -> Self {
+        LEAST_LIMIT.set(Some(limit));
+        Self::begin()
     }
 
     /// When the clock was first looked at for what this thread is at: now, if it was not.
@@ -75,6 +83,7 @@ impl Drop for Operation {
     fn drop(&mut self) {
         if !self.is_within {
             OPERATION.set(None);
+            LEAST_LIMIT.set(None);
         }
     }
 }
@@ -138,6 +147,7 @@ impl Budget {
             return Err(Error::Cancelled);
         }
         if let Some(limit) = self.later.take() {
+            let limit = LEAST_LIMIT.get().map_or(limit, |least| limit.min(least));
             self.deadline = Some((Operation::since() + limit, limit));
         }
         match self.deadline {

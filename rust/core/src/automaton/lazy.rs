@@ -8,7 +8,9 @@
 //! that the edges of a state never change.
 
 use super::horizon::Horizon;
-use super::machine::{Collect, Leap, Leaps, Like, Machine, MachineRule, MachineState, Room, Unbounded};
+use super::machine::{
+    Collect, Example, Leap, Leaps, Like, Machine, MachineRule, MachineState, Room, Unbounded,
+};
 use super::progress::{Guard, Spelled};
 use super::{Expanded, Next, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
@@ -283,6 +285,11 @@ impl LazyPart {
         let Unbounded { base, most, furthest } = machine.unbounded(id.0 - self.first_state)?;
         self.adopt(&**machine);
         Some(Unbounded { base: StateId(self.first_state + base), most, furthest })
+    }
+
+    /// See [`Machine::example`].
+    pub(super) fn example(&self) -> Result<Option<Example>> {
+        self.machine.as_ref().map_or(Ok(None), |machine| machine.lock().example())
     }
 
     pub(super) fn is_between(&self, id: StateId) -> bool {

@@ -5,6 +5,7 @@ use super::horizon::Horizon;
 use super::progress::{Guard, Progresses, Spelled};
 use crate::error::Result;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A state that a machine has made.
@@ -121,6 +122,14 @@ pub(crate) enum Leap<S = u32> {
     Unknown,
 }
 
+/// A text that goes through what most texts of a machine go through. It need not be one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Example {
+    pub(crate) text: Vec<u8>,
+    /// Parts that may be left out with nothing put in their place; those inside others come before them.
+    pub(crate) optional: Vec<Range<usize>>,
+}
+
 /// See the module.
 pub(crate) trait Machine: fmt::Debug + Send {
     /// The states made so far, in order.
@@ -174,6 +183,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     /// be thorough.
     fn horizon(&mut self, _state: u32, _is_thorough: bool) -> Option<Horizon> {
         None
+    }
+    /// See [`Example`].
+    fn example(&mut self) -> Result<Option<Example>> {
+        Ok(None)
     }
     /// Heap memory beside what [`Self::states`] and [`Self::rules`] say, bytes, approximately.
     fn memory_size_bytes(&self) -> usize {

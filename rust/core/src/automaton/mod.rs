@@ -38,7 +38,7 @@ pub use budget::{Budget, CancelToken};
 use expand::Expanded;
 pub(crate) use expand::Next;
 pub(crate) use machine::{
-    Collect, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room, Unbounded,
+    Collect, Example, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room, Unbounded,
 };
 pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 
@@ -182,6 +182,11 @@ impl Pda {
     /// What compiling found that a user should know.
     pub(crate) fn notes(&self) -> &[Annotation] {
         &self.notes
+    }
+
+    /// See [`machine::Machine::example`].
+    pub(crate) fn example(&self) -> Result<Option<Example>> {
+        self.lazy.example()
     }
 
     /// The error of the machine, if it could not make a state.

@@ -12,6 +12,7 @@ mod dialect;
 mod document;
 mod engine;
 mod exact;
+mod example;
 mod explain;
 mod finish;
 mod formats;

@@ -3,6 +3,7 @@
 use super::{JsonMachine, Kind, Local};
 use crate::automaton::MachineEdges;
 use crate::error::{Error, Result};
+use crate::json_schema::example::Marks;
 use crate::json_schema::options::Whitespace;
 use std::sync::Arc;
 
@@ -54,6 +55,18 @@ impl Layout {
                 let (comma, colon) = (around(item_separator, ',')?, around(key_separator, ':')?);
                 Ok(Self::Fixed { indent: indent.clone(), comma, colon })
             }
+        }
+    }
+
+    /// The marks of an example, if they are the same at any depth; where whitespace is free, as most texts have it.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        match self {
+            Self::Any(_) => Some(Marks { comma: ", ".into(), colon: ": ".into() }),
+            Self::Fixed { indent: Some(_), .. } => None,
+            Self::Fixed { comma, colon, .. } => Some(Marks {
+                comma: format!("{},{}", comma.0, comma.1),
+                colon: format!("{}:{}", colon.0, colon.1),
+            }),
         }
     }
 

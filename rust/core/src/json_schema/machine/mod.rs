@@ -187,6 +187,7 @@ struct Core {
 #[derive(Debug)]
 pub(crate) struct JsonMachine {
     engine: Engine,
+    root: GoalId,
     layout: Layout,
     state_limit: usize,
     step_limit: Duration,
@@ -246,6 +247,7 @@ impl JsonMachine {
         let languages = languages.get();
         let mut machine = Self {
             engine,
+            root,
             layout,
             state_limit,
             step_limit,

@@ -3,7 +3,7 @@
 use super::languages::AtWork;
 use super::{Core, JsonMachine, Kind, Local, Planned};
 use crate::automaton::horizon::Horizon;
-use crate::automaton::{Leap, Like, Machine, MachineEdges, MachineRule, MachineState, Unbounded};
+use crate::automaton::{Example, Leap, Like, Machine, MachineEdges, MachineRule, MachineState, Unbounded};
 use crate::error::{Error, Result};
 use crate::json_schema::spell::Spell;
 use std::sync::Arc;
@@ -62,6 +62,11 @@ impl Machine for JsonMachine {
     fn leap(&mut self, state: u32, text: &[u8]) -> Result<Leap> {
         let (rule, local) = self.locals[state as usize];
         self.step(|at_work| at_work.leap_of(rule, local, text))
+    }
+
+    fn example(&mut self) -> Result<Option<Example>> {
+        let (root, marks) = (self.root, self.layout.marks());
+        marks.map_or(Ok(None), |marks| self.step(|at_work| at_work.engine.example(root, marks)))
     }
 
     fn memory_size_bytes(&self) -> usize {
