@@ -40,6 +40,7 @@ pub struct Budget {
 pub(crate) struct Operation {
     /// Whether there is one around it, whose time goes on.
     is_within: bool,
+    has_limit: bool,
 }
 
 /// When the clock was first looked at, if it was.
@@ -60,13 +61,15 @@ impl Operation {
         if !is_within {
             OPERATION.set(Some(None));
         }
-        Self { is_within }
+        Self { is_within, has_limit: false }
     }
 
     /// Begins one with a time limit of its own, which counts where it is the shortest. There must be none around it.
     pub(crate) fn begin_within(limit: Duration) -> Self {
         LEAST_LIMIT.set(Some(limit));
-        Self::begin()
+        let mut operation = Self::begin();
+        operation.has_limit = true;
+        operation
     }
 
     /// When the clock was first looked at for what this thread is at: now, if it was not.
@@ -83,6 +86,8 @@ impl Drop for Operation {
     fn drop(&mut self) {
         if !self.is_within {
             OPERATION.set(None);
+        }
+        if self.has_limit {
             LEAST_LIMIT.set(None);
         }
     }
@@ -173,6 +178,18 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operation_may_have_a_limit_of_its_own() {
+        let hour = Duration::from_secs(3600);
+        let mut b = Budget::unlimited();
+        let operation = Operation::begin_within(Duration::ZERO);
+        b.restart(hour, 1);
+        assert!(matches!(b.work(), Err(Error::LimitExceeded { limit: "time_limit", .. })));
+        drop(operation);
+        b.restart(hour, 1);
+        assert!((0..=CHECK_EVERY + 1).all(|_| b.work().is_ok()));
+    }
 
     #[test]
     fn each_limit_has_its_error() {
