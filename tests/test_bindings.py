@@ -593,24 +593,3 @@ def test_one_matcher_survives_many_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(hammer, range(4)))
     assert matcher.num_accepted == 800
-
-
-def test_rehearsed_grammars_have_the_same_masks() -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"enum": ["a", "b", "ab"]}}}
-    info = bw.TokenizerInfo([bytes([byte]) for byte in range(256)])
-    lazy, rehearsed = (
-        bw.GrammarMatcher(bw.GrammarCompiler(info, rehearsal_limit=limit).compile_json_schema(schema))
-        for limit in (0, 60)
-    )
-    masks = [bw.allocate_token_bitmask(1, info.vocab_size) for _ in range(2)]
-    for byte in b'{"b": "ab", "x": 1}':
-        for matcher, mask in zip((lazy, rehearsed), masks, strict=True):
-            matcher.fill_next_token_bitmask(mask)
-            assert matcher.accept_token(byte)
-        assert np.array_equal(*masks)
-
-
-@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf")])
-def test_rehearsal_limits_are_seconds(limit: float) -> None:
-    with pytest.raises(bw.InvalidArgumentError, match="rehearsal_limit must be a number of seconds"):
-        bw.GrammarCompiler(AB.tokenizer_info, rehearsal_limit=limit)

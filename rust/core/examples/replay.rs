@@ -55,11 +55,12 @@ struct Arguments {
     worst: usize,
     fresh: bool,
     /// [`CompilerOptions::rehearsal_limit`].
-    rehearse: Option<Duration>,
+    rehearse: Duration,
 }
 
 fn arguments() -> Result<Arguments, Failure> {
-    let mut out = Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false, rehearse: None };
+    let mut out =
+        Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false, rehearse: Duration::ZERO };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         let mut number =
@@ -67,7 +68,7 @@ fn arguments() -> Result<Arguments, Failure> {
         match argument.as_str() {
             "--every" => out.every = number()?,
             "--skip" => out.skip = number()?,
-            "--rehearse" => out.rehearse = Some(Duration::from_millis(number()? as u64)),
+            "--rehearse" => out.rehearse = Duration::from_millis(number()? as u64),
             "--worst" => out.worst = number()?,
             "--fresh" => out.fresh = true,
             _ => out.paths.push(argument),
@@ -86,8 +87,7 @@ fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     let vocabulary = Arc::new(Vocabulary::deserialize_json(&std::fs::read_to_string(&arguments.paths[0])?)?);
     let make = || -> Result<Compiler, Failure> {
-        let rehearsal_limit = arguments.rehearse.unwrap_or_default();
-        let options = CompilerOptions { rehearsal_limit, ..CompilerOptions::default() };
+        let options = CompilerOptions { rehearsal_limit: arguments.rehearse, ..CompilerOptions::default() };
         let compiler = Compiler::new(Arc::clone(&vocabulary), options);
         compiler.prepare()?;
         Ok(compiler)
