@@ -5,8 +5,9 @@ use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
 use crate::json_schema::spell::is_pinned;
-use crate::stack::{Arena, Config, Fit, RegisterId, Rival, SetFlags, SetId};
+use crate::stack::{Arena, Config, Fit, RegisterId, Rival, RivalLists, SetFlags, SetId};
 use crate::vocab::ByteTrie;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::rc::Rc;
 
@@ -42,6 +43,53 @@ impl Rivals {
         let each = rivals.into_iter().zip(bytes).collect();
         Rc::new(Self { each, any })
     }
+}
+
+/// So many are kept.
+const MAX_COMPLETIONS: usize = 1 << 13;
+/// What one of them takes, with its text; few have tokens.
+const COMPLETION_BYTES: usize = 96;
+
+/// The tokens that complete strings at one place, by what is left of each there; `None` where its characters have to be compared.
+type Completing = FxHashMap<Box<str>, Option<Box<[u32]>>>;
+
+/// The tokens that complete strings, remembered: each name of an object is looked for wherever another may begin.
+#[derive(Debug, Default)]
+pub(super) struct Completions {
+    /// By a trie's serial number and a node.
+    known: FxHashMap<(u64, usize), Completing>,
+    number: usize,
+}
+
+impl Completions {
+    /// The tokens below a node that begin with what is left of a string and its quotation mark, however they are spelled; `None` if
+    /// not all of its characters are printable ASCII.
+    fn of(&mut self, trie: &ByteTrie, node: usize, rest: &str) -> Option<&[u32]> {
+        if self.number >= MAX_COMPLETIONS {
+            *self = Self::default();
+        }
+        let known = self.known.entry((trie.serial(), node)).or_default();
+        if !known.contains_key(rest) {
+            self.number += 1;
+            known.insert(rest.into(), completions(trie, node, rest));
+        }
+        known.get(rest)?.as_deref()
+    }
+
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.number * COMPLETION_BYTES
+    }
+}
+
+fn completions(trie: &ByteTrie, node: usize, rest: &str) -> Option<Box<[u32]>> {
+    if !rest.bytes().all(|byte| is_pinned(byte.into())) {
+        return None;
+    }
+    let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
+    let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
+    let mut tokens = end.map_or_else(Vec::new, |end| trie.tokens_from(end).to_vec());
+    spelled_otherwise(trie, node, &text, &mut tokens);
+    Some(tokens.into())
 }
 
 impl Walk<'_> {
@@ -96,10 +144,10 @@ impl Walk<'_> {
     /// Where rivals begin that have to be compared byte by byte. Adds the tokens that would complete the others, strings where there is no end
     /// of others.
     fn places(
-        &self,
+        &mut self,
         trie: &ByteTrie,
         node: usize,
-        (config, rivals): (Config, Vec<Rival>),
+        (config, rivals): (Config, RivalLists),
         is_endless: bool,
         out: &mut Vec<u32>,
     ) -> Vec<Place> {
@@ -107,20 +155,17 @@ impl Walk<'_> {
         let configs = vec![Config { register: RegisterId::default(), ..config }];
         let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
         let mut others = Vec::new();
-        for rival in rivals {
-            match self.arena.rest_of_rival(&rival).filter(|_| is_endless) {
-                None => others.push(rival),
-                Some(rest) if rest.bytes().all(|byte| is_pinned(byte.into())) => {
-                    let text: SmallVec<[u8; 32]> = rest.bytes().chain([b'"']).collect();
-                    let end = text.iter().try_fold(node, |node, &byte| trie.child(node, byte));
-                    out.extend(end.into_iter().flat_map(|end| trie.tokens_from(end)));
-                    spelled_otherwise(trie, node, &text, out);
-                }
-                Some(_) => {
-                    let escaped = self.along_rival(trie, node, &rival, out);
-                    let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
-                    todo.extend(escaped.into_iter().map(place));
-                }
+        for rival in rivals.iter().flat_map(|rivals| rivals.iter()) {
+            match self.arena.rest_of_rival(rival).filter(|_| is_endless) {
+                None => others.push(rival.clone()),
+                Some(rest) => match self.buffers.completions.of(trie, node, rest) {
+                    Some(tokens) => out.extend_from_slice(tokens),
+                    None => {
+                        let escaped = self.along_rival(trie, node, rival, out);
+                        let place = |(node, rival)| place(node, Rivals::new(self.arena, vec![rival]));
+                        todo.extend(escaped.into_iter().map(place));
+                    }
+                },
             }
         }
         if !others.is_empty() {

@@ -75,6 +75,8 @@ impl FinishedMasks {
     }
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
-        self.bytes + self.alike.memory_size_bytes() + self.buffers.beneath.memory_size_bytes()
+        let Buffers { beneath, completions, .. } = &self.buffers;
+        let known = beneath.memory_size_bytes() + completions.memory_size_bytes();
+        self.bytes + self.alike.memory_size_bytes() + known
     }
 }

@@ -9,6 +9,7 @@
 
 use super::assemble::{MaskContext, Served};
 use super::beneath::{Beneath, Remaining};
+use super::duplicates::Completions;
 use super::holes::Holes;
 use crate::error::Result;
 use crate::grammar::ByteSet;
@@ -27,6 +28,7 @@ pub(crate) struct Buffers {
     pub(super) allowed: Vec<u32>,
     pub(super) again: Vec<u32>,
     pub(super) beneath: Beneath,
+    pub(super) completions: Completions,
 }
 
 /// A node on the path of a walk.

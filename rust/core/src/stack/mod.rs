@@ -31,7 +31,7 @@ pub(crate) use content::Content;
 pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;
 pub(crate) use lookups::{LookedUp, NewValues};
-pub(crate) use registers::{RegisterId, Rival};
+pub(crate) use registers::{RegisterId, Rival, RivalLists};
 pub(crate) use sets::{Arena, Config, SetFlags, SetId};
 pub(crate) use trace::Asked;
 

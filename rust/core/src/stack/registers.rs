@@ -332,16 +332,17 @@ impl Registers {
     }
 
     /// The values that what is read now must not become.
-    pub(super) fn rivals(&mut self, id: RegisterId, frames: &Forbidden) -> Vec<Rival> {
+    pub(super) fn rivals(&mut self, id: RegisterId, frames: &Forbidden) -> RivalLists {
         let text = self.get(id).text;
-        let mut out = Vec::new();
+        let mut out = RivalLists::new();
         for &(frame, collect) in frames {
             let frame = self.get(frame);
             if frame.seen == 0 || frame.text == NO_TEXT || frame.text == UNKNOWN {
                 continue;
             }
-            out.extend_from_slice(&self.rivals_of(frame.seen, frame.text, text, collect));
+            out.push(self.rivals_of(frame.seen, frame.text, text, collect));
         }
+        out.retain(|rivals| !rivals.is_empty());
         out
     }
 
@@ -413,6 +414,9 @@ impl Registers {
 /// What is read, compared with a value that must not come again.
 #[derive(Clone, Debug)]
 pub(crate) struct Rival(Comparison);
+
+/// Those of each frame that has any.
+pub(crate) type RivalLists = SmallVec<[Arc<[Rival]>; 2]>;
 
 impl Rival {
     /// Whether a byte makes no difference to it.

@@ -1,7 +1,7 @@
 //! What masks ask about the text that a configuration keeps.
 
 use super::registers::Forbidden;
-use super::{Arena, Config, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival, SetFlags};
+use super::{Arena, Config, END_MARK, Edge, Fit, NodeId, OPEN_MARK, RegisterId, Rival, RivalLists, SetFlags};
 use crate::automaton::{Collect, Pda, Room};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
@@ -14,9 +14,9 @@ fn is_bottom(edge: &Edge) -> bool {
 
 impl Arena {
     /// The values that a configuration must not complete: those that were seen before, and those that everything that follows needs.
-    pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> Vec<Rival> {
+    pub(crate) fn rivals(&mut self, pda: &Pda, config: Config) -> RivalLists {
         if !self.registers.knows_text(config.register) {
-            return Vec::new();
+            return RivalLists::new();
         }
         let forbidden = self.forbidden(pda, config.node);
         self.registers.rivals(config.register, &forbidden)
