@@ -7,12 +7,14 @@
 //!
 //! An example may be refused somewhere. Then the smallest part around that place that may be left out is left out.
 
-use crate::automaton::{CancelToken, Example, Operation};
+use crate::automaton::{CancelToken, Example, Operation, StateId};
 use crate::compile::{CompiledGrammar, Session};
 use crate::error::{Error, Result};
 use crate::matcher::step_bytes;
 use crate::stack::{Arena, SetId};
 use crate::vocab::ByteTrie;
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// What machines work out for a rehearsal takes no longer than this many times what it may take: the last mask may be a long one.
@@ -54,6 +56,8 @@ impl CompiledGrammar {
     fn go_through(&self, session: &mut Session, example: &Example, clock: &Clock<'_>) -> Result<()> {
         let Session { arena, finished } = session;
         let (trie, context) = (self.vocabulary().trie(), self.mask_context());
+        // Where the same states were met before, most of what another mask would ask for is there.
+        let mut met = FxHashSet::default();
         // The places between tokens, with the sets there.
         let mut places = vec![(0, arena.start(&self.pda))];
         while let Some(&(at, set)) = places.last() {
@@ -61,7 +65,10 @@ impl CompiledGrammar {
             if text.is_empty() || !clock.goes_on()? {
                 break;
             }
-            context.mask(arena, finished, set)?;
+            let states: SmallVec<[StateId; 8]> = arena.configs(set).iter().map(|c| c.state).collect();
+            if met.insert(states) {
+                context.mask(arena, finished, set)?;
+            }
             let Some(length) = longest_token(trie, text) else { break };
             let fitting = self.fitting(arena, set, &text[..length])?;
             let next = match fitting {
