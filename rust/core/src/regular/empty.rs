@@ -95,7 +95,7 @@ impl Regular {
         for most in [1, MOST_WORDS] {
             if let Some(words) = parts.iter().find_map(|&part| self.plain_words(part, most)) {
                 let mut words = words.iter();
-                return Some(words.any(|word| parts.iter().all(|&part| self.matches(part, word))));
+                return Some(words.any(|word| parts.iter().all(|&part| self.has_word(part, word))));
             }
         }
         if let Some((rest, most)) = self.without_bound(language)
@@ -105,6 +105,30 @@ impl Regular {
         }
         let alphabet = self.alphabet(language).clone();
         (!self.may_be_made_of(language, &alphabet, &mut { PLAIN_STEPS })).then_some(false)
+    }
+
+    /// As [`Self::matches`]; of a language of a few words, or all but these, they are compared.
+    fn has_word(&mut self, language: TermId, word: &str) -> bool {
+        let (inner, is_negated) = match self.term(language) {
+            &Term::Not(inner) => (inner, true),
+            _ => (language, false),
+        };
+        match self.plain_words(inner, MOST_WORDS) {
+            Some(words) => words.iter().any(|other| other == word) != is_negated,
+            None => self.matches(language, word),
+        }
+    }
+
+    /// The words of a conjunction, ascending, if one of its parts is plainly of a few.
+    fn words_that_meet(&mut self, language: TermId, most: usize) -> Option<Vec<String>> {
+        let Term::And(parts) = self.term(language) else { return None };
+        let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
+        let words = parts.iter().find_map(|&part| self.plain_words(part, most))?;
+        let meets = |word: &&String| parts.iter().all(|&part| self.has_word(part, word));
+        let mut words: Vec<String> = words.iter().filter(meets).cloned().collect();
+        words.sort();
+        words.dedup();
+        Some(words)
     }
 
     /// The words of a language that is put together of nothing else, if they are at most so many. These are remembered.
@@ -207,6 +231,9 @@ impl Regular {
     ) -> Result<Option<Vec<String>>> {
         if self.least_strings(language, most) > most {
             return Ok(None);
+        }
+        if let Some(words) = self.words_that_meet(language, most.min(MOST_WORDS)) {
+            return Ok(Some(words));
         }
         // Each character of a word with the place of the one before it, so that long words cost no more than their length. What
         // is still to do has words of its own, so that a loop in the language ends the search.

@@ -132,6 +132,46 @@ proptest! {
     }
 }
 
+/// How many words an automaton has, of the lengths that tell whether there are more than so many.
+fn number_of_words(dfa: &Dfa, most: usize) -> usize {
+    let mut ways = vec![0usize; dfa.states.len()];
+    ways.iter_mut().take(1).for_each(|ways| *ways = 1);
+    let mut number = 0usize;
+    for _ in 0..=dfa.states.len() * (most + 1) {
+        let ends = dfa.states.iter().zip(&ways).filter(|(state, _)| state.is_final);
+        number = ends.fold(number, |number, (_, &ways)| number.saturating_add(ways));
+        let mut next = vec![0usize; ways.len()];
+        for (state, &ways) in dfa.states.iter().zip(&ways) {
+            for (set, to) in &state.edges {
+                let symbols: u32 = set.ranges().iter().map(|(lo, hi)| hi - lo + 1).sum();
+                let to = &mut next[*to as usize];
+                *to = to.saturating_add(ways.saturating_mul(symbols as usize));
+            }
+        }
+        ways = next;
+    }
+    number
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #[test]
+    fn few_words_are_all_there_are(parts in prop::collection::vec(tree(), 1..4), most in 0usize..12) {
+        let mut arena = Regular::new();
+        let ids: Vec<TermId> = parts.iter().map(|part| add(&mut arena, part)).collect();
+        let all = arena.and(ids);
+        let words = arena.few_words(all, most, &mut Budget::unlimited()).unwrap();
+        let dfa = dfa(&mut arena, all);
+        let number = number_of_words(&dfa, most);
+        prop_assert_eq!(words.is_some(), number <= most, "{}", number);
+        if let Some(words) = words {
+            prop_assert_eq!(words.len(), number);
+            prop_assert!(words.iter().all(|word| dfa.matches(word)));
+            prop_assert!(words.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
     #[test]
