@@ -2,8 +2,8 @@
 //!
 //! A state's first mask costs many times what the same mask costs again, and a sequence that is being generated waits for each. So a
 //! grammar that has an example ([`crate::automaton::Example`]) is gone through while it is compiled, token by token as a
-//! tokenizer that takes the longest ones would cut it, and the masks on the way are made and kept. Nothing else changes: what
-//! a mask is does not depend on when it is made.
+//! tokenizer that takes the longest ones would cut it, and masks on the way are made and kept, one for each set of states. Nothing
+//! else changes: what a mask is does not depend on when it is made.
 //!
 //! An example may be refused somewhere. Then the smallest part around that place that may be left out is left out.
 

@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::goal::{GoalId, Goals};
 use super::number::{Numbers, Span};
 use super::shape::{Arr, Name, Obj, Shape};
+use super::spell::quoted;
 use crate::automaton::Example;
 use crate::error::Result;
 use crate::regular::{Block, TermId};
@@ -259,8 +260,7 @@ impl Writer<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        let quoted = serde_json::Value::from(text).to_string();
-        self.out.text.extend_from_slice(quoted.as_bytes());
+        self.out.text.append(&mut quoted(text));
     }
 
     /// A short text of a language, if one is found at once.

@@ -9,6 +9,11 @@ use smallvec::SmallVec;
 use std::hash::Hash;
 use std::sync::Arc;
 
+/// A text as a JSON string, as it is mostly written.
+pub(super) fn quoted(text: &str) -> Vec<u8> {
+    serde_json::to_vec(text).unwrap_or_default()
+}
+
 /// Where the automaton goes on each code point: ascending, disjoint ranges.
 pub(super) type Targets<X> = Arc<[(u32, u32, X)]>;
 

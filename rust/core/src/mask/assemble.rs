@@ -117,7 +117,7 @@ impl LocalSplit {
 /// A state with its counter.
 type Place = (StateId, Count);
 /// A trie, by serial number, and a node of it.
-type Below = (u64, u32);
+pub(super) type Below = (u64, u32);
 
 /// The key of a state as the store knows it.
 #[derive(Clone, Copy, Debug)]

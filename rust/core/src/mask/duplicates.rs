@@ -1,5 +1,6 @@
 //! Tokens that would make a value that must not come again.
 
+use super::assemble::Below;
 use super::holes::spelled_otherwise;
 use super::walk::Walk;
 use crate::automaton::Room;
@@ -50,34 +51,33 @@ const MAX_COMPLETIONS: usize = 1 << 13;
 /// What one of them takes, with its text; few have tokens.
 const COMPLETION_BYTES: usize = 96;
 
-/// The tokens that complete strings at one place, by what is left of each there; `None` where its characters have to be compared.
-type Completing = FxHashMap<Box<str>, Option<Box<[u32]>>>;
-
 /// The tokens that complete strings, remembered: each name of an object is looked for wherever another may begin.
 #[derive(Debug, Default)]
 pub(super) struct Completions {
-    /// By a trie's serial number and a node.
-    known: FxHashMap<(u64, usize), Completing>,
-    number: usize,
+    /// Places in `found`, by what is left of a string.
+    places: FxHashMap<Below, FxHashMap<Box<str>, usize>>,
+    /// `None` where characters have to be compared.
+    found: Vec<Option<Box<[u32]>>>,
 }
 
 impl Completions {
     /// The tokens below a node that begin with what is left of a string and its quotation mark, however they are spelled; `None` if
     /// not all of its characters are printable ASCII.
     fn of(&mut self, trie: &ByteTrie, node: usize, rest: &str) -> Option<&[u32]> {
-        if self.number >= MAX_COMPLETIONS {
+        if self.found.len() >= MAX_COMPLETIONS {
             *self = Self::default();
         }
-        let known = self.known.entry((trie.serial(), node)).or_default();
-        if !known.contains_key(rest) {
-            self.number += 1;
-            known.insert(rest.into(), completions(trie, node, rest));
-        }
-        known.get(rest)?.as_deref()
+        let places = self.places.entry((trie.serial(), node as u32)).or_default();
+        let place = places.get(rest).copied().unwrap_or_else(|| {
+            places.insert(rest.into(), self.found.len());
+            self.found.push(completions(trie, node, rest));
+            self.found.len() - 1
+        });
+        self.found[place].as_deref()
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        self.number * COMPLETION_BYTES
+        self.found.len() * COMPLETION_BYTES
     }
 }
 

@@ -14,6 +14,9 @@ const PLAIN_STEPS: u32 = 256;
 /// So many words are tried one by one.
 const MOST_WORDS: usize = 32;
 
+/// The parts of a conjunction.
+type Parts = SmallVec<[TermId; 8]>;
+
 impl Regular {
     /// Whether some string is in a language: a search through its derivatives that ends at the first one that is nullable.
     ///
@@ -90,13 +93,9 @@ impl Regular {
     /// Whether a conjunction has strings, where that is plain: it is of a few words, or the other parts only bound the length, or its
     /// parts lack each other's symbols.
     fn is_plainly_met(&mut self, language: TermId) -> Option<bool> {
-        let Term::And(parts) = self.term(language) else { return None };
-        let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
-        for most in [1, MOST_WORDS] {
-            if let Some(words) = parts.iter().find_map(|&part| self.plain_words(part, most)) {
-                let mut words = words.iter();
-                return Some(words.any(|word| parts.iter().all(|&part| self.has_word(part, word))));
-            }
+        let Term::And(_) = self.term(language) else { return None };
+        if let Some((words, parts)) = self.words_of_a_part(language, MOST_WORDS) {
+            return Some(words.iter().any(|word| self.all_have(&parts, word)));
         }
         if let Some((rest, most)) = self.without_bound(language)
             && let Some(distance) = self.distance(rest)
@@ -107,28 +106,27 @@ impl Regular {
         (!self.may_be_made_of(language, &alphabet, &mut { PLAIN_STEPS })).then_some(false)
     }
 
-    /// As [`Self::matches`]; of a language of a few words, or all but these, they are compared.
-    fn has_word(&mut self, language: TermId, word: &str) -> bool {
-        let (inner, is_negated) = match self.term(language) {
-            &Term::Not(inner) => (inner, true),
-            _ => (language, false),
-        };
-        match self.plain_words(inner, MOST_WORDS) {
-            Some(words) => words.iter().any(|other| other == word) != is_negated,
-            None => self.matches(language, word),
-        }
+    /// The words of one part of a conjunction, if one is plainly of at most so many, and all parts.
+    fn words_of_a_part(&mut self, language: TermId, most: usize) -> Option<(Arc<[String]>, Parts)> {
+        let Term::And(parts) = self.term(language) else { return None };
+        let parts = Parts::from_slice(parts);
+        let mut few = |most| parts.iter().find_map(|&part| self.plain_words(part, most));
+        let words = few(most.min(1)).or_else(|| few(most))?;
+        Some((words, parts))
     }
 
-    /// The words of a conjunction, ascending, if one of its parts is plainly of a few.
-    fn words_that_meet(&mut self, language: TermId, most: usize) -> Option<Vec<String>> {
-        let Term::And(parts) = self.term(language) else { return None };
-        let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
-        let words = parts.iter().find_map(|&part| self.plain_words(part, most))?;
-        let meets = |word: &&String| parts.iter().all(|&part| self.has_word(part, word));
-        let mut words: Vec<String> = words.iter().filter(meets).cloned().collect();
-        words.sort();
-        words.dedup();
-        Some(words)
+    /// Whether a word is in all of some languages; with those of a few words, or of all but these, it is compared.
+    fn all_have(&mut self, languages: &[TermId], word: &str) -> bool {
+        languages.iter().all(|&language| {
+            let (inner, is_negated) = match self.term(language) {
+                &Term::Not(inner) => (inner, true),
+                _ => (language, false),
+            };
+            match self.plain_words(inner, MOST_WORDS) {
+                Some(words) => words.iter().any(|other| other == word) != is_negated,
+                None => self.matches(language, word),
+            }
+        })
     }
 
     /// The words of a language that is put together of nothing else, if they are at most so many. These are remembered.
@@ -232,7 +230,11 @@ impl Regular {
         if self.least_strings(language, most) > most {
             return Ok(None);
         }
-        if let Some(words) = self.words_that_meet(language, most.min(MOST_WORDS)) {
+        if let Some((words, parts)) = self.words_of_a_part(language, most.min(MOST_WORDS)) {
+            let words = words.iter().filter(|word| self.all_have(&parts, word));
+            let mut words: Vec<String> = words.cloned().collect();
+            words.sort();
+            words.dedup();
             return Ok(Some(words));
         }
         // Each character of a word with the place of the one before it, so that long words cost no more than their length. What

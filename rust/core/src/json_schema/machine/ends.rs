@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::json_schema::goal::GoalId;
 use crate::json_schema::number_ends;
 use crate::json_schema::plan::{Key, Progress};
-use crate::json_schema::spell::{self, Spell};
+use crate::json_schema::spell::{self, Spell, quoted};
 use crate::regular::TermId;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
@@ -563,9 +563,4 @@ impl JsonMachine {
         let mut look = |at: u32| (digits.is_final(at), digits.edges(at));
         number_ends::ends(place, at, &mut look, most)
     }
-}
-
-/// A JSON string.
-fn quoted(text: &str) -> Vec<u8> {
-    serde_json::to_vec(text).unwrap_or_default()
 }
