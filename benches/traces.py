@@ -1,7 +1,8 @@
-"""Record MaskBench's texts for the example `replay`: a vocabulary and, for each schema, token ids.
+"""Record texts for the example `replay`: a vocabulary, and token ids of MaskBench's texts and of the ready grammars' samples.
 
     python benches/traces.py OUT [--data FILE.jsonl.xz]
     cargo run --release --example replay -- OUT/vocabulary.json OUT/cases.jsonl
+    cargo run --release --example replay -- OUT/vocabulary.json OUT/grammars.jsonl
 
 The data has one JSON object a line: `id`, `schema`, and `tests` with `data` and `valid`. Without `--data`
 it is looked for in `BYTEWRIGHT_MASKBENCH`, then at `../shared/bench/maskbench-open.jsonl.xz`.
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import llama3
+from ready_grammars import GRAMMARS, samples
 from schemas import data_path
 
 import bytewright as bw
@@ -27,6 +29,16 @@ def case(encoding: Any, row: dict[str, Any]) -> dict[str, Any]:
         {"tokens": encoding.encode(text, disallowed_special=()), "valid": valid} for text, valid in texts
     ]
     return {"id": row["id"], "schema": json.dumps(row["schema"]), "tests": tests}
+
+
+def grammar_case(encoding: Any, name: str) -> dict[str, Any]:
+    """A ready grammar with its samples."""
+    tests = [
+        {"tokens": encoding.encode(text, disallowed_special=()), "valid": kind == "accept"}
+        for kind in ("accept", "reject")
+        for text in samples(name, kind)
+    ]
+    return {"id": name, "ebnf": (GRAMMARS / f"{name}.ebnf").read_text(encoding="utf-8"), "tests": tests}
 
 
 def main() -> None:
@@ -42,6 +54,9 @@ def main() -> None:
     encoding, tokens, stop, special = llama3()
     info = bw.TokenizerInfo(tokens, stop_token_ids=[stop], special_token_ids=special)
     (arguments.out / "vocabulary.json").write_text(info.serialize_json())
+    with (arguments.out / "grammars.jsonl").open("w") as out:
+        for path in sorted(GRAMMARS.glob("*.ebnf")):
+            out.write(json.dumps(grammar_case(encoding, path.stem)) + "\n")
     cases = arguments.out / "cases.jsonl"
     with lzma.open(arguments.data, "rt", encoding="utf-8") as rows, cases.open("w") as out:
         for number, row in enumerate(map(json.loads, rows), 1):

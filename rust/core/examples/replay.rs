@@ -4,13 +4,14 @@
 //! cargo run --release --example replay -- VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N] [--rehearse MS]
 //! ```
 //!
-//! VOCABULARY is what `TokenizerInfo.serialize_json` wrote; CASES has one JSON object a line: `id`, `schema` (text) and
+//! VOCABULARY is what `TokenizerInfo.serialize_json` wrote; CASES has one JSON object a line: `id`, `schema` or `ebnf` (texts) and
 //! `tests`, each with `tokens` and `valid`. The protocol is MaskBench's: a schema is compiled to its first mask, then every
 //! test is replayed, filling the mask and accepting the token. With `--fresh` nothing is shared between schemas. Times are those of
 //! the thread, so that other processes count little.
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
+use bytewright::frontend::ebnf::{self, EbnfOptions};
 use bytewright::json_schema::JsonSchemaOptions;
 use bytewright::{Compiler, CompilerOptions, Grammar, Matcher, MatcherOptions, Vocabulary};
 use cpu_time::ThreadTime;
@@ -27,8 +28,25 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(serde::Deserialize)]
 struct Case {
     id: String,
-    schema: String,
+    #[serde(flatten)]
+    source: Source,
     tests: Vec<Test>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Source {
+    Schema(String),
+    Ebnf(String),
+}
+
+impl Source {
+    fn grammar(&self) -> Result<Grammar, Failure> {
+        Ok(match self {
+            Self::Schema(schema) => Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default())?,
+            Self::Ebnf(text) => ebnf::parse(text, &EbnfOptions::default())?,
+        })
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -117,8 +135,7 @@ fn replay(compiler: &Compiler, case: &Case, figures: &mut Figures) -> Result<(),
     let mut row = vec![0u32; vocabulary.mask_words()];
     let has = |row: &[u32], token: u32| row[token as usize / 32] >> (token % 32) & 1 == 1;
     let started = ThreadTime::now();
-    let grammar = Grammar::from_json_schema(&case.schema, &[], &JsonSchemaOptions::default())?;
-    let compiled = compiler.compile(&grammar)?;
+    let compiled = compiler.compile(&case.source.grammar()?)?;
     let first = Matcher::new(compiled, MatcherOptions::default())?;
     first.clone().fill_next_token_bitmask(&mut row)?;
     figures.first_mask.push(started.elapsed().as_nanos() as u64);
