@@ -1,4 +1,6 @@
-"""Record texts for the example `replay`: a vocabulary, and token ids of MaskBench's texts and of the ready grammars' samples.
+"""Record texts for the example `replay`: a vocabulary and token ids.
+
+The texts are MaskBench's, and the samples of the ready grammars.
 
     python benches/traces.py OUT [--data FILE.jsonl.xz]
     cargo run --release --example replay -- OUT/vocabulary.json OUT/cases.jsonl
@@ -17,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from engines import llama3
-from ready_grammars import GRAMMARS, samples
 from schemas import data_path
 
 import bytewright as bw
+from ready_grammars import GRAMMARS, samples
 
 
 def case(encoding: Any, row: dict[str, Any]) -> dict[str, Any]:

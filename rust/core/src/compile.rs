@@ -334,7 +334,7 @@ impl Session {
     }
 
     fn memory_size_bytes(&self) -> usize {
-        self.arena.memory_size_bytes() + self.finished.memory_size_bytes()
+        self.arena.memory_size_bytes() + self.arena.memory_ahead_bytes() + self.finished.memory_size_bytes()
     }
 }
 

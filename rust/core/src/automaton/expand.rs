@@ -102,6 +102,17 @@ impl<'a> Next<'a> {
         }
     }
 
+    /// A range of bytes around one that have its moves.
+    pub(crate) fn alike(self, byte: u8) -> (u8, u8) {
+        match self {
+            Self::Expanded(expanded, pda) => {
+                let ranges = &expanded.table(pda).ranges;
+                around(byte, ranges.iter().map(|range| (range.0, range.1)))
+            }
+            Self::Bytes(edges) => around(byte, edges.iter().map(|edge| (edge.0, edge.1))),
+        }
+    }
+
     /// All bytes that can follow.
     #[inline]
     pub(crate) fn first(self) -> ByteSet {
@@ -159,6 +170,21 @@ impl<'a> Next<'a> {
             Self::Bytes(_) => true,
         }
     }
+}
+
+/// The one of some ascending ranges that a byte is in, or else what lies between two of them.
+fn around(byte: u8, ranges: impl Iterator<Item = (u8, u8)>) -> (u8, u8) {
+    let mut from = 0;
+    for (lo, hi) in ranges {
+        if byte < lo {
+            return (from, lo - 1);
+        }
+        if byte <= hi {
+            return (lo, hi);
+        }
+        from = hi + 1;
+    }
+    (from, u8::MAX)
 }
 
 impl Entry {

@@ -49,6 +49,11 @@ impl ByteSet {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
     }
 
+    /// Its 256 bits, the lowest first.
+    pub(crate) fn to_words(self) -> [u32; 8] {
+        std::array::from_fn(|at| (self.0[at / 2] >> (at % 2 * 32)) as u32)
+    }
+
     /// The union.
     #[inline]
     #[must_use]

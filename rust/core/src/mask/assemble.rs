@@ -19,7 +19,7 @@ use super::{SplitStore, TokenIds};
 use crate::automaton::{Counter, Operation, Pda, StateId, Unbounded};
 use crate::error::Result;
 use crate::grammar::ByteSet;
-use crate::stack::{Arena, Config, Count, Front, SetFlags, SetId};
+use crate::stack::{Arena, Config, Count, SetFlags, SetId};
 use crate::vocab::{ByteTrie, Vocabulary};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -33,8 +33,14 @@ const WALK_NODES: usize = 1024;
 /// The same where a machine makes the states: what is wide is split on the way, and other states' splits are not shared.
 const LATE_WALK_NODES: usize = 1 << 15;
 
+/// A text goes on by at least so many of the 128 characters of ASCII.
+const MOST_CHARACTERS: usize = 64;
+
 /// First word of a key that is a state's signature; structural keys never begin like this, nor are they so short.
 const SIGNATURE: u32 = u32::MAX - 1;
+/// What comes after a structural key: that of the state that follows, or the bytes that may.
+const FOLLOW: u32 = u32::MAX;
+const FIRST_AFTER: u32 = u32::MAX - 1;
 
 /// What one state's split looks like, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +145,8 @@ pub(crate) struct GrammarMasks {
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
     call_sites: OnceLock<CallSites>,
+    /// The bytes that can follow rules.
+    first_after: RwLock<FxHashMap<u32, ByteSet>>,
     horizons: Mutex<Horizons>,
     pub(super) shared: SharedMasks,
     /// More than one, so that any mask may be asked for again.
@@ -267,23 +275,49 @@ impl MaskContext<'_> {
         self.masks.all_heavy.load(Ordering::Relaxed) || self.pda.is_wide(state) || self.pda.is_heavy(state)
     }
 
+    /// Whether walks beyond [`WALK_NODES`] give way to a state's split. Of the grammar's own rules, that is where a text goes on by most
+    /// characters and does not end: most tokens are accepted then. Elsewhere they depend on what follows, and to walk them again beneath
+    /// a split takes as long as to walk them at once.
+    fn pays_to_split(&self, state: StateId) -> bool {
+        let pda = self.pda;
+        if pda.has_machine() {
+            return true;
+        }
+        let loops =
+            |&(lo, hi, to): &(u8, u8, StateId)| if to == state { usize::from(hi - lo) + 1 } else { 0 };
+        let ascii = pda.bytes_of(state).iter().filter(|edge| edge.1.is_ascii());
+        pda.rule_of(state).is_leaf
+            && !pda.state(state).is_final
+            && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
+    }
+
+    /// The nodes that the walk from some configurations may visit.
+    fn walk_limit(&self, light: &[Config]) -> usize {
+        if light.iter().any(|config| self.pda.is_made_late(config.state)) {
+            LATE_WALK_NODES
+        } else if light.iter().any(|config| self.pays_to_split(config.state)) {
+            WALK_NODES
+        } else {
+            usize::MAX
+        }
+    }
+
     /// The split of a configuration's state below a trie node, or that of the state it is like.
     pub(super) fn served_split(
         &self,
         arena: &mut Arena,
-        front: &mut Front,
         config: Config,
         trie: &ByteTrie,
         node: usize,
     ) -> Result<Served> {
         if let Some(unbounded) = self.unbounded(config.state) {
             let base = Config { state: unbounded.base, ..config };
-            let local = self.local_split(arena, front, base, trie, node)?;
+            let local = self.local_split(arena, base, trie, node)?;
             if self.serves(unbounded, &local.split, trie, node) {
                 return Ok(Served { local, limit: Limit::Characters(unbounded.most) });
             }
         }
-        let local = self.local_split(arena, front, config, trie, node)?;
+        let local = self.local_split(arena, config, trie, node)?;
         let counter = self.pda.rule_of(config.state).counter;
         let limit = counter.map_or(Limit::None, |counter| Limit::Rounds(config.count, counter));
         Ok(Served { local, limit })
@@ -322,13 +356,12 @@ impl MaskContext<'_> {
     fn local_split(
         &self,
         arena: &mut Arena,
-        front: &mut Front,
         config: Config,
         trie: &ByteTrie,
         node: usize,
     ) -> Result<Arc<LocalSplit>> {
         let state = self.pda.like(config.state).map_or(config.state, |like| like.base);
-        let known = self.key_of((state, config.count));
+        let known = self.key_of(arena, (state, config.count));
         let count = if known.is_for_all_counts { Count::default() } else { config.count };
         let place = ((state, count), (trie.serial(), node as u32));
         if let Some(known) = self.masks.local.read().get(&place) {
@@ -340,9 +373,9 @@ impl MaskContext<'_> {
         let split = match store_key.and_then(|key| self.store.get(key)) {
             Some(split) => split,
             None => {
-                let mut split = self.split(config, trie, node)?;
+                let mut split = self.split(config, trie, node, self.first_after(arena, state))?;
                 if is_pruned {
-                    split.remainders = self.prune(arena, front, state, &split);
+                    split.remainders = self.prune(arena, state, &split);
                 }
                 let split = Arc::new(split);
                 if let Some(key) = store_key {
@@ -351,33 +384,52 @@ impl MaskContext<'_> {
                 split
             }
         };
-        let pruned = (!is_pruned).then(|| self.prune(arena, front, state, &split));
+        let pruned = (!is_pruned).then(|| self.prune(arena, state, &split));
         let local = Arc::new(LocalSplit { split, pruned });
         self.masks.local.write().insert(place, Arc::clone(&local));
         Ok(local)
     }
 
-    fn split(&self, config: Config, trie: &ByteTrie, node: usize) -> Result<Split> {
-        let follow = self.pda.rule_of(config.state).follow;
-        // The end of the text, too, may follow; but it has no byte.
-        let first = follow.map_or(ByteSet::FULL, |follow| self.pda.expanded(follow).first());
+    /// The bytes that can follow the rule of a state. The end of the text, too, may follow; but it has no byte.
+    fn first_after(&self, arena: &mut Arena, state: StateId) -> ByteSet {
+        let rule = self.pda.state(state).rule;
+        if let Some(follow) = self.pda.rule(rule).follow {
+            return self.pda.expanded(follow).first();
+        }
+        if let Some(&known) = self.masks.first_after.read().get(&rule) {
+            return known;
+        }
+        let follow = self.follow(arena, rule);
+        let is_open = arena.flags(follow).open;
+        let first = if is_open { ByteSet::FULL } else { arena.first_bytes(self.pda, follow) };
+        self.masks.first_after.write().insert(rule, first);
+        first
+    }
+
+    /// All that may follow a rule anywhere in the grammar.
+    fn follow(&self, arena: &mut Arena, rule: u32) -> SetId {
+        let sites = self.masks.call_sites.get_or_init(|| CallSites::new(self.pda));
+        sites.follow(self.pda, arena, rule)
+    }
+
+    /// The split of a configuration's state below a trie node, where its rule is followed by one of some bytes.
+    fn split(&self, config: Config, trie: &ByteTrie, node: usize, first: ByteSet) -> Result<Split> {
         // Taken out meanwhile: others need not wait, and what both find out is the same.
         let mut horizons = std::mem::take(&mut *self.masks.horizons.lock());
         let split = split_of_leaf(self, config.state, trie, node, first, &mut horizons);
         self.masks.horizons.lock().join(horizons);
         match split {
             Some(split) => Ok(split),
-            None => Split::walk(self.pda, self.vocabulary, config, trie, node),
+            None => Split::walk(self.pda, self.vocabulary, config, trie, node, first),
         }
     }
 
-    fn prune(&self, arena: &mut Arena, front: &mut Front, state: StateId, split: &Split) -> Remainders {
-        let sites = self.masks.call_sites.get_or_init(|| CallSites::new(self.pda));
-        let follow = sites.follow(self.pda, arena, self.pda.state(state).rule);
-        prune(self.pda, arena, front, self.vocabulary, follow, &split.remainders)
+    fn prune(&self, arena: &mut Arena, state: StateId, split: &Split) -> Remainders {
+        let follow = self.follow(arena, self.pda.state(state).rule);
+        prune(self.pda, arena, self.vocabulary, follow, &split.remainders)
     }
 
-    fn key_of(&self, (state, count): Place) -> Known {
+    fn key_of(&self, arena: &mut Arena, (state, count): Place) -> Known {
         if let Some(&known) = self.masks.keys.read().get(&(state, count)) {
             return known;
         }
@@ -386,22 +438,25 @@ impl MaskContext<'_> {
                 id: Some(self.store.key_id(&[SIGNATURE, first, second])),
                 is_for_all_counts: self.pda.rule_of(state).counter.is_some(),
             },
-            None => self.structural_key_of((state, count)),
+            None => self.structural_key_of(arena, (state, count)),
         };
         self.masks.keys.write().insert((state, count), known);
         known
     }
 
-    fn structural_key_of(&self, (state, count): Place) -> Known {
+    fn structural_key_of(&self, arena: &mut Arena, (state, count): Place) -> Known {
         let mut key = structural_key(self.pda, state, count);
         // A machine says itself what follows a rule, so that even the pruned remainders are the same in other grammars.
         if let Some(follow) = self.pda.rule_of(state).follow {
             let after = structural_key(self.pda, follow, Count::default());
             key = key.zip(after).map(|(mut key, after)| {
-                key.words.push(u32::MAX);
+                key.words.push(FOLLOW);
                 key.words.extend(after.words);
                 key
             });
+        } else if let Some(key) = &mut key {
+            key.words.push(FIRST_AFTER);
+            key.words.extend(self.first_after(arena, state).to_words());
         }
         Known {
             id: key.as_ref().map(|key| self.store.key_id(&key.words)),
@@ -412,16 +467,18 @@ impl MaskContext<'_> {
     /// The split of one state, for people; computed if need be.
     pub(crate) fn statistics(&self, arena: &mut Arena, state: StateId) -> Result<StateStatistics> {
         let config = Config::new(state, crate::stack::NodeId::OPEN).representative(self.pda, self.horizon());
-        let (trie, mut front) = (self.vocabulary.trie(), Front::default());
-        let local = self.local_split(arena, &mut front, config, trie, 0)?;
+        let trie = self.vocabulary.trie();
+        let local = self.local_split(arena, config, trie, 0)?;
         let mut after = local.remainders().trie.order().to_vec();
         after.sort_unstable();
         after.dedup();
+        // Before anything is said of what follows.
+        let all = self.split(config, trie, 0, ByteSet::FULL)?;
         Ok(StateStatistics {
             rule: self.pda.rule_name(state),
             state: state.index(),
             accepted: local.split.num_accepted,
-            dependent: local.split.num_dependent,
+            dependent: all.num_dependent,
             dependent_after_expansion: after.len(),
             bytes: local.split.memory_size_bytes()
                 + local.pruned.as_ref().map_or(0, Remainders::memory_size_bytes),
@@ -438,26 +495,24 @@ impl Walk<'_> {
         if !light.is_empty() {
             let mut entries = Vec::new();
             light.iter().for_each(|&config| self.arena.wide_entries(pda, config, &mut entries));
-            let late = light.iter().any(|c| pda.is_made_late(c.state));
-            let limit = if late { LATE_WALK_NODES } else { WALK_NODES };
             let course = Course {
                 trie: self.context.vocabulary.trie(),
                 node: 0,
                 window: None,
                 is_beneath: false,
-                limit,
+                limit: self.context.walk_limit(&light),
             };
             let start = self.buffers.front.push(&light, SetFlags::default());
             let start = self.take_spelled(course, 0, start, !entries.is_empty())?;
             let done = self.below(course, start, !entries.is_empty())?;
             self.arena.check_limit()?;
-            if done {
-                heavy.extend(entries);
-            } else {
+            if !done {
                 self.buffers.allowed.clear();
-                light.iter().for_each(|c| pda.set_heavy(c.state));
-                heavy = configs.clone();
+                let pays = |config: &&Config| self.context.pays_to_split(config.state);
+                light.iter().filter(pays).for_each(|config| pda.set_heavy(config.state));
+                return self.mask(set);
             }
+            heavy.extend(entries);
         }
         for config in configs.iter().filter(|_| pda.has_token_edges()) {
             for &(token_set, ..) in pda.expanded(config.state).tokens() {
@@ -476,7 +531,7 @@ impl Walk<'_> {
     /// Adds what a configuration allows whose state is split.
     fn add_part(&mut self, mask: &mut FinishedMask, config: Config) -> Result<()> {
         let trie = self.context.vocabulary.trie();
-        let local = self.context.served_split(self.arena, &mut self.buffers.front, config, trie, 0)?;
+        let local = self.context.served_split(self.arena, config, trie, 0)?;
         let (tokens, except, number) = local.accepted();
         let mut except = except.to_vec();
         let from = self.buffers.allowed.len();

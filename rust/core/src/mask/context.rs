@@ -6,7 +6,7 @@
 
 use super::split::{Remainder, Remainders, remainder};
 use crate::automaton::{Counter, Pda};
-use crate::stack::{Arena, Front, NodeId, SetId};
+use crate::stack::{Arena, NodeId, Place, SetId};
 use crate::vocab::{TrieNode, Vocabulary};
 use rustc_hash::FxHashMap;
 
@@ -96,22 +96,25 @@ impl CallSites {
 pub(super) fn prune(
     pda: &Pda,
     arena: &mut Arena,
-    front: &mut Front,
     vocabulary: &Vocabulary,
     follow: SetId,
     all: &Remainders,
 ) -> Remainders {
     let trie = &all.trie;
     let mut kept: Vec<Remainder<'_>> = Vec::new();
-    let base = arena.level_of(front, follow);
-    // For each depth: what is known, and whether the unknown was reached on the way (then everything below stays).
-    let mut levels = vec![(base, base.flags.open); trie.max_depth() + 1];
+    let start = arena.begin_ahead_of(follow, vocabulary.trie().max_depth() as u32);
+    let mut path = vec![start];
+    // From this depth on the unknown was reached on the way: then everything below stays.
+    let is_open = |arena: &Arena, place| arena.flags_ahead(place).open;
+    let mut unknown = is_open(arena, start).then_some(0);
     let mut at = 1;
     while at + 1 < trie.nodes().len() {
         let TrieNode { byte, depth, end, .. } = trie.nodes()[at];
-        let (above, unknown) = levels[usize::from(depth) - 1];
-        let level = arena.advance(pda, front, above, byte, false);
-        if level.is_dead() && !unknown {
+        path.truncate(usize::from(depth));
+        unknown = unknown.filter(|&from| from < depth);
+        let Some(&above) = path.last() else { break };
+        let place = arena.step_ahead(pda, above, byte);
+        if place == Place::DEAD && unknown.is_none() {
             at = end as usize;
             continue;
         }
@@ -119,9 +122,12 @@ pub(super) fn prune(
             let token = trie.order()[place];
             kept.push((remainder(vocabulary, token, depth, 0), token, all.done(place)));
         }
-        levels[usize::from(depth)] = (level, unknown || level.flags.open);
+        if is_open(arena, place) {
+            unknown = unknown.or(Some(depth));
+        }
+        path.push(place);
+        arena.make_room_ahead(&mut path);
         at += 1;
     }
-    front.pop(base);
     Remainders::new(kept, !all.done.is_empty())
 }

@@ -26,6 +26,7 @@ mod horizon;
 mod key;
 mod leaf;
 mod letters;
+mod plain;
 #[cfg(test)]
 mod random_schemas;
 mod ranges;

@@ -27,8 +27,13 @@ impl Ranges {
     /// The tokens, in the trie's order.
     pub(super) fn tokens(&self, trie: &ByteTrie) -> Vec<u32> {
         let mut tokens = Vec::with_capacity(self.len());
-        self.0.iter().for_each(|range| tokens.extend_from_slice(&trie.order()[range.clone()]));
+        self.add_to(trie, &mut tokens);
         tokens
+    }
+
+    /// Adds the tokens to a list, in the trie's order.
+    pub(super) fn add_to(&self, trie: &ByteTrie, tokens: &mut Vec<u32>) {
+        self.0.iter().for_each(|range| tokens.extend_from_slice(&trie.order()[range.clone()]));
     }
 
     /// The tokens as a set. If they are most of the vocabulary, it is made by taking the others out.

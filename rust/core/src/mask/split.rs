@@ -7,6 +7,7 @@ use super::TokenIds;
 use super::bounded::Takes;
 use crate::automaton::{Counter, Pda};
 use crate::error::Result;
+use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, SetFlags, SetId};
 use crate::vocab::{ByteTrie, TrieNode, Vocabulary};
 use std::sync::{Arc, OnceLock};
@@ -114,6 +115,7 @@ impl Split {
         config: Config,
         trie: &ByteTrie,
         node: usize,
+        follow: ByteSet,
     ) -> Result<Self> {
         let mut arena = Arena::new(WALK_LIMIT_BYTES);
         let config = arena.unknown_config(pda, config);
@@ -124,6 +126,7 @@ impl Split {
             vocabulary,
             arena,
             sets: vec![start; trie.max_depth() + 1],
+            follow,
             ends: Vec::new(),
             accepted: Vec::new(),
             remainders: Vec::new(),
@@ -230,7 +233,9 @@ struct Walk<'a> {
     /// The set after each depth of the current path; dead where only dependent tokens are collected. Here sets pay: few of them
     /// meet the whole vocabulary, and the arena remembers its steps.
     sets: Vec<SetId>,
-    /// Depths of the current path at which the rule could have ended.
+    /// What can follow the rule.
+    follow: ByteSet,
+    /// Depths of the current path at which the rule could have ended, for what follows goes on.
     ends: Vec<u16>,
     accepted: Vec<u32>,
     remainders: Vec<Remainder<'a>>,
@@ -247,11 +252,15 @@ impl Walk<'_> {
         let (mut at, end) = (node + 1, trie.nodes()[node].end as usize);
         while at < end {
             let TrieNode { byte, depth, end: after, .. } = trie.nodes()[at];
-            while self.ends.last().is_some_and(|&d| d >= depth) {
+            while self.ends.last().is_some_and(|&end| end >= depth - 1) {
                 self.ends.pop();
             }
             let above = self.sets[usize::from(depth) - 1];
-            let set = if above == SetId::DEAD { above } else { self.arena.step(self.pda, above, byte) };
+            if self.arena.flags(above).open && self.follow.contains(byte) {
+                self.ends.push(depth - 1);
+            }
+            let set =
+                if self.arena.is_alive(above) { self.arena.step(self.pda, above, byte) } else { SetId::DEAD };
             let SetFlags { open, recheck, .. } = self.arena.flags(set);
             let is_alive = self.arena.is_alive(set);
             if self.collected.is_some_and(|from| from >= depth) {
@@ -271,10 +280,7 @@ impl Walk<'_> {
             } else {
                 self.dependent(trie.tokens_at(at), depth);
             }
-            if open {
-                self.ends.push(depth);
-            }
-            self.sets[usize::from(depth)] = if is_alive { set } else { SetId::DEAD };
+            self.sets[usize::from(depth)] = set;
             at += 1;
         }
     }

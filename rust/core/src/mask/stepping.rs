@@ -16,18 +16,33 @@ pub(super) fn compare<T: AsRef<[u8]>>(
     walks: &[Vec<usize>],
     choose: impl Fn(Vec<u32>, usize) -> Option<u32>,
 ) -> Result<(), TestCaseError> {
+    let grammar = Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default()).expect("a schema");
+    compare_grammar(&grammar, schema, false, tokens, walks, choose)
+}
+
+/// The same with any grammar and its text; perhaps every state counts as one whose split pays.
+pub(super) fn compare_grammar<T: AsRef<[u8]>>(
+    grammar: &Grammar,
+    source: &str,
+    all_heavy: bool,
+    tokens: &[T],
+    walks: &[Vec<usize>],
+    choose: impl Fn(Vec<u32>, usize) -> Option<u32>,
+) -> Result<(), TestCaseError> {
     let vocabulary = Arc::new(Vocabulary::new(tokens, VocabularyOptions::default()).expect("a vocabulary"));
     // Every other case has masks that were made before there was a text.
     let rehearsal_limit = Duration::from_millis(if walks.len().is_multiple_of(2) { 50 } else { 0 });
     let options = CompilerOptions { sessions: 2, rehearsal_limit, ..CompilerOptions::default() };
     let compiler = Compiler::new(Arc::clone(&vocabulary), options);
-    let grammar = Grammar::from_json_schema(schema, &[], &JsonSchemaOptions::default());
-    let compiled = match compiler.compile(&grammar.expect("a schema")) {
+    let compiled = match compiler.compile(grammar) {
         Err(Error::EmptyLanguage { .. } | Error::UnsupportedSchema { .. } | Error::LimitExceeded { .. }) => {
             return Ok(());
         }
         compiled => compiled.expect("compiled"),
     };
+    if all_heavy {
+        compiled.treat_all_states_as_heavy();
+    }
     let first = Matcher::new(Arc::clone(&compiled), MatcherOptions::default()).expect("a matcher");
     let starts = [first, Matcher::new(compiled, MatcherOptions::default()).expect("a matcher")];
     let mut row = vec![0u32; vocabulary.mask_words()];
@@ -46,7 +61,7 @@ pub(super) fn compare<T: AsRef<[u8]>>(
                 };
                 let (text, read) = (String::from_utf8_lossy(text.as_ref()), String::from_utf8_lossy(&read));
                 let in_mask = row[token / 32] >> (token % 32) & 1 == 1;
-                prop_assert_eq!(in_mask, fits, "{:?} after {:?} of {}", text, read, schema);
+                prop_assert_eq!(in_mask, fits, "{:?} after {:?} of {}", text, read, source);
                 fitting.extend(fits.then_some(token as u32));
             }
             let Some(token) = choose(fitting, choice) else { break };

@@ -13,7 +13,7 @@ use super::duplicates::Completions;
 use super::holes::Holes;
 use crate::error::Result;
 use crate::grammar::ByteSet;
-use crate::stack::{Arena, Config, Front, Level, SetFlags, SetId};
+use crate::stack::{Arena, Config, Front, Level, Place, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
@@ -29,6 +29,7 @@ pub(crate) struct Buffers {
     pub(super) again: Vec<u32>,
     pub(super) beneath: Beneath,
     pub(super) completions: Completions,
+    pub(super) path: Vec<Place>,
 }
 
 /// A node on the path of a walk.
@@ -66,6 +67,9 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     /// Adds the tokens below a node that can be stepped through from a level; `false` if that took too many nodes.
     pub(super) fn below(&mut self, course: Course<'_>, start: Level, beside_wide: bool) -> Result<bool> {
+        if !self.context.pda.has_machine() {
+            return Ok(self.below_plain(course, start));
+        }
         let bottom = self.buffers.frames.len();
         self.enter(course, course.node, start, beside_wide);
         let mut visited = 0;
@@ -177,8 +181,7 @@ impl Walk<'_> {
 
     /// Adds the tokens below a node that a configuration allows, which read up to that node already.
     fn split_below(&mut self, course: Course<'_>, node: usize, config: Config) -> Result<()> {
-        let local =
-            self.context.served_split(self.arena, &mut self.buffers.front, config, course.trie, node)?;
+        let local = self.context.served_split(self.arena, config, course.trie, node)?;
         let (accepted, except, _) = local.accepted();
         let holes = self.context.holes(config.state, course.trie, node);
         let duplicates = self.duplicates(course.trie, node, config);

@@ -10,6 +10,7 @@
 //!
 //! Invariant: nodes and sets never change once made. Rollback and fork are therefore index moves ([`Arena::history`]).
 
+mod ahead;
 mod comparison;
 mod content;
 mod counts;
@@ -26,6 +27,7 @@ mod sets;
 mod trace;
 mod values;
 
+pub(crate) use ahead::Place;
 pub(crate) use comparison::Fit;
 pub(crate) use content::Content;
 pub(crate) use front::{Front, Level};

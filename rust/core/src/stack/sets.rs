@@ -1,5 +1,6 @@
 //! Sets of configurations, and the step from one by a byte or a special token.
 
+use super::ahead::Ahead;
 use super::history::HistoryEntry;
 use super::leap::Leaps;
 use super::lookups::LookedUp;
@@ -96,6 +97,7 @@ pub(crate) struct Arena {
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
+    pub(super) ahead: Ahead,
     pub(super) scratch: Scratch,
     /// Whether ends are being tried; see [`super::doomed`].
     pub(super) is_searching: bool,
@@ -144,6 +146,7 @@ impl Arena {
             fatal: FxHashMap::default(),
             popped_with: Vec::new(),
             history: Vec::with_capacity(FEW),
+            ahead: Ahead::default(),
             scratch: Scratch::default(),
             is_searching: false,
             is_unsure: false,

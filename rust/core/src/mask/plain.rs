@@ -1,0 +1,124 @@
+//! Walks of grammars that no machine makes states for: nothing is compared, and no split is taken on the way.
+//!
+//! What walks come to is much the same after many texts, so steps are remembered ([`crate::stack::Place`]).
+
+use super::ranges::Ranges;
+use super::walk::{Course, Walk};
+use crate::stack::{Level, Place};
+use crate::vocab::TrieNode;
+
+impl Walk<'_> {
+    /// Adds the tokens below a node that can be stepped through from a level; `false` if that took too many nodes.
+    pub(super) fn below_plain(&mut self, course: Course<'_>, start: Level) -> bool {
+        // What was asked of stacks is not remembered with the steps.
+        self.arena.give_up_trace();
+        let configs = self.buffers.front.configs(start);
+        let place = self.arena.begin_ahead(configs, start.flags, self.context.horizon());
+        self.buffers.front.pop(start);
+        let mut path = std::mem::take(&mut self.buffers.path);
+        path.clear();
+        path.resize(course.trie.max_depth() + 1, place);
+        let is_done = self.along_path(course, &mut path);
+        self.buffers.path = path;
+        is_done
+    }
+
+    /// The same, with the places at each depth of the way to a node. The first is known.
+    fn along_path(&mut self, course: Course<'_>, path: &mut [Place]) -> bool {
+        let (trie, pda) = (course.trie, self.context.pda);
+        let TrieNode { depth: top, end, .. } = trie.nodes()[course.node];
+        let mut accepted = Ranges::default();
+        let mut visited = 0;
+        let mut node = course.node + 1;
+        while node < end as usize {
+            let TrieNode { byte, depth, end: after, .. } = trie.nodes()[node];
+            let depth = usize::from(depth - top);
+            let place = self.arena.step_ahead(pda, path[depth - 1], byte);
+            if place == Place::DEAD {
+                node = after as usize;
+                continue;
+            }
+            visited += 1;
+            if visited > course.limit {
+                return false;
+            }
+            if course.window.is_some() {
+                self.add_tokens(course, node, self.arena.flags_ahead(place));
+            } else if after as usize > node + 1 && self.takes_all_below(course, node, place) {
+                accepted.push(trie.places_from(node));
+                node = after as usize;
+                continue;
+            } else {
+                accepted.push(trie.places_at(node));
+            }
+            if after as usize > node + 1 {
+                path[depth] = place;
+                self.arena.make_room_ahead(&mut path[..=depth]);
+            }
+            node += 1;
+        }
+        accepted.add_to(trie, &mut self.buffers.allowed);
+        true
+    }
+
+    /// Whether a place is known to go on by all that is below a node.
+    #[inline]
+    fn takes_all_below(&mut self, course: Course<'_>, node: usize, place: Place) -> bool {
+        let Some(summary) = course.trie.summary(node) else { return false };
+        let characters = summary.characters;
+        summary.is_text_or_ascii() && self.arena.loops_ahead(self.context.pda, place, &characters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::frontend::ebnf::{self, EbnfOptions};
+    use crate::mask::stepping;
+    use proptest::prelude::*;
+
+    /// Texts that go round on many characters, with what may follow them, counted and nested.
+    const GRAMMARS: [&str; 8] = [
+        r#"root ::= "("? [ab]* ([\u00c0-\u00ff] [ab(]*)? [€c]*"#,
+        r#"root ::= call ("," call)*
+            call ::= name "(" (call | text)? ")"
+            name ::= [a-c_]+
+            text ::= "\"" [^"\\]* "\"""#,
+        r#"root ::= item*
+            item ::= [^"(]+ | "(" root ")" | "\"" ([^"\\] | "\\" [abc"])* "\"""#,
+        r#"root ::= line{2,3}
+            line ::= [abc ]{3,40} ("," | "\n")"#,
+        r#"root ::= value
+            value ::= "(" value ")" | word{1,20}
+            word ::= [a-cé]{1,3} " ""#,
+        r#"root ::= ([\u0080-\u07ff] | [^\u0800-\uffffa])* "a" root | "(" "b"*"#,
+        r#"root ::= "b"? (key ":" root ";")*
+            key ::= "a" | "ab" | "abc" [a-c]* | "b" [ab]"#,
+        r#"root ::= a | b
+            a ::= [a-c]* "," a | [a-c]* "("
+            b ::= [a-c]{5,} "," b | "\"" [^"]{0,9} "\"""#,
+    ];
+
+    const PIECES: [&str; 14] = ["a", "é", "b", "(", "\"", "€", "c", "ab", "_", " ", ",", ")", "\\", ":"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+        #[test]
+        fn walks_that_remember_are_what_stepping_says(
+            tokens in prop::collection::vec(prop::collection::vec(0usize..1000, 1..7), 40..120),
+            few in 2..=PIECES.len(),
+            cut in 1usize..5,
+            source in prop::sample::select(GRAMMARS.to_vec()),
+            all_heavy in any::<bool>(),
+            walks in prop::collection::vec(prop::collection::vec(0usize..1000, 8), 1..4),
+        ) {
+            let grammar = ebnf::parse(source, &EbnfOptions::default()).expect("a grammar");
+            let text = |token: &Vec<usize>| token.iter().map(|piece| PIECES[piece % few]).collect::<String>();
+            let mut tokens: Vec<Vec<u8>> = tokens.iter().map(|token| text(token).into()).collect();
+            // Some end inside a character.
+            tokens.iter_mut().step_by(5).filter(|token| token.len() > cut).for_each(|token| token.truncate(cut));
+            tokens.extend(PIECES.iter().map(|piece| piece.as_bytes().to_vec()));
+            tokens.extend(["\n", ";", "a:", "ab:"].iter().map(|piece| piece.as_bytes().to_vec()));
+            stepping::compare_grammar(&grammar, source, all_heavy, &tokens, &walks, stepping::any)?;
+        }
+    }
+}
