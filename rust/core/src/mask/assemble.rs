@@ -36,6 +36,10 @@ const LATE_WALK_NODES: usize = 1 << 15;
 /// A text goes on by at least so many of the 128 characters of ASCII.
 const MOST_CHARACTERS: usize = 64;
 
+/// What is walked from so often, beyond [`WALK_NODES`], may be split, if it leaves no more than so many remainders.
+const OFTEN: u8 = 4;
+const FEW_REMAINDERS: usize = 4096;
+
 /// First word of a key that is a state's signature; structural keys never begin like this, nor are they so short.
 const SIGNATURE: u32 = u32::MAX - 1;
 /// What comes after a structural key: that of the state that follows, or the bytes that may.
@@ -144,6 +148,8 @@ pub(crate) struct GrammarMasks {
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
+    /// How often much was walked from states of the grammar's own rules.
+    walked: RwLock<FxHashMap<StateId, u8>>,
     call_sites: OnceLock<CallSites>,
     /// The bytes that can follow rules.
     first_after: RwLock<FxHashMap<u32, ByteSet>>,
@@ -291,6 +297,28 @@ impl MaskContext<'_> {
             && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
     }
 
+    /// Splits a state from which much was walked for the [`OFTEN`]th time, if few tokens depend on what lies beneath: brackets in brackets
+    /// have new stacks again and again.
+    fn split_often_walked(&self, arena: &mut Arena, config: Config) -> Result<()> {
+        let (state, trie) = (config.state, self.vocabulary.trie());
+        let walked = {
+            let mut walked = self.masks.walked.write();
+            let times = walked.entry(state).or_default();
+            *times = times.saturating_add(1);
+            *times
+        };
+        if walked != OFTEN || self.pda.rule_of(state).counter.is_some() {
+            return Ok(());
+        }
+        let first = self.first_after(arena, state);
+        let split = Split::walk_few((self.pda, self.vocabulary), config, first, FEW_REMAINDERS)?;
+        if let Some(split) = split {
+            self.keep_local(arena, ((state, config.count), (trie.serial(), 0)), Arc::new(split));
+            self.pda.set_heavy(state);
+        }
+        Ok(())
+    }
+
     /// The nodes that the walk from some configurations may visit.
     fn walk_limit(&self, light: &[Config]) -> usize {
         if light.iter().any(|config| self.pda.is_made_late(config.state)) {
@@ -384,10 +412,17 @@ impl MaskContext<'_> {
                 split
             }
         };
+        Ok(self.keep_local(arena, place, split))
+    }
+
+    /// Keeps a split for its state, pruned if it is not yet.
+    fn keep_local(&self, arena: &mut Arena, place: (Place, Below), split: Arc<Split>) -> Arc<LocalSplit> {
+        let state = place.0.0;
+        let is_pruned = self.pda.rule_of(state).follow.is_some();
         let pruned = (!is_pruned).then(|| self.prune(arena, state, &split));
         let local = Arc::new(LocalSplit { split, pruned });
         self.masks.local.write().insert(place, Arc::clone(&local));
-        Ok(local)
+        local
     }
 
     /// The bytes that can follow the rule of a state. The end of the text, too, may follow; but it has no byte.
@@ -420,7 +455,7 @@ impl MaskContext<'_> {
         self.masks.horizons.lock().join(horizons);
         match split {
             Some(split) => Ok(split),
-            None => Split::walk(self.pda, self.vocabulary, config, trie, node, first),
+            None => Split::walk((self.pda, self.vocabulary), config, (trie, node), first),
         }
     }
 
@@ -504,13 +539,16 @@ impl Walk<'_> {
             };
             let start = self.buffers.front.push(&light, SetFlags::default());
             let start = self.take_spelled(course, 0, start, !entries.is_empty())?;
-            let done = self.below(course, start, !entries.is_empty())?;
+            let visited = self.below(course, start, !entries.is_empty())?;
             self.arena.check_limit()?;
-            if !done {
+            let Some(visited) = visited else {
                 self.buffers.allowed.clear();
                 let pays = |config: &&Config| self.context.pays_to_split(config.state);
                 light.iter().filter(pays).for_each(|config| pda.set_heavy(config.state));
                 return self.mask(set);
+            };
+            if visited > WALK_NODES && !pda.has_machine() {
+                light.iter().try_for_each(|&config| self.context.split_often_walked(self.arena, config))?;
             }
             heavy.extend(entries);
         }

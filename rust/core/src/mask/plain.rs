@@ -8,8 +8,8 @@ use crate::stack::{Level, Place};
 use crate::vocab::TrieNode;
 
 impl Walk<'_> {
-    /// Adds the tokens below a node that can be stepped through from a level; `false` if that took too many nodes.
-    pub(super) fn below_plain(&mut self, course: Course<'_>, start: Level) -> bool {
+    /// As [`Walk::below`].
+    pub(super) fn below_plain(&mut self, course: Course<'_>, start: Level) -> Option<usize> {
         // What was asked of stacks is not remembered with the steps.
         self.arena.give_up_trace();
         let configs = self.buffers.front.configs(start);
@@ -18,19 +18,20 @@ impl Walk<'_> {
         let mut path = std::mem::take(&mut self.buffers.path);
         path.clear();
         path.resize(course.trie.max_depth() + 1, place);
-        let is_done = self.along_path(course, &mut path);
+        let visited = self.along_path(course, &mut path);
         self.buffers.path = path;
-        is_done
+        visited
     }
 
-    /// The same, with the places at each depth of the way to a node. The first is known.
-    fn along_path(&mut self, course: Course<'_>, path: &mut [Place]) -> bool {
+    /// The same, with the places at each depth of the way to a node. The first is known. Gives how many nodes were looked at, and how many tokens found.
+    fn along_path(&mut self, course: Course<'_>, path: &mut [Place]) -> Option<usize> {
         let (trie, pda) = (course.trie, self.context.pda);
         let TrieNode { depth: top, end, .. } = trie.nodes()[course.node];
         let mut accepted = Ranges::default();
-        let mut visited = 0;
+        let (mut visited, mut looked_at) = (0, 0);
         let mut node = course.node + 1;
         while node < end as usize {
+            looked_at += 1;
             let TrieNode { byte, depth, end: after, .. } = trie.nodes()[node];
             let depth = usize::from(depth - top);
             let place = self.arena.step_ahead(pda, path[depth - 1], byte);
@@ -40,7 +41,7 @@ impl Walk<'_> {
             }
             visited += 1;
             if visited > course.limit {
-                return false;
+                return None;
             }
             if course.window.is_some() {
                 self.add_tokens(course, node, self.arena.flags_ahead(place));
@@ -58,7 +59,7 @@ impl Walk<'_> {
             node += 1;
         }
         accepted.add_to(trie, &mut self.buffers.allowed);
-        true
+        Some(looked_at + accepted.len())
     }
 
     /// Whether a place is known to go on by all that is below a node.

@@ -108,36 +108,27 @@ impl Split {
         Self { remainders, rounds, ..Self::new(all, number, Vec::new(), num_dependent, Vec::new()) }
     }
 
-    /// Walks a trie below a node from a state with nothing known beneath; the root is node 0.
+    /// Walks a trie below a node from a state with nothing known beneath, whose rule is followed by some bytes; the root is node 0.
     pub(super) fn walk(
-        pda: &Pda,
-        vocabulary: &Vocabulary,
+        (pda, vocabulary): (&Pda, &Vocabulary),
         config: Config,
-        trie: &ByteTrie,
-        node: usize,
+        (trie, node): (&ByteTrie, usize),
         follow: ByteSet,
     ) -> Result<Self> {
-        let mut arena = Arena::new(WALK_LIMIT_BYTES);
-        let config = arena.unknown_config(pda, config);
-        let start = arena.set_of(pda, config, SetFlags::default());
-        let mut walk = Walk {
-            pda,
-            trie,
-            vocabulary,
-            arena,
-            sets: vec![start; trie.max_depth() + 1],
-            follow,
-            ends: Vec::new(),
-            accepted: Vec::new(),
-            remainders: Vec::new(),
-            num_dependent: 0,
-            again: Vec::new(),
-            collected: None,
-        };
-        walk.below(node);
-        walk.arena.check_limit()?;
-        let accepted = TokenIds::from_ids(&walk.accepted, vocabulary.mask_words());
-        Ok(Self::new(accepted, walk.accepted.len(), walk.remainders, walk.num_dependent, walk.again))
+        let mut walk = Walk::new((pda, vocabulary), config, trie, follow);
+        walk.below(node, usize::MAX);
+        walk.split()
+    }
+
+    /// The same for the whole vocabulary, if it leaves no more than so many remainders.
+    pub(super) fn walk_few(
+        (pda, vocabulary): (&Pda, &Vocabulary),
+        config: Config,
+        follow: ByteSet,
+        most: usize,
+    ) -> Result<Option<Self>> {
+        let mut walk = Walk::new((pda, vocabulary), config, vocabulary.trie(), follow);
+        if walk.below(0, most) { walk.split().map(Some) } else { Ok(None) }
     }
 
     /// The accepted tokens of a configuration, and those of them that it takes too many rounds for.
@@ -245,9 +236,40 @@ struct Walk<'a> {
     collected: Option<u16>,
 }
 
-impl Walk<'_> {
-    /// The nodes below one, in order.
-    fn below(&mut self, node: usize) {
+impl<'a> Walk<'a> {
+    fn new(
+        (pda, vocabulary): (&'a Pda, &'a Vocabulary),
+        config: Config,
+        trie: &'a ByteTrie,
+        follow: ByteSet,
+    ) -> Self {
+        let mut arena = Arena::new(WALK_LIMIT_BYTES);
+        let config = arena.unknown_config(pda, config);
+        let start = arena.set_of(pda, config, SetFlags::default());
+        Self {
+            pda,
+            trie,
+            vocabulary,
+            arena,
+            sets: vec![start; trie.max_depth() + 1],
+            follow,
+            ends: Vec::new(),
+            accepted: Vec::new(),
+            remainders: Vec::new(),
+            num_dependent: 0,
+            again: Vec::new(),
+            collected: None,
+        }
+    }
+
+    fn split(mut self) -> Result<Split> {
+        self.arena.check_limit()?;
+        let accepted = TokenIds::from_ids(&self.accepted, self.vocabulary.mask_words());
+        Ok(Split::new(accepted, self.accepted.len(), self.remainders, self.num_dependent, self.again))
+    }
+
+    /// The nodes below one, in order; `false` if there are more than so many remainders.
+    fn below(&mut self, node: usize, most: usize) -> bool {
         let trie = self.trie;
         let (mut at, end) = (node + 1, trie.nodes()[node].end as usize);
         while at < end {
@@ -279,10 +301,14 @@ impl Walk<'_> {
                 continue;
             } else {
                 self.dependent(trie.tokens_at(at), depth);
+                if self.remainders.len() > most {
+                    return false;
+                }
             }
             self.sets[usize::from(depth)] = set;
             at += 1;
         }
+        true
     }
 
     fn dependent(&mut self, tokens: &[u32], depth: u16) {

@@ -65,8 +65,13 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Adds the tokens below a node that can be stepped through from a level; `false` if that took too many nodes.
-    pub(super) fn below(&mut self, course: Course<'_>, start: Level, beside_wide: bool) -> Result<bool> {
+    /// Adds the tokens below a node that can be stepped through from a level; gives how many nodes that took, `None` if too many.
+    pub(super) fn below(
+        &mut self,
+        course: Course<'_>,
+        start: Level,
+        beside_wide: bool,
+    ) -> Result<Option<usize>> {
         if !self.context.pda.has_machine() {
             return Ok(self.below_plain(course, start));
         }
@@ -95,12 +100,12 @@ impl Walk<'_> {
             if visited > course.limit {
                 self.buffers.frames.truncate(bottom);
                 self.buffers.front.pop(start);
-                return Ok(false);
+                return Ok(None);
             }
             self.visit(course, course.trie.child_node(child), level)?;
         }
         self.buffers.front.pop(start);
-        Ok(true)
+        Ok(Some(visited))
     }
 
     fn enter(&mut self, course: Course<'_>, node: usize, level: Level, beside_wide: bool) {
