@@ -33,13 +33,6 @@ const WALK_NODES: usize = 1024;
 /// The same where a machine makes the states: what is wide is split on the way, and other states' splits are not shared.
 const LATE_WALK_NODES: usize = 1 << 15;
 
-/// A text goes on by at least so many of the 128 characters of ASCII.
-const MOST_CHARACTERS: usize = 64;
-
-/// What is walked from so often, beyond [`WALK_NODES`], may be split, if it leaves no more than so many remainders.
-const OFTEN: u8 = 4;
-const FEW_REMAINDERS: usize = 4096;
-
 /// First word of a key that is a state's signature; structural keys never begin like this, nor are they so short.
 const SIGNATURE: u32 = u32::MAX - 1;
 /// What comes after a structural key: that of the state that follows, or the bytes that may.
@@ -149,7 +142,7 @@ pub(crate) struct GrammarMasks {
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
     /// How often much was walked from states of the grammar's own rules.
-    walked: RwLock<FxHashMap<StateId, u8>>,
+    pub(super) walked: RwLock<FxHashMap<StateId, u8>>,
     call_sites: OnceLock<CallSites>,
     /// The bytes that can follow rules.
     first_after: RwLock<FxHashMap<u32, ByteSet>>,
@@ -281,49 +274,11 @@ impl MaskContext<'_> {
         self.masks.all_heavy.load(Ordering::Relaxed) || self.pda.is_wide(state) || self.pda.is_heavy(state)
     }
 
-    /// Whether walks beyond [`WALK_NODES`] give way to a state's split. Of the grammar's own rules, that is where a text goes on by most
-    /// characters and does not end: most tokens are accepted then. Elsewhere they depend on what follows, and to walk them again beneath
-    /// a split takes as long as to walk them at once.
-    fn pays_to_split(&self, state: StateId) -> bool {
-        let pda = self.pda;
-        if pda.has_machine() {
-            return true;
-        }
-        let loops =
-            |&(lo, hi, to): &(u8, u8, StateId)| if to == state { usize::from(hi - lo) + 1 } else { 0 };
-        let ascii = pda.bytes_of(state).iter().filter(|edge| edge.1.is_ascii());
-        pda.rule_of(state).is_leaf
-            && !pda.state(state).is_final
-            && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
-    }
-
-    /// Splits a state from which much was walked for the [`OFTEN`]th time, if few tokens depend on what lies beneath: brackets in brackets
-    /// have new stacks again and again.
-    fn split_often_walked(&self, arena: &mut Arena, config: Config) -> Result<()> {
-        let (state, trie) = (config.state, self.vocabulary.trie());
-        let walked = {
-            let mut walked = self.masks.walked.write();
-            let times = walked.entry(state).or_default();
-            *times = times.saturating_add(1);
-            *times
-        };
-        if walked != OFTEN || self.pda.rule_of(state).counter.is_some() {
-            return Ok(());
-        }
-        let first = self.first_after(arena, state);
-        let split = Split::walk_few((self.pda, self.vocabulary), config, first, FEW_REMAINDERS)?;
-        if let Some(split) = split {
-            self.keep_local(arena, ((state, config.count), (trie.serial(), 0)), Arc::new(split));
-            self.pda.set_heavy(state);
-        }
-        Ok(())
-    }
-
     /// The nodes that the walk from some configurations may visit.
     fn walk_limit(&self, light: &[Config]) -> usize {
         if light.iter().any(|config| self.pda.is_made_late(config.state)) {
             LATE_WALK_NODES
-        } else if light.iter().any(|config| self.pays_to_split(config.state)) {
+        } else if light.iter().any(|config| self.gives_way(config.state)) {
             WALK_NODES
         } else {
             usize::MAX
@@ -416,7 +371,12 @@ impl MaskContext<'_> {
     }
 
     /// Keeps a split for its state, pruned if it is not yet.
-    fn keep_local(&self, arena: &mut Arena, place: (Place, Below), split: Arc<Split>) -> Arc<LocalSplit> {
+    pub(super) fn keep_local(
+        &self,
+        arena: &mut Arena,
+        place: (Place, Below),
+        split: Arc<Split>,
+    ) -> Arc<LocalSplit> {
         let state = place.0.0;
         let is_pruned = self.pda.rule_of(state).follow.is_some();
         let pruned = (!is_pruned).then(|| self.prune(arena, state, &split));
@@ -426,7 +386,7 @@ impl MaskContext<'_> {
     }
 
     /// The bytes that can follow the rule of a state. The end of the text, too, may follow; but it has no byte.
-    fn first_after(&self, arena: &mut Arena, state: StateId) -> ByteSet {
+    pub(super) fn first_after(&self, arena: &mut Arena, state: StateId) -> ByteSet {
         let rule = self.pda.state(state).rule;
         if let Some(follow) = self.pda.rule(rule).follow {
             return self.pda.expanded(follow).first();
@@ -543,8 +503,8 @@ impl Walk<'_> {
             self.arena.check_limit()?;
             let Some(visited) = visited else {
                 self.buffers.allowed.clear();
-                let pays = |config: &&Config| self.context.pays_to_split(config.state);
-                light.iter().filter(pays).for_each(|config| pda.set_heavy(config.state));
+                let gives_way = |config: &&Config| self.context.gives_way(config.state);
+                light.iter().filter(gives_way).for_each(|config| pda.set_heavy(config.state));
                 return self.mask(set);
             };
             if visited > WALK_NODES && !pda.has_machine() {

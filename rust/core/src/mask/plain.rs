@@ -1,11 +1,64 @@
 //! Walks of grammars that no machine makes states for: nothing is compared, and no split is taken on the way.
 //!
-//! What walks come to is much the same after many texts, so steps are remembered ([`crate::stack::Place`]).
+//! What walks come to is much the same after many texts, so steps are remembered ([`crate::stack::Place`]), and few states are worth a
+//! split.
 
+use super::MaskContext;
 use super::ranges::Ranges;
+use super::split::Split;
 use super::walk::{Course, Walk};
-use crate::stack::{Level, Place};
+use crate::automaton::StateId;
+use crate::error::Result;
+use crate::stack::{Arena, Config, Level, Place};
 use crate::vocab::TrieNode;
+use std::sync::Arc;
+
+/// A text goes on by at least so many of the 128 characters of ASCII.
+const MOST_CHARACTERS: usize = 64;
+
+/// What is walked from so often, beyond [`super::assemble::WALK_NODES`], may be split, if it leaves no more than so many remainders.
+const OFTEN: u8 = 4;
+const FEW_REMAINDERS: usize = 4096;
+
+impl MaskContext<'_> {
+    /// Whether walks beyond [`super::assemble::WALK_NODES`] give way to a state's split at once. Of the grammar's own rules, that is
+    /// where a text goes on by most characters and does not end: most tokens are accepted then. Elsewhere they depend on what
+    /// follows, and to walk them again beneath a split takes as long as to walk them at once.
+    pub(super) fn gives_way(&self, state: StateId) -> bool {
+        let pda = self.pda;
+        if pda.has_machine() {
+            return true;
+        }
+        let loops =
+            |&(lo, hi, to): &(u8, u8, StateId)| if to == state { usize::from(hi - lo) + 1 } else { 0 };
+        let ascii = pda.bytes_of(state).iter().filter(|edge| edge.1.is_ascii());
+        pda.rule_of(state).is_leaf
+            && !pda.state(state).is_final
+            && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
+    }
+
+    /// Splits a state from which much was walked for the [`OFTEN`]th time, if few tokens depend on what lies beneath: brackets in brackets
+    /// have new stacks again and again.
+    pub(super) fn split_often_walked(&self, arena: &mut Arena, config: Config) -> Result<()> {
+        let (state, trie) = (config.state, self.vocabulary.trie());
+        let walked = {
+            let mut walked = self.masks.walked.write();
+            let times = walked.entry(state).or_default();
+            *times = times.saturating_add(1);
+            *times
+        };
+        if walked != OFTEN || self.pda.rule_of(state).counter.is_some() {
+            return Ok(());
+        }
+        let first = self.first_after(arena, state);
+        let split = Split::walk_few((self.pda, self.vocabulary), config, first, FEW_REMAINDERS)?;
+        if let Some(split) = split {
+            self.keep_local(arena, ((state, config.count), (trie.serial(), 0)), Arc::new(split));
+            self.pda.set_heavy(state);
+        }
+        Ok(())
+    }
+}
 
 impl Walk<'_> {
     /// As [`Walk::below`].
@@ -23,7 +76,8 @@ impl Walk<'_> {
         visited
     }
 
-    /// The same, with the places at each depth of the way to a node. The first is known. Gives how many nodes were looked at, and how many tokens found.
+    /// The same, with the places at each depth of the way to a node, the first of which is known. Gives how many nodes were looked at and
+    /// tokens found.
     fn along_path(&mut self, course: Course<'_>, path: &mut [Place]) -> Option<usize> {
         let (trie, pda) = (course.trie, self.context.pda);
         let TrieNode { depth: top, end, .. } = trie.nodes()[course.node];
