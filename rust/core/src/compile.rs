@@ -334,7 +334,12 @@ impl Session {
     }
 
     fn memory_size_bytes(&self) -> usize {
-        self.arena.memory_size_bytes() + self.arena.memory_ahead_bytes() + self.finished.memory_size_bytes()
+        self.lasting_size_bytes() + self.arena.memory_ahead_bytes()
+    }
+
+    /// Without what is forgotten by itself.
+    fn lasting_size_bytes(&self) -> usize {
+        self.arena.memory_size_bytes() + self.finished.memory_size_bytes()
     }
 }
 
@@ -465,7 +470,7 @@ impl CompiledGrammar {
         let fewest = self.sessions.iter().min_by_key(|session| Arc::strong_count(&session.read()));
         let Some(session) = fewest else { return Session::new(self.matcher_memory_limit) };
         let shared = Arc::clone(&session.read());
-        let is_large = shared.try_lock().is_some_and(|s| s.memory_size_bytes() > SHARED_ARENA_BYTES);
+        let is_large = shared.try_lock().is_some_and(|s| s.lasting_size_bytes() > SHARED_ARENA_BYTES);
         if !is_large {
             return shared;
         }

@@ -10,6 +10,8 @@
 //!   beneath. Dependent tokens are stored as a trie of these remainders, so the real stack is asked once for each
 //!   remainder, not for each token.
 //!
+//! Where most tokens would be dependent and no schema makes the states, walks remember their steps instead ([`plain`]).
+//!
 //! *Context expansion* takes those remainders out that fit no place where the rule is used in the grammar ([`context`]).
 //! A split depends only on the part of the automaton that is reachable without popping, so equal parts share it across
 //! grammars ([`store`]); the pruned remainders and finished masks belong to one grammar.

@@ -39,7 +39,7 @@ struct Head {
 const UNKNOWN: u32 = u32::MAX;
 /// No more places than this are kept; each has a row of 1 KB.
 const MAX_PLACES: usize = if cfg!(test) { 8 } else { 2048 };
-/// Nor more configurations, 24 bytes each.
+/// Nor more configurations.
 const MAX_CONFIGS: usize = 1 << 17;
 
 /// See the module.
