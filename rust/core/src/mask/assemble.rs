@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A direct walk that visits more trie nodes than this gives way to prechecked splits.
-const WALK_NODES: usize = 1024;
+pub(super) const WALK_NODES: usize = 1024;
 /// The same where a machine makes the states: what is wide is split on the way, and other states' splits are not shared.
 const LATE_WALK_NODES: usize = 1 << 15;
 
@@ -141,8 +141,8 @@ pub(crate) struct GrammarMasks {
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
-    /// How often much was walked from states of the grammar's own rules.
-    pub(super) walked: RwLock<FxHashMap<StateId, u8>>,
+    /// Nodes that walks came to from states of the grammar's own rules.
+    pub(super) walked: RwLock<FxHashMap<StateId, u32>>,
     call_sites: OnceLock<CallSites>,
     /// The bytes that can follow rules.
     first_after: RwLock<FxHashMap<u32, ByteSet>>,
@@ -507,8 +507,10 @@ impl Walk<'_> {
                 light.iter().filter(gives_way).for_each(|config| pda.set_heavy(config.state));
                 return self.mask(set);
             };
-            if visited > WALK_NODES && !pda.has_machine() {
-                light.iter().try_for_each(|&config| self.context.split_often_walked(self.arena, config))?;
+            if !pda.has_machine() {
+                light
+                    .iter()
+                    .try_for_each(|&config| self.context.split_often_walked(self.arena, config, visited))?;
             }
             heavy.extend(entries);
         }

@@ -4,6 +4,7 @@
 //! split.
 
 use super::MaskContext;
+use super::assemble::WALK_NODES;
 use super::ranges::Ranges;
 use super::split::Split;
 use super::walk::{Course, Walk};
@@ -16,12 +17,17 @@ use std::sync::Arc;
 /// A text goes on by at least so many of the 128 characters of ASCII.
 const MOST_CHARACTERS: usize = 64;
 
-/// What is walked from so often, beyond [`super::assemble::WALK_NODES`], may be split, if it leaves no more than so many remainders.
-const OFTEN: u8 = 4;
+/// To step through so few nodes is cheaper than to remember the steps, unless these came to more configurations: ambiguous texts have
+/// many, again and again the same.
+const FEW_STEPS: usize = if cfg!(test) { 8 } else { 64 };
+const FEW_ARRIVALS: u64 = 4 * FEW_STEPS as u64;
+
+/// Where walks have come to so many nodes in all, a state may be split, if it leaves no more than so many remainders.
+const OFTEN: u32 = if cfg!(test) { 64 } else { 4 * WALK_NODES as u32 };
 const FEW_REMAINDERS: usize = 4096;
 
 impl MaskContext<'_> {
-    /// Whether walks beyond [`super::assemble::WALK_NODES`] give way to a state's split at once. Of the grammar's own rules, that is
+    /// Whether walks beyond [`WALK_NODES`] give way to a state's split at once. Of the grammar's own rules, that is
     /// where a text goes on by most characters and does not end: most tokens are accepted then. Elsewhere they depend on what
     /// follows, and to walk them again beneath a split takes as long as to walk them at once.
     pub(super) fn gives_way(&self, state: StateId) -> bool {
@@ -37,17 +43,22 @@ impl MaskContext<'_> {
             && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
     }
 
-    /// Splits a state from which much was walked for the [`OFTEN`]th time, if few tokens depend on what lies beneath: brackets in brackets
-    /// have new stacks again and again.
-    pub(super) fn split_often_walked(&self, arena: &mut Arena, config: Config) -> Result<()> {
+    /// Splits a state from which much was walked, once that makes [`OFTEN`] nodes, if few tokens depend on what lies beneath: brackets in
+    /// brackets have new stacks again and again.
+    pub(super) fn split_often_walked(&self, arena: &mut Arena, config: Config, visited: usize) -> Result<()> {
         let (state, trie) = (config.state, self.vocabulary.trie());
-        let walked = {
+        if visited <= FEW_STEPS || self.pda.rule_of(state).counter.is_some() {
+            return Ok(());
+        }
+        let (before, after) = {
             let mut walked = self.masks.walked.write();
-            let times = walked.entry(state).or_default();
-            *times = times.saturating_add(1);
-            *times
+            let all = walked.entry(state).or_default();
+            let before = *all;
+            // One long walk says no more than that there was one.
+            *all = before.saturating_add(visited.min(WALK_NODES) as u32);
+            (before, *all)
         };
-        if walked != OFTEN || self.pda.rule_of(state).counter.is_some() {
+        if before >= OFTEN || after < OFTEN {
             return Ok(());
         }
         let first = self.first_after(arena, state);
@@ -61,13 +72,31 @@ impl MaskContext<'_> {
 }
 
 impl Walk<'_> {
-    /// As [`Walk::below`].
-    pub(super) fn below_plain(&mut self, course: Course<'_>, start: Level) -> Option<usize> {
+    /// As [`Walk::below`]; leaves the level it starts from. Where it is not far to go, all is stepped through.
+    pub(super) fn below_plain(&mut self, course: Course<'_>, start: Level) -> Result<Option<usize>> {
+        let first = self.buffers.front.configs(start).first();
+        let Some(key) = first.map(|config| (course.trie.serial(), config.state)) else { return Ok(Some(0)) };
+        if !self.buffers.far.contains(&key) {
+            let (allowed, again) = (self.buffers.allowed.len(), self.buffers.again.len());
+            let (limit, since) = (course.limit.min(FEW_STEPS), self.arena.arrivals());
+            let visited = self.below_stepping(Course { limit, ..course }, start, false)?;
+            if visited.is_none() || self.arena.arrivals() - since > FEW_ARRIVALS {
+                self.buffers.far.insert(key);
+            }
+            if visited.is_some() {
+                return Ok(visited);
+            }
+            self.buffers.allowed.truncate(allowed);
+            self.buffers.again.truncate(again);
+        }
+        Ok(self.below_remembering(course, start))
+    }
+
+    fn below_remembering(&mut self, course: Course<'_>, start: Level) -> Option<usize> {
         // What was asked of stacks is not remembered with the steps.
         self.arena.give_up_trace();
         let configs = self.buffers.front.configs(start);
         let place = self.arena.begin_ahead(configs, start.flags, self.context.horizon());
-        self.buffers.front.pop(start);
         let mut path = std::mem::take(&mut self.buffers.path);
         path.clear();
         path.resize(course.trie.max_depth() + 1, place);

@@ -11,10 +11,12 @@ use super::assemble::{MaskContext, Served};
 use super::beneath::{Beneath, Remaining};
 use super::duplicates::Completions;
 use super::holes::Holes;
+use crate::automaton::StateId;
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Front, Level, Place, SetFlags, SetId};
 use crate::vocab::ByteTrie;
+use rustc_hash::FxHashSet;
 
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
 const SPLIT_NODES: usize = 8;
@@ -30,6 +32,8 @@ pub(crate) struct Buffers {
     pub(super) beneath: Beneath,
     pub(super) completions: Completions,
     pub(super) path: Vec<Place>,
+    /// Tries with states that much was walked from; see [`super::plain`].
+    pub(super) far: FxHashSet<(u64, StateId)>,
 }
 
 /// A node on the path of a walk.
@@ -72,9 +76,21 @@ impl Walk<'_> {
         start: Level,
         beside_wide: bool,
     ) -> Result<Option<usize>> {
-        if !self.context.pda.has_machine() {
-            return Ok(self.below_plain(course, start));
-        }
+        let visited = match self.context.pda.has_machine() {
+            true => self.below_stepping(course, start, beside_wide)?,
+            false => self.below_plain(course, start)?,
+        };
+        self.buffers.front.pop(start);
+        Ok(visited)
+    }
+
+    /// The same, step by step; leaves the level it starts from.
+    pub(super) fn below_stepping(
+        &mut self,
+        course: Course<'_>,
+        start: Level,
+        beside_wide: bool,
+    ) -> Result<Option<usize>> {
         let bottom = self.buffers.frames.len();
         self.enter(course, course.node, start, beside_wide);
         let mut visited = 0;
@@ -99,12 +115,10 @@ impl Walk<'_> {
             }
             if visited > course.limit {
                 self.buffers.frames.truncate(bottom);
-                self.buffers.front.pop(start);
                 return Ok(None);
             }
             self.visit(course, course.trie.child_node(child), level)?;
         }
-        self.buffers.front.pop(start);
         Ok(Some(visited))
     }
 
@@ -193,7 +207,7 @@ impl Walk<'_> {
         let from = self.buffers.allowed.len();
         accepted.for_each(|token| self.buffers.allowed.push(token));
         if !except.is_empty() {
-            let except: rustc_hash::FxHashSet<u32> = except.iter().copied().collect();
+            let except: FxHashSet<u32> = except.iter().copied().collect();
             self.buffers.retain_allowed(from, |token| !except.contains(&token));
         }
         self.beneath(&local, course.trie, node, config, course.is_beneath)?;

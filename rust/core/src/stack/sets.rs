@@ -83,6 +83,7 @@ pub(crate) struct Arena {
     /// `stamps[node] == round`: popped in this step already.
     pub(super) stamps: Vec<u32>,
     round: u32,
+    arrivals: u64,
     pub(super) sets: Vec<SetHead>,
     pub(super) configs: Vec<Config>,
     pub(super) set_table: HashTable<u32>,
@@ -135,6 +136,7 @@ impl Arena {
             union_fuel: UNION_FUEL,
             stamps: Vec::with_capacity(FEW),
             round: 0,
+            arrivals: 0,
             sets: Vec::with_capacity(FEW),
             configs: Vec::with_capacity(FEW),
             set_table: HashTable::with_capacity(FEW),
@@ -268,6 +270,12 @@ impl Arena {
             }
         }
         self.close_round(pda);
+        self.arrivals += self.scratch.out.len() as u64;
+    }
+
+    /// How many configurations steps have come to, before they were folded: what they took.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
     }
 
     /// Moves what was found to the end of a list, folded.
