@@ -9,10 +9,13 @@ use super::walk::Buffers;
 use crate::stack::SetId;
 use crate::vocab::{clear_bit, set_bit};
 use rustc_hash::FxHashMap;
+use std::collections::hash_map;
 use std::sync::Arc;
 
 /// Finished masks are kept up to this many bytes a grammar.
 const FINISHED_LIMIT_BYTES: usize = 4 << 20;
+/// So many of those that are not kept any longer are freed for each new one: to free all at once takes milliseconds.
+const FREED_FOR_EACH: usize = 4;
 
 /// A shared set of tokens but for a few of them.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ impl FinishedMask {
 pub(crate) struct FinishedMasks {
     by_set: FxHashMap<SetId, Arc<FinishedMask>>,
     bytes: usize,
+    leaving: hash_map::IntoIter<SetId, Arc<FinishedMask>>,
+    leaving_bytes: usize,
     pub(super) alike: AlikeMasks,
     pub(super) buffers: Buffers,
 }
@@ -67,16 +72,52 @@ impl FinishedMasks {
     pub(super) fn insert(&mut self, set: SetId, mask: &Arc<FinishedMask>) {
         let bytes = mask.memory_size_bytes();
         if self.bytes + bytes > FINISHED_LIMIT_BYTES {
-            self.by_set.clear();
-            self.bytes = 0;
+            self.leaving = std::mem::take(&mut self.by_set).into_iter();
+            self.leaving_bytes = std::mem::take(&mut self.bytes);
+        }
+        for (_, mask) in self.leaving.by_ref().take(FREED_FOR_EACH) {
+            self.leaving_bytes -= mask.memory_size_bytes();
         }
         self.bytes += bytes;
-        self.by_set.insert(set, Arc::clone(mask));
+        if let Some(before) = self.by_set.insert(set, Arc::clone(mask)) {
+            self.bytes -= before.memory_size_bytes();
+        }
     }
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
         let Buffers { beneath, completions, .. } = &self.buffers;
         let known = beneath.memory_size_bytes() + completions.memory_size_bytes();
-        self.bytes + self.alike.memory_size_bytes() + known
+        self.bytes + self.leaving_bytes + self.alike.memory_size_bytes() + known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_that_are_not_kept_any_longer_are_freed_little_by_little() {
+        let mut finished = FinishedMasks::default();
+        let nothing = finished.memory_size_bytes();
+        let mask =
+            |number: u32| FinishedMask { others: vec![number; 1000].into(), ..FinishedMask::default() };
+        let (each, mut made) = (mask(0).memory_size_bytes(), Vec::new());
+        let all = FINISHED_LIMIT_BYTES / each;
+        let mut insert = |number: usize| {
+            let mask = Arc::new(mask(number as u32));
+            made.push(Arc::downgrade(&mask));
+            finished.insert(SetId(number as u32), &mask);
+            let alive = made.iter().filter(|mask| mask.strong_count() > 0).count();
+            assert_eq!(finished.memory_size_bytes() - nothing, alive * each);
+            alive
+        };
+        assert_eq!((0..all).map(&mut insert).last(), Some(all));
+        let after: Vec<usize> = (all..all + all / FREED_FOR_EACH + 2).map(&mut insert).collect();
+        let freed =
+            after.iter().scan(all, |before, &alive| Some(std::mem::replace(before, alive) + 1 - alive));
+        assert!(freed.max() == Some(FREED_FOR_EACH) && after.last() == Some(&after.len()), "{after:?}");
+        // A set that comes again takes no more.
+        insert(all);
+        assert_eq!(insert(all), after.len());
     }
 }
