@@ -4,6 +4,7 @@
 //! where that bound is passed the prechecked splits of the states concerned ("heavy" states, remembered as such).
 
 use super::beneath::AlikePlace;
+use super::beside::AllBeside;
 use super::bounded::{self, Takes};
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
@@ -143,6 +144,7 @@ pub(crate) struct GrammarMasks {
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
     /// Nodes that walks came to from states of the grammar's own rules.
     pub(super) walked: RwLock<FxHashMap<StateId, u32>>,
+    pub(super) beside: AllBeside,
     call_sites: OnceLock<CallSites>,
     /// The bytes that can follow rules.
     first_after: RwLock<FxHashMap<u32, ByteSet>>,
@@ -181,6 +183,7 @@ impl GrammarMasks {
             + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
             + self.unbounded.read().capacity() * (size_of::<(StateId, Option<Unbounded<StateId>>)>() + 1)
             + self.horizons.lock().memory_size_bytes()
+            + self.beside.memory_size_bytes()
             + self.shared.memory_size_bytes()
     }
 }

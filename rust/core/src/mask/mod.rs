@@ -18,6 +18,7 @@
 
 mod assemble;
 mod beneath;
+mod beside;
 mod bounded;
 mod class;
 mod context;

@@ -5,6 +5,7 @@
 
 use super::MaskContext;
 use super::assemble::WALK_NODES;
+use super::beside::Beside;
 use super::ranges::Ranges;
 use super::split::Split;
 use super::walk::{Course, Walk};
@@ -19,12 +20,26 @@ const MOST_CHARACTERS: usize = 64;
 
 /// To step through so few nodes is cheaper than to remember the steps, unless these came to more configurations: ambiguous texts have
 /// many, again and again the same.
-const FEW_STEPS: usize = if cfg!(test) { 8 } else { 64 };
+const FEW_STEPS: usize = if cfg!(test) { 8 } else { 32 };
 const FEW_ARRIVALS: u64 = 4 * FEW_STEPS as u64;
 
 /// Where walks have come to so many nodes in all, a state may be split, if it leaves no more than so many remainders.
 const OFTEN: u32 = if cfg!(test) { 64 } else { 4 * WALK_NODES as u32 };
 const FEW_REMAINDERS: usize = 4096;
+
+/// Fewer nodes are looked at one by one.
+const LARGE: usize = if cfg!(test) { 2 } else { 16 };
+
+/// A walk goes round in one place, as long as the bytes are those that lead back to it.
+struct Round {
+    beside: Arc<Beside>,
+    /// That of the place.
+    depth: usize,
+    /// The node after all that are below the place.
+    end: usize,
+    /// The node after all that are to be walked of the round around this one.
+    outer: usize,
+}
 
 impl MaskContext<'_> {
     /// Whether walks beyond [`WALK_NODES`] give way to a state's split at once. Of the grammar's own rules, that is
@@ -112,14 +127,34 @@ impl Walk<'_> {
         let TrieNode { depth: top, end, .. } = trie.nodes()[course.node];
         let mut accepted = Ranges::default();
         let (mut visited, mut looked_at) = (0, 0);
-        let mut node = course.node + 1;
-        while node < end as usize {
+        // What gives way to a split had better do so.
+        let may_go_round = course.limit == usize::MAX
+            && course.window.is_none()
+            && trie.serial() == self.context.vocabulary.trie().serial();
+        let mut rounds: Vec<Round> = Vec::new();
+        let (mut node, mut end) = (course.node + 1, end as usize);
+        loop {
+            if node >= end {
+                let Some(round) = rounds.last() else { break };
+                let next = round.beside.first(node, round.end).unwrap_or(round.end);
+                accepted.push(trie.places_between(node, next));
+                end = if next < round.end {
+                    let depth = usize::from(trie.nodes()[next].depth - top);
+                    let place = path[round.depth];
+                    path[round.depth..depth].fill(place);
+                    trie.nodes()[next].end as usize
+                } else {
+                    rounds.pop().map_or(next, |round| round.outer)
+                };
+                node = next;
+                continue;
+            }
             looked_at += 1;
             let TrieNode { byte, depth, end: after, .. } = trie.nodes()[node];
-            let depth = usize::from(depth - top);
+            let (depth, after) = (usize::from(depth - top), after as usize);
             let place = self.arena.step_ahead(pda, path[depth - 1], byte);
             if place == Place::DEAD {
-                node = after as usize;
+                node = after;
                 continue;
             }
             visited += 1;
@@ -128,16 +163,23 @@ impl Walk<'_> {
             }
             if course.window.is_some() {
                 self.add_tokens(course, node, self.arena.flags_ahead(place));
-            } else if after as usize > node + 1 && self.takes_all_below(course, node, place) {
+            } else if after > node + 1 && self.takes_all_below(course, node, place) {
                 accepted.push(trie.places_from(node));
-                node = after as usize;
+                node = after;
                 continue;
             } else {
                 accepted.push(trie.places_at(node));
             }
-            if after as usize > node + 1 {
+            if after > node + 1 {
                 path[depth] = place;
                 self.arena.make_room_ahead(&mut path[..=depth]);
+                if may_go_round && after - node > LARGE && self.arena.goes_round_ahead(path[depth]) {
+                    let bytes = self.arena.round_ahead(pda, path[depth]);
+                    if let Some(beside) = self.context.masks.beside.get(trie, &bytes, after - node) {
+                        rounds.push(Round { beside, depth, end: after, outer: end });
+                        end = node + 1;
+                    }
+                }
             }
             node += 1;
         }

@@ -31,8 +31,10 @@ struct Head {
     flags: SetFlags,
     /// Characters that lead back here, by their first bytes, as far as they are known.
     loops: ByteSet,
-    /// Bytes beyond ASCII of which it is known whether they begin such characters.
+    /// Bytes of which it is known whether they begin such characters.
     tried: ByteSet,
+    /// Many of those are of ASCII.
+    goes_round: bool,
 }
 
 /// In a row: not computed yet.
@@ -41,6 +43,8 @@ const UNKNOWN: u32 = u32::MAX;
 const MAX_PLACES: usize = if cfg!(test) { 8 } else { 2048 };
 /// Nor more configurations.
 const MAX_CONFIGS: usize = 1 << 17;
+/// So many bytes of ASCII that lead back to a place are many.
+const MANY_LOOPS: usize = if cfg!(test) { 2 } else { 16 };
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -68,7 +72,14 @@ impl Ahead {
         let (place, from) = (self.heads.len() as u32, self.configs.len() as u32);
         self.configs.extend_from_slice(configs);
         let to = self.configs.len() as u32;
-        self.heads.push(Head { from, to, flags, loops: ByteSet::EMPTY, tried: ByteSet::EMPTY });
+        self.heads.push(Head {
+            from,
+            to,
+            flags,
+            loops: ByteSet::EMPTY,
+            tried: ByteSet::EMPTY,
+            goes_round: false,
+        });
         self.rows.push([UNKNOWN; 256]);
         let Self { heads, configs, table, .. } = self;
         table.insert_unique(hash, place, |&place| {
@@ -95,6 +106,10 @@ impl Ahead {
             + (self.configs.capacity() + self.found.capacity()) * size_of::<Config>()
             + self.heads.capacity() * (size_of::<Head>() + 5)
     }
+}
+
+fn ascii(bytes: &ByteSet) -> ByteSet {
+    bytes.intersection(&ByteSet::range(0, 0x7F))
 }
 
 /// Bytes around one that lead to the same.
@@ -161,7 +176,9 @@ impl Arena {
         ahead.found = found;
         ahead.rows[place.0 as usize][usize::from(lo)..=usize::from(hi)].fill(next.0);
         if next == place && lo.is_ascii() {
-            ahead.heads[place.0 as usize].loops.insert_range(lo, hi.min(0x7F));
+            let head = &mut ahead.heads[place.0 as usize];
+            head.loops.insert_range(lo, hi.min(0x7F));
+            head.goes_round = ascii(&head.loops).len() >= MANY_LOOPS;
         }
         self.ahead = ahead;
         next
@@ -178,6 +195,23 @@ impl Arena {
         left.iter().next() >= Some(LEADS.0)
             && left.intersection(&tried).is_empty()
             && left.iter().all(|first| self.try_loop(pda, place, first))
+    }
+
+    /// Whether many bytes of ASCII are known to lead from a place back to it.
+    #[inline]
+    pub(crate) fn goes_round_ahead(&self, place: Place) -> bool {
+        self.ahead.heads[place.0 as usize].goes_round
+    }
+
+    /// All bytes of ASCII that lead from a place back to it.
+    pub(crate) fn round_ahead(&mut self, pda: &Pda, place: Place) -> ByteSet {
+        if !self.ahead.heads[place.0 as usize].tried.contains(0) {
+            for byte in 0..0x80 {
+                self.step_ahead(pda, place, byte);
+            }
+            self.ahead.heads[place.0 as usize].tried.insert_range(0, 0x7F);
+        }
+        ascii(&self.ahead.heads[place.0 as usize].loops)
     }
 
     /// Whether all characters with a first byte lead back to a place; notes the answer.

@@ -172,6 +172,12 @@ impl ByteTrie {
         first_token as usize..self.nodes[end as usize].first_token as usize
     }
 
+    /// The places of the tokens at nodes from one on and before another.
+    #[inline]
+    pub(crate) fn places_between(&self, from: usize, to: usize) -> Range<usize> {
+        self.nodes[from].first_token as usize..self.nodes[to].first_token as usize
+    }
+
     /// How many nodes lie below a node.
     #[inline]
     pub(crate) fn size_below(&self, node: usize) -> usize {
