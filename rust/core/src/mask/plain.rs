@@ -1,7 +1,7 @@
 //! Walks of grammars that no machine makes states for: nothing is compared, and no split is taken on the way.
 //!
 //! What walks come to is much the same after many texts, so steps are remembered ([`crate::stack::Place`]), and few states are worth a
-//! split.
+//! split. Short walks are stepped through without that, and where letters lead back to a place only what follows them is looked at ([`Round`]).
 
 use super::MaskContext;
 use super::assemble::WALK_NODES;
@@ -39,6 +39,30 @@ struct Round {
     end: usize,
     /// The node after all that are to be walked of the round around this one.
     outer: usize,
+}
+
+impl Round {
+    /// The next node to look at after all before `node`, in the innermost round, and the node after all below it; `None` outside of rounds.
+    /// What that round passes over is accepted.
+    fn go_on(
+        rounds: &mut Vec<Self>,
+        course: Course<'_>,
+        node: usize,
+        path: &mut [Place],
+        accepted: &mut Ranges,
+    ) -> Option<(usize, usize)> {
+        let (trie, round) = (course.trie, rounds.last()?);
+        let next = round.beside.first(node, round.end).unwrap_or(round.end);
+        accepted.push(trie.places_between(node, next));
+        if next == round.end {
+            return rounds.pop().map(|round| (next, round.outer));
+        }
+        let TrieNode { depth, end, .. } = trie.nodes()[next];
+        let depth = usize::from(depth - trie.nodes()[course.node].depth);
+        let place = path[round.depth];
+        path[round.depth..depth].fill(place);
+        Some((next, end as usize))
+    }
 }
 
 impl MaskContext<'_> {
@@ -135,18 +159,8 @@ impl Walk<'_> {
         let (mut node, mut end) = (course.node + 1, end as usize);
         loop {
             if node >= end {
-                let Some(round) = rounds.last() else { break };
-                let next = round.beside.first(node, round.end).unwrap_or(round.end);
-                accepted.push(trie.places_between(node, next));
-                end = if next < round.end {
-                    let depth = usize::from(trie.nodes()[next].depth - top);
-                    let place = path[round.depth];
-                    path[round.depth..depth].fill(place);
-                    trie.nodes()[next].end as usize
-                } else {
-                    rounds.pop().map_or(next, |round| round.outer)
-                };
-                node = next;
+                let Some(next) = Round::go_on(&mut rounds, course, node, path, &mut accepted) else { break };
+                (node, end) = next;
                 continue;
             }
             looked_at += 1;
