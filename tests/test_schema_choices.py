@@ -147,6 +147,34 @@ def test_one_of_thirty_objects_that_differ_in_a_constant(required: list[str]) ->
     assert not accepts(compiled, {"label": ""})
 
 
+def test_one_of_thirty_open_objects_that_differ_in_a_name() -> None:
+    """The last is closed: once its name is written the others cannot hold, but each of them could in many ways if it were not."""
+
+    def one(i: int) -> Any:
+        shared = {"name": {"type": "string"}, "args": {"type": "array"}, "replicas": {"type": "integer"}}
+        own = {**shared, f"kind{i}": {"type": "string"}}
+        return {"type": "object", "properties": own, "required": ["name", f"kind{i}"]}
+
+    last = {**one(29), "additionalProperties": False}
+    start = time.process_time()
+    compiled = COMPILER.compile_json_schema({"oneOf": [*map(one, range(29)), last]})
+    assert accepts(compiled, {"name": "", "kind29": "", "args": []})
+    assert accepts(compiled, {"name": "", "kind29": 0, "kind3": "", "args": []})
+    assert accepts(compiled, {"name": "", "kind29": "", "kind3": ""})
+    assert not accepts(compiled, {"name": "", "kind2": "", "kind3": ""})
+    assert not accepts(compiled, {"name": "", "args": []})
+    matcher = bw.GrammarMatcher(compiled)
+    assert matcher.accept_string('{"kind29":"","name":"","')
+    assert matcher.fork().accept_string('args":[]}')
+    # Now it is one of the others, not the last.
+    assert matcher.accept_string('x":0')
+    assert not matcher.fork().accept_string("}")
+    assert matcher.accept_string(',"kind3":""')
+    assert not matcher.fork().accept_string(',"kind4":""')
+    assert matcher.accept_string(',"kind4":0}')
+    assert time.process_time() - start < 2
+
+
 def test_dependencies_of_a_constant() -> None:
     names = [f"n{i}" for i in range(16)]
     schema = {

@@ -102,19 +102,37 @@ impl ByteSet {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// The smallest of its bytes that is not below another.
+    #[inline]
+    pub fn first_from(&self, from: u8) -> Option<u8> {
+        let mut word = usize::from(from >> 6);
+        let mut bits = self.0[word] & u64::MAX << (from & 63);
+        while bits == 0 {
+            word += 1;
+            bits = *self.0.get(word)?;
+        }
+        Some((word << 6) as u8 | bits.trailing_zeros() as u8)
+    }
+
     /// The bytes in ascending order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = u8> + '_ {
-        (0..=255u8).filter(|&byte| self.contains(byte))
+        let mut next = Some(0);
+        std::iter::from_fn(move || {
+            let byte = self.first_from(next?)?;
+            next = byte.checked_add(1);
+            Some(byte)
+        })
     }
 
     /// The maximal ranges of neighbouring bytes, in ascending order.
     pub fn ranges(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
-        let mut next = 0u16;
+        let others = self.complement();
+        let mut next = Some(0);
         std::iter::from_fn(move || {
-            let lo = (next..256).find(|&b| self.contains(b as u8))?;
-            let end = (lo..256).find(|&b| !self.contains(b as u8)).unwrap_or(256);
-            next = end;
-            Some((lo as u8, (end - 1) as u8))
+            let lo = self.first_from(next?)?;
+            next = others.first_from(lo);
+            Some((lo, next.map_or(u8::MAX, |next| next - 1)))
         })
     }
 }

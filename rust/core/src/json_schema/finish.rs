@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::engine::Engine;
 use super::goal::{GoalId, Goals};
 use super::number::Span;
-use super::plan::{Key, Plan, Progress};
+use super::plan::{Key, Plan, Progress, ReadyClause};
 use super::shape::{Arr, Obj};
 use crate::error::{Error, Result};
 
@@ -136,7 +136,52 @@ impl Engine {
             None => self.pending_on_declared(&search, pending)?,
             Some(_) => pending,
         };
+        let Some(pending) = self.hardest_first(&search, pending, &groups)? else { return Ok(false) };
         self.can_meet(&search, &pending, &mut groups, &mut Vec::new())
+    }
+
+    /// Clauses that can be met in one way only before the others; `None` if one cannot be met at all. As more has to be met, ways only
+    /// get lost.
+    fn hardest_first(
+        &mut self,
+        search: &Search<'_>,
+        pending: Vec<usize>,
+        groups: &[Group],
+    ) -> Result<Option<Vec<usize>>> {
+        let (mut forced, mut free) = (Vec::new(), Vec::new());
+        for number in pending {
+            match self.ways_to_meet(search, &search.plan.clauses[number], groups)? {
+                0 => return Ok(None),
+                1 => forced.push(number),
+                _ => free.push(number),
+            }
+        }
+        forced.append(&mut free);
+        Ok(Some(forced))
+    }
+
+    /// In how many ways a clause alone can be met; more than two are not told apart.
+    fn ways_to_meet(&mut self, search: &Search<'_>, clause: &ReadyClause, groups: &[Group]) -> Result<usize> {
+        let may_be_absent =
+            |name: &&usize| !search.progress.seen.contains(**name) && !search.is_in(groups, **name);
+        let mut ways = clause.absent.iter().filter(may_be_absent).take(2).count();
+        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
+        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
+        for (key, wanted) in declared.chain(classes) {
+            if ways == 2 {
+                break;
+            }
+            let own = match (groups.iter().find(|group| group.0 == key), key) {
+                (Some(&(_, goal)), _) => goal,
+                (None, Key::Declared(index)) if !search.plan.is_open(search.progress, index as usize) => {
+                    continue;
+                }
+                (None, _) => self.goal_of_all(search.plan, search.chosen, key),
+            };
+            let both = self.goals.both(own, wanted);
+            ways += usize::from(self.is_inhabited(both)?);
+        }
+        Ok(ways)
     }
 
     /// Adds declared names that have to be written; `false` if one cannot be.
@@ -194,12 +239,12 @@ impl Engine {
             return self.can_fill(search, groups, forbidden);
         };
         let clause = &search.plan.clauses[first];
+        if self.is_met(clause, groups, forbidden) {
+            return self.can_meet(search, rest, groups, forbidden);
+        }
         for &name in &clause.absent {
             if search.progress.seen.contains(name) || search.is_in(groups, name) {
                 continue;
-            }
-            if forbidden.contains(&name) {
-                return self.can_meet(search, rest, groups, forbidden);
             }
             forbidden.push(name);
             let found = self.can_meet(search, rest, groups, forbidden)?;
@@ -249,6 +294,14 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a clause asks for nothing more: another way to meet it would only leave less.
+    fn is_met(&mut self, clause: &ReadyClause, groups: &[Group], forbidden: &[usize]) -> bool {
+        clause.absent.iter().any(|name| forbidden.contains(name))
+            || groups.iter().any(|&(key, goal)| {
+                clause.goal(key).is_some_and(|wanted| self.goals.both(goal, wanted) == goal)
+            })
     }
 
     /// Whether enough other names may come to make up the number of properties.

@@ -112,9 +112,7 @@ impl Walk<'_> {
             false => self.arena.set_of_configs(&[config], SetFlags::default()),
         };
         while let Some(at) = todo.pop() {
-            for child in
-                trie.children(at.node).filter(|&child| at.rivals.any.contains(trie.child_byte(child)))
-            {
+            for child in trie.children_by(at.node, &at.rivals.any) {
                 let (byte, node) = (trie.child_byte(child), trie.child_node(child));
                 if at.rivals.each.iter().all(|(rival, _)| rival.passes_over(byte)) {
                     todo.push(at.further(node, byte, Rc::clone(&at.rivals)));
@@ -152,8 +150,8 @@ impl Walk<'_> {
         out: &mut Vec<u32>,
     ) -> Vec<Place> {
         let mut todo: Vec<Place> = Vec::new();
-        let configs = vec![Config { register: RegisterId::default(), ..config }];
-        let place = |node, rivals| Place { node, configs: (0, configs.clone()), read: Vec::new(), rivals };
+        let start = Config { register: RegisterId::default(), ..config };
+        let place = |node, rivals| Place { node, configs: (0, vec![start]), read: Vec::new(), rivals };
         let mut others = Vec::new();
         for rival in rivals.iter().flat_map(|rivals| rivals.iter()) {
             match self.arena.rest_of_rival(rival).filter(|_| is_endless) {

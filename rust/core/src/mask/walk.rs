@@ -17,6 +17,7 @@ use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Front, Level, Place, SetFlags, SetId};
 use crate::vocab::ByteTrie;
 use rustc_hash::FxHashSet;
+use std::ops::Range;
 
 /// A wide state reached with more trie nodes than this below is split rather than walked from.
 const SPLIT_NODES: usize = 8;
@@ -39,8 +40,8 @@ pub(crate) struct Buffers {
 /// A node on the path of a walk.
 #[derive(Debug)]
 struct Frame {
-    next: u32,
-    end: u32,
+    /// The children not looked at yet.
+    left: Range<usize>,
     level: Level,
     /// Bytes that can follow.
     first: ByteSet,
@@ -96,17 +97,12 @@ impl Walk<'_> {
         let mut visited = 0;
         while self.buffers.frames.len() > bottom {
             let Some(frame) = self.buffers.frames.last_mut() else { break };
-            if frame.next == frame.end {
+            let Some(child) = course.trie.first_child_by(frame.left.clone(), &frame.first) else {
                 self.buffers.frames.pop();
                 continue;
-            }
-            let child = frame.next as usize;
-            frame.next += 1;
-            let byte = course.trie.child_byte(child);
-            if !frame.first.contains(byte) {
-                continue;
-            }
-            let (above, beside_wide) = (frame.level, frame.beside_wide);
+            };
+            frame.left.start = child + 1;
+            let (byte, above, beside_wide) = (course.trie.child_byte(child), frame.level, frame.beside_wide);
             visited += 1;
             let level =
                 self.arena.advance(self.context.pda, &mut self.buffers.front, above, byte, beside_wide);
@@ -128,8 +124,7 @@ impl Walk<'_> {
             return;
         }
         let first = self.arena.first_bytes_of(self.context.pda, self.buffers.front.configs(level));
-        let (next, end) = (children.start as u32, children.end as u32);
-        self.buffers.frames.push(Frame { next, end, level, first, beside_wide });
+        self.buffers.frames.push(Frame { left: children, level, first, beside_wide });
     }
 
     /// A node that can be stepped to.

@@ -8,6 +8,7 @@
 //! end at `nodes[nodes[i].end].first_token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
 
 use super::summary::{Summaries, Summary};
+use crate::grammar::ByteSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -131,6 +132,34 @@ impl ByteTrie {
     #[inline]
     pub(crate) fn child_node(&self, child: usize) -> usize {
         self.child_nodes[child] as usize
+    }
+
+    /// The first of some children of one node whose byte is in a set.
+    #[inline]
+    pub(crate) fn first_child_by(&self, children: Range<usize>, bytes: &ByteSet) -> Option<usize> {
+        let Range { start: mut child, end } = children;
+        while child < end {
+            let byte = self.child_bytes[child];
+            let wanted = bytes.first_from(byte)?;
+            if wanted == byte {
+                return Some(child);
+            }
+            // From one to the next a byte grows by one at least.
+            let between = child + 1..end.min(child + usize::from(wanted - byte));
+            child = between.start + self.child_bytes[between].partition_point(|&byte| byte < wanted);
+        }
+        None
+    }
+
+    /// The children of a node whose bytes are in a set.
+    #[inline]
+    pub(crate) fn children_by(&self, node: usize, bytes: &ByteSet) -> impl Iterator<Item = usize> {
+        let mut left = self.children(node);
+        std::iter::from_fn(move || {
+            let child = self.first_child_by(left.clone(), bytes)?;
+            left.start = child + 1;
+            Some(child)
+        })
     }
 
     /// The child of a node for a byte.
@@ -257,7 +286,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn holds_exactly_what_it_was_given(texts in prop::collection::vec(prop::collection::vec(0u8..4, 1..5), 0..40)) {
+        fn holds_exactly_what_it_was_given(
+            texts in prop::collection::vec(prop::collection::vec(prop_oneof![0u8..4, any::<u8>()], 1..5), 0..80),
+            wanted in prop::collection::vec(prop_oneof![0u8..6, any::<u8>()], 0..20),
+        ) {
+            let wanted: ByteSet = wanted.into_iter().collect();
             let entries: Vec<(&[u8], u32)> = texts.iter().enumerate().map(|(i, t)| (t.as_slice(), i as u32)).collect();
             let trie = ByteTrie::new(entries.clone());
             let mut want: Vec<(Vec<u8>, u32)> = entries.iter().map(|&(t, i)| (t.to_vec(), i)).collect();
@@ -265,6 +298,11 @@ mod tests {
             prop_assert_eq!(read_back(&trie), want);
             for byte in 0..=255u8 {
                 prop_assert_eq!(trie.child(0, byte).is_some(), texts.iter().any(|t| t[0] == byte));
+            }
+            for node in 0..trie.nodes().len() - 1 {
+                let by = |child: &usize| wanted.contains(trie.child_byte(*child));
+                let (found, expected) = (trie.children_by(node, &wanted), trie.children(node).filter(by));
+                prop_assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             }
             // The views by place: down each text, what is at, below and beside.
             for text in &texts {
