@@ -36,7 +36,7 @@ mod trim;
 pub(crate) use budget::Operation;
 pub use budget::{Budget, CancelToken};
 use expand::Expanded;
-pub(crate) use expand::Next;
+pub(crate) use expand::{Caller, Next};
 pub(crate) use machine::{
     Collect, Example, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room, Unbounded,
 };

@@ -44,32 +44,26 @@ pub(super) struct Step {
 }
 
 /// Makes [`Ways`] while a trie is gone through in order.
+#[derive(Default)]
 struct Waymaker {
     ways: Ways,
-    /// So many nodes of the current path are in it.
-    made: usize,
+    /// The way to the last node.
+    last: Vec<u32>,
 }
 
 impl Waymaker {
-    fn new() -> Self {
-        Self { ways: Ways::default(), made: 0 }
-    }
-
-    /// Goes back to a depth.
-    fn leave(&mut self, depth: usize) {
-        self.made = self.made.min(depth);
-    }
-
     /// Adds the last node of a path, which begins with a child of the root.
     fn add(&mut self, trie: &ByteTrie, path: &[u32]) {
-        for &node in &path[self.made..] {
+        let made = self.last.iter().zip(path).take_while(|(a, b)| a == b).count();
+        self.last.truncate(made);
+        self.last.extend_from_slice(&path[made..]);
+        for &node in &path[made..] {
             let TrieNode { depth, byte, .. } = trie.nodes()[node as usize];
             self.ways.0.push(Step { node, depth, byte, is_end: false });
         }
         if let Some(last) = self.ways.0.last_mut() {
             last.is_end = true;
         }
-        self.made = path.len();
     }
 }
 
@@ -77,20 +71,19 @@ impl Ways {
     /// The nodes below one that are deeper than `depth` and end tokens. The ways begin at a child of the one.
     pub(super) fn to_deeper_tokens(trie: &ByteTrie, node: usize, depth: u16) -> Self {
         let (above, end) = (usize::from(trie.nodes()[node].depth), trie.nodes()[node].end as usize);
-        let mut maker = Waymaker::new();
-        let mut path: Vec<u32> = Vec::new();
+        let mut maker = Waymaker::default();
+        let mut path = vec![0; trie.max_depth()];
         let mut at = node + 1;
         while at < end {
             let TrieNode { depth: here, end: after, .. } = trie.nodes()[at];
-            path.truncate(usize::from(here) - above - 1);
-            path.push(at as u32);
-            maker.leave(path.len() - 1);
+            let steps = usize::from(here) - above;
+            path[steps - 1] = at as u32;
             if trie.summary(at).is_some_and(|below| here + below.height <= depth) {
                 at = after as usize;
                 continue;
             }
             if here > depth && !trie.tokens_at(at).is_empty() {
-                maker.add(trie, &path);
+                maker.add(trie, &path[..steps]);
             }
             at += 1;
         }
@@ -122,24 +115,21 @@ impl Class {
     pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Self {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
-        let (mut exits, mut long) = (Waymaker::new(), Waymaker::new());
-        let mut nodes: Vec<u32> = Vec::new();
+        let (mut exits, mut long) = (Waymaker::default(), Waymaker::default());
+        let mut nodes = vec![0; trie.max_depth()];
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
         let mut at = 1;
         while at + 1 < trie.nodes().len() {
             let TrieNode { byte, depth, end, .. } = trie.nodes()[at];
             let depth = usize::from(depth);
-            nodes.truncate(depth - 1);
-            nodes.push(at as u32);
-            exits.leave(depth - 1);
-            long.leave(depth - 1);
+            nodes[depth - 1] = at as u32;
             let waiting = path[depth - 1];
             let is_of = waiting != Utf8::Boundary || key.characters.contains(byte);
             let after = waiting.next(byte).filter(|_| is_of);
             let Some(after) = after else {
                 if waiting == Utf8::Boundary && key.beyond.contains(byte) {
-                    exits.add(trie, &nodes);
+                    exits.add(trie, &nodes[..depth]);
                 }
                 at = end as usize;
                 continue;
@@ -152,7 +142,7 @@ impl Class {
             }
             within.push(trie.places_at(at));
             if depth > usize::from(ENOUGH) && !trie.tokens_at(at).is_empty() {
-                long.add(trie, &nodes);
+                long.add(trie, &nodes[..depth]);
             }
             at += 1;
         }

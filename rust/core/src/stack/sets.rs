@@ -8,7 +8,7 @@ use super::nodes::UNION_FUEL;
 use super::registers::{Registers, Return};
 use super::trace::Trace;
 use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK, RegisterId};
-use crate::automaton::{Pda, StateId};
+use crate::automaton::{Caller, Pda, StateId};
 use crate::error::{Error, Result};
 use crate::grammar::ByteSet;
 use hashbrown::HashTable;
@@ -390,48 +390,67 @@ impl Arena {
         if entry == 0 {
             return (config.node, config.register);
         }
+        let entry = entry as usize;
+        if let Some(&Some(known)) = self.scratch.entry_nodes.get(entry) {
+            return known;
+        }
         let expanded = pda.expanded(config.state);
         let mut nodes = std::mem::take(&mut self.scratch.entry_nodes);
         nodes.resize(expanded.entries().len(), None);
         nodes[0] = Some((config.node, config.register));
-        // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
-        let mut needed: SmallVec<[bool; 64]> = smallvec![false; entry as usize + 1];
-        needed[entry as usize] = true;
-        for e in (1..=entry as usize).rev().filter(|&e| nodes[e].is_none()) {
-            if needed[e] {
-                expanded.callers(e).iter().for_each(|&(_, caller)| needed[caller as usize] = true);
+        if expanded.callers(entry).iter().any(|&(_, caller)| nodes[caller as usize].is_none()) {
+            // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
+            let mut needed: SmallVec<[bool; 64]> = smallvec![false; entry + 1];
+            needed[entry] = true;
+            let mut above = entry;
+            while above > 0 {
+                if needed[above] && nodes[above].is_none() {
+                    expanded.callers(above).iter().for_each(|&(_, caller)| needed[caller as usize] = true);
+                }
+                above -= 1;
             }
-        }
-        for e in 1..=entry as usize {
-            if !needed[e] || nodes[e].is_some() {
-                continue;
-            }
-            let collecting = |ret: Option<StateId>| ret.is_some_and(|ret| pda.collects(ret).is_some());
-            // A text is kept if any call on the way collects.
-            let begins = |&(ret, caller): &(Option<StateId>, u32)| {
-                let of_caller = nodes[caller as usize].unwrap_or((config.node, config.register)).1;
-                collecting(ret) || caller > 0 && self.registers.has_text(of_caller)
-            };
-            let is_collected = expanded.callers(e).iter().any(begins);
-            let register = self.registers.of_callee(config.register, is_collected);
-            let mut edges = std::mem::take(&mut self.scratch.edges);
-            for &(ret, caller) in expanded.callers(e) {
-                let (parent, of_caller) = nodes[caller as usize].unwrap_or((config.node, config.register));
-                let count = if caller == 0 { config.count } else { Count::default() };
-                let register = self.registers.of_frame(of_caller, register, collecting(ret));
-                match ret {
-                    Some(ret) => edges.push(Edge { ret, count, parent, register }),
-                    None => {
-                        self.trace.note_pop(parent);
-                        edges.extend_from_slice(self.edges(parent));
-                    }
+            for above in (1..entry).filter(|&above| needed[above]) {
+                if nodes[above].is_none() {
+                    nodes[above] = Some(self.called(pda, config, expanded.callers(above), &nodes));
                 }
             }
-            nodes[e] = Some((self.node_of(&mut edges), register));
-            self.scratch.edges = edges;
         }
-        let (node, register) = nodes[entry as usize].unwrap_or((config.node, config.register));
+        let found = self.called(pda, config, expanded.callers(entry), &nodes);
+        nodes[entry] = Some(found);
         self.scratch.entry_nodes = nodes;
+        found
+    }
+
+    /// The stack and register of what is called by entries of a configuration's expansion whose own are known.
+    fn called(
+        &mut self,
+        pda: &Pda,
+        config: Config,
+        callers: &[Caller],
+        known: &[Option<(NodeId, RegisterId)>],
+    ) -> (NodeId, RegisterId) {
+        let of = |caller: u32| known[caller as usize].unwrap_or((config.node, config.register));
+        let collecting = |ret: Option<StateId>| ret.is_some_and(|ret| pda.collects(ret).is_some());
+        // A text is kept if any call on the way collects.
+        let begins =
+            |&(ret, caller): &Caller| collecting(ret) || caller > 0 && self.registers.has_text(of(caller).1);
+        let is_collected = callers.iter().any(begins);
+        let register = self.registers.of_callee(config.register, is_collected);
+        let mut edges = std::mem::take(&mut self.scratch.edges);
+        for &(ret, caller) in callers {
+            let (parent, of_caller) = of(caller);
+            let count = if caller == 0 { config.count } else { Count::default() };
+            let register = self.registers.of_frame(of_caller, register, collecting(ret));
+            match ret {
+                Some(ret) => edges.push(Edge { ret, count, parent, register }),
+                None => {
+                    self.trace.note_pop(parent);
+                    edges.extend_from_slice(self.edges(parent));
+                }
+            }
+        }
+        let node = self.node_of(&mut edges);
+        self.scratch.edges = edges;
         (node, register)
     }
 
