@@ -148,7 +148,7 @@ def test_one_of_thirty_objects_that_differ_in_a_constant(required: list[str]) ->
 
 
 def test_one_of_thirty_open_objects_that_differ_in_a_name() -> None:
-    """The last is closed: once its name is written the others cannot hold, but each of them could in many ways if it were not."""
+    """The last is closed; beside its name each of the others can be kept from holding in many ways."""
 
     def one(i: int) -> Any:
         shared = {"name": {"type": "string"}, "args": {"type": "array"}, "replicas": {"type": "integer"}}
