@@ -160,14 +160,11 @@ impl Engine {
         Ok(Some(forced))
     }
 
-    /// In how many ways a clause alone can be met; more than two are not told apart.
+    /// In how many ways a clause alone can be met, beside declared names that have to be written; more than two are not told apart.
     fn ways_to_meet(&mut self, search: &Search<'_>, clause: &ReadyClause, groups: &[Group]) -> Result<usize> {
-        let may_be_absent =
-            |name: &&usize| !search.progress.seen.contains(**name) && !search.is_in(groups, **name);
-        let mut ways = clause.absent.iter().filter(may_be_absent).take(2).count();
-        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
-        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
-        for (key, wanted) in declared.chain(classes) {
+        let absent = clause.absent.iter().filter(|&&name| search.may_be_absent(groups, name));
+        let mut ways = absent.take(2).count();
+        for (key, wanted) in clause.goals() {
             if ways == 2 {
                 break;
             }
@@ -243,7 +240,7 @@ impl Engine {
             return self.can_meet(search, rest, groups, forbidden);
         }
         for &name in &clause.absent {
-            if search.progress.seen.contains(name) || search.is_in(groups, name) {
+            if !search.may_be_absent(groups, name) {
                 continue;
             }
             forbidden.push(name);
@@ -266,9 +263,7 @@ impl Engine {
                 }
             }
         }
-        let declared = clause.declared.iter().map(|&(index, wanted)| (Key::Declared(index), wanted));
-        let classes = clause.classes.iter().map(|&(index, wanted)| (Key::Class(index), wanted));
-        for (key, wanted) in declared.chain(classes) {
+        for (key, wanted) in clause.goals() {
             let before = groups.len();
             let own = self.goal_of_all(search.plan, search.chosen, key);
             let both = self.goals.both(own, wanted);
@@ -514,6 +509,11 @@ fn add(readings: &mut Vec<Reading>, goal: GoalId, after: Progress) {
 impl Search<'_> {
     fn is_in(&self, groups: &[Group], name: usize) -> bool {
         groups.iter().any(|group| group.0 == Key::Declared(name as u32))
+    }
+
+    /// Whether a name is not written and does not have to be.
+    fn may_be_absent(&self, groups: &[Group], name: usize) -> bool {
+        !self.progress.seen.contains(name) && !self.is_in(groups, name)
     }
 
     /// The clauses of the parts that are still to be met.

@@ -137,6 +137,12 @@ impl ReadyClause {
         list.binary_search_by_key(&index, |&(of, _)| of).ok().map(|at| list[at].1)
     }
 
+    /// All names whose values may meet the clause, each with what its value has to satisfy.
+    pub(super) fn goals(&self) -> impl Iterator<Item = (Key, GoalId)> + '_ {
+        let declared = self.declared.iter().map(|&(index, goal)| (Key::Declared(index), goal));
+        declared.chain(self.classes.iter().map(|&(index, goal)| (Key::Class(index), goal)))
+    }
+
     fn is_met_by_absence(&self, progress: &Progress) -> bool {
         self.absent.iter().any(|&name| !progress.seen.contains(name))
     }

@@ -402,15 +402,13 @@ impl Arena {
             // Which entries are needed, from the wanted one up to its callers; callers come first in the list.
             let mut needed: SmallVec<[bool; 64]> = smallvec![false; entry + 1];
             needed[entry] = true;
-            let mut above = entry;
-            while above > 0 {
+            for above in (1..=entry).rev() {
                 if needed[above] && nodes[above].is_none() {
                     expanded.callers(above).iter().for_each(|&(_, caller)| needed[caller as usize] = true);
                 }
-                above -= 1;
             }
-            for above in (1..entry).filter(|&above| needed[above]) {
-                if nodes[above].is_none() {
+            for above in 1..entry {
+                if needed[above] && nodes[above].is_none() {
                     nodes[above] = Some(self.called(pda, config, expanded.callers(above), &nodes));
                 }
             }
