@@ -119,6 +119,7 @@ pub(crate) struct Pda {
     /// The ids of each token set, ascending.
     token_sets: Vec<Vec<u32>>,
     root_nullable: bool,
+    has_counters: bool,
     expanded: Vec<OnceLock<Box<Expanded>>>,
     heavy: Vec<AtomicBool>,
     lazy: lazy::LazyPart,
@@ -385,6 +386,12 @@ impl Pda {
         }
         let s = &self.edges[id.index()];
         s.bytes.0 != s.bytes.1 || s.calls.0 != s.calls.1 || s.tokens.0 != s.tokens.1
+    }
+
+    /// Whether rounds are counted in some of the grammar's own rules.
+    #[inline]
+    pub(crate) fn has_counters(&self) -> bool {
+        self.has_counters
     }
 
     /// Whether the empty string is a sentence.

@@ -196,6 +196,7 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
         rules: Vec::new(),
         token_sets,
         root_nullable,
+        has_counters: order.iter().any(|&rule| rules[rule].counter.is_some()),
         expanded: Vec::new(),
         heavy: Vec::new(),
         lazy: LazyPart::default(),

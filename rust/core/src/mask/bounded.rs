@@ -12,7 +12,7 @@ use crate::vocab::ByteTrie;
 use rustc_hash::FxHashMap;
 
 /// Tokens of more bytes are long.
-const LONG: usize = 24;
+pub(super) const LONG: usize = if cfg!(test) { 6 } else { 24 };
 
 /// The long tokens of a split, and how many characters they take.
 #[derive(Debug)]

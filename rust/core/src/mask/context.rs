@@ -102,7 +102,7 @@ pub(super) fn prune(
 ) -> Remainders {
     let trie = &all.trie;
     let mut kept: Vec<Remainder<'_>> = Vec::new();
-    let start = arena.begin_ahead_of(follow, vocabulary.trie().max_depth() as u32);
+    let start = arena.begin_ahead_of(pda, follow, vocabulary.trie().max_depth() as u32);
     let mut path = vec![start];
     // From this depth on the unknown was reached on the way: then everything below stays.
     let is_open = |arena: &Arena, place| arena.flags_ahead(place).open;

@@ -6,6 +6,8 @@
 use super::MaskContext;
 use super::assemble::WALK_NODES;
 use super::beside::Beside;
+use super::bounded::LONG;
+use super::class::Step;
 use super::ranges::Ranges;
 use super::split::Split;
 use super::walk::{Course, Walk};
@@ -82,6 +84,15 @@ impl MaskContext<'_> {
             && ascii.map(loops).sum::<usize>() >= MOST_CHARACTERS
     }
 
+    /// Whether a walk goes through the long tokens by themselves: where rounds are counted, and all of the vocabulary is gone through.
+    fn tells_long_apart(&self, course: Course<'_>) -> bool {
+        self.pda.has_counters()
+            && course.node == 0
+            && course.window.is_none()
+            && course.trie.serial() == self.vocabulary.trie().serial()
+            && course.trie.max_depth() > LONG
+    }
+
     /// Splits a state from which much was walked, once that makes [`OFTEN`] nodes, if few tokens depend on what lies beneath: brackets in
     /// brackets have new stacks again and again.
     pub(super) fn split_often_walked(&self, arena: &mut Arena, config: Config, visited: usize) -> Result<()> {
@@ -134,22 +145,70 @@ impl Walk<'_> {
     fn below_remembering(&mut self, course: Course<'_>, start: Level) -> Option<usize> {
         // What was asked of stacks is not remembered with the steps.
         self.arena.give_up_trace();
-        let configs = self.buffers.front.configs(start);
-        let place = self.arena.begin_ahead(configs, start.flags, self.context.horizon());
         let mut path = std::mem::take(&mut self.buffers.path);
-        path.clear();
-        path.resize(course.trie.max_depth() + 1, place);
-        let visited = self.along_path(course, &mut path);
+        let visited = match self.context.tells_long_apart(course) {
+            true => self.below_short_and_long(course, start, &mut path),
+            false => self.below_all(course, start, &mut path),
+        };
         self.buffers.path = path;
         visited
     }
 
-    /// The same, with the places at each depth of the way to a node, the first of which is known. Gives how many nodes were looked at and
-    /// tokens found.
-    fn along_path(&mut self, course: Course<'_>, path: &mut [Place]) -> Option<usize> {
+    fn below_all(&mut self, course: Course<'_>, start: Level, path: &mut Vec<Place>) -> Option<usize> {
+        self.begin_path(course, start, self.context.horizon(), path);
+        let mut accepted = Ranges::default();
+        let looked_at = self.along_path(course, path, &mut accepted)?;
+        accepted.add_to(course.trie, &mut self.buffers.allowed);
+        Some(looked_at + accepted.len())
+    }
+
+    /// The same, the long tokens by themselves: bounds of rounds that these may come to do not matter to the others, so that most rounds
+    /// are one place.
+    fn below_short_and_long(
+        &mut self,
+        course: Course<'_>,
+        start: Level,
+        path: &mut Vec<Place>,
+    ) -> Option<usize> {
+        let trie = course.trie;
+        self.begin_path(course, start, LONG as u32, path);
+        let mut short = Ranges::default();
+        let mut looked_at = self.along_path(course, path, &mut short)?;
+        let ways = self.context.store.long_tokens(self.context.vocabulary);
+        let is_long = |step: &&Step| step.is_end;
+        short.remove(ways.steps().iter().filter(is_long).map(|step| trie.places_at(step.node as usize)));
+        short.add_to(trie, &mut self.buffers.allowed);
+        self.begin_path(course, start, self.context.horizon(), path);
+        let mut dead = usize::MAX;
+        for &Step { node, depth, byte, is_end } in ways.steps() {
+            let depth = usize::from(depth);
+            if depth > dead {
+                continue;
+            }
+            looked_at += 1;
+            let place = self.arena.step_ahead(self.context.pda, path[depth - 1], byte);
+            dead = if place == Place::DEAD { depth } else { usize::MAX };
+            if place != Place::DEAD && is_end {
+                self.add_tokens(course, node as usize, self.arena.flags_ahead(place));
+            }
+            path[depth] = place;
+            self.arena.make_room_ahead(&mut path[..=depth]);
+        }
+        Some(looked_at + short.len())
+    }
+
+    /// Lets a path begin at a level, from which texts up to a length are asked for.
+    fn begin_path(&mut self, course: Course<'_>, start: Level, horizon: u32, path: &mut Vec<Place>) {
+        let configs = self.buffers.front.configs(start);
+        let place = self.arena.begin_ahead(self.context.pda, configs, start.flags, horizon);
+        path.clear();
+        path.resize(course.trie.max_depth() + 1, place);
+    }
+
+    /// The tokens below a node, with the places at each depth of the way to it, the first of which is known. Gives how many nodes were looked at.
+    fn along_path(&mut self, course: Course<'_>, path: &mut [Place], accepted: &mut Ranges) -> Option<usize> {
         let (trie, pda) = (course.trie, self.context.pda);
         let TrieNode { depth: top, end, .. } = trie.nodes()[course.node];
-        let mut accepted = Ranges::default();
         let (mut visited, mut looked_at) = (0, 0);
         // What gives way to a split had better do so.
         let may_go_round = course.limit == usize::MAX
@@ -159,7 +218,7 @@ impl Walk<'_> {
         let (mut node, mut end) = (course.node + 1, end as usize);
         loop {
             if node >= end {
-                let Some(next) = Round::go_on(&mut rounds, course, node, path, &mut accepted) else { break };
+                let Some(next) = Round::go_on(&mut rounds, course, node, path, accepted) else { break };
                 (node, end) = next;
                 continue;
             }
@@ -197,8 +256,7 @@ impl Walk<'_> {
             }
             node += 1;
         }
-        accepted.add_to(trie, &mut self.buffers.allowed);
-        Some(looked_at + accepted.len())
+        Some(looked_at)
     }
 
     /// Whether a place is known to go on by all that is below a node.

@@ -19,6 +19,24 @@ impl Ranges {
         }
     }
 
+    /// Takes ascending ranges out.
+    pub(super) fn remove(&mut self, others: impl Iterator<Item = Range<usize>>) {
+        let mut all = std::mem::take(&mut self.0).into_iter();
+        let mut left = all.next();
+        for other in others {
+            while let Some(range) = left.take() {
+                self.push(range.start..range.end.min(other.start).max(range.start));
+                let rest = range.start.max(other.end)..range.end;
+                if !rest.is_empty() {
+                    left = Some(rest);
+                    break;
+                }
+                left = all.next();
+            }
+        }
+        left.into_iter().chain(all).for_each(|range| self.push(range));
+    }
+
     /// How many places there are.
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(ExactSizeIterator::len).sum()
@@ -49,5 +67,34 @@ impl Ranges {
             order[from..to].iter().for_each(|&id| row[id as usize / 32] &= !(1 << (id % 32)));
         }
         TokenIds::Bits(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_out_is_gone(all in prop::collection::vec(any::<bool>(), 0..60), out in prop::collection::vec(0u8..3, 60)) {
+            let mut ranges = Ranges::default();
+            (0..all.len()).filter(|&at| all[at]).for_each(|at| ranges.push(at..at + 1));
+            // Some of the others are joined, some empty.
+            let mut others: Vec<Range<usize>> = Vec::new();
+            for at in 0..out.len() {
+                match (out[at], others.last_mut()) {
+                    (0, _) => others.push(at..at),
+                    (1, Some(last)) if last.end == at => last.end = at + 1,
+                    (1, _) => others.push(at..at + 1),
+                    _ => {}
+                }
+            }
+            let left: Vec<usize> = (0..all.len()).filter(|&at| all[at] && out[at] != 1).collect();
+            ranges.remove(others.into_iter());
+            prop_assert_eq!(ranges.len(), left.len());
+            prop_assert!(ranges.0.iter().all(|range| !range.is_empty()));
+            prop_assert_eq!(ranges.0.into_iter().flatten().collect::<Vec<_>>(), left);
+        }
     }
 }

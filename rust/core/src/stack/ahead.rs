@@ -125,19 +125,35 @@ fn alike(pda: &Pda, configs: &[Config], found: &[Config], byte: u8) -> (u8, u8) 
 }
 
 impl Arena {
-    /// The place of some configurations, of which texts up to a length are asked: always the same. Places that walks had before are void.
-    pub(crate) fn begin_ahead(&mut self, configs: &[Config], flags: SetFlags, horizon: u32) -> Place {
-        if self.ahead.heads.is_empty() || self.ahead.is_full() {
+    /// The place of some configurations, of which texts up to a length are asked; what is known for two lengths is kept. Places that walks
+    /// had before are void.
+    pub(crate) fn begin_ahead(
+        &mut self,
+        pda: &Pda,
+        configs: &[Config],
+        flags: SetFlags,
+        horizon: u32,
+    ) -> Place {
+        if self.ahead.horizon != horizon {
+            std::mem::swap(&mut self.ahead, &mut self.ahead_otherwise);
+        }
+        if self.ahead.horizon != horizon || self.ahead.heads.is_empty() || self.ahead.is_full() {
             self.ahead.clear();
         }
         self.ahead.horizon = horizon;
-        self.ahead.intern(configs, flags)
+        let mut found = std::mem::take(&mut self.ahead.found);
+        found.extend(configs.iter().map(|config| config.representative(pda, horizon)));
+        self.fold(&mut found);
+        let place = self.ahead.intern(&found, flags);
+        found.clear();
+        self.ahead.found = found;
+        place
     }
 
     /// The place of a set; see [`Self::begin_ahead`].
-    pub(crate) fn begin_ahead_of(&mut self, set: SetId, horizon: u32) -> Place {
+    pub(crate) fn begin_ahead_of(&mut self, pda: &Pda, set: SetId, horizon: u32) -> Place {
         let configs = self.configs(set).to_vec();
-        self.begin_ahead(&configs, self.flags(set), horizon)
+        self.begin_ahead(pda, &configs, self.flags(set), horizon)
     }
 
     /// What is known of a place.
@@ -253,6 +269,6 @@ impl Arena {
 
     /// Memory of what was stepped to ahead, bytes.
     pub(crate) fn memory_ahead_bytes(&self) -> usize {
-        self.ahead.memory_size_bytes()
+        self.ahead.memory_size_bytes() + self.ahead_otherwise.memory_size_bytes()
     }
 }

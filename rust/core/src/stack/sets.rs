@@ -99,6 +99,8 @@ pub(crate) struct Arena {
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
     pub(super) ahead: Ahead,
+    /// The same for texts up to another length.
+    pub(super) ahead_otherwise: Ahead,
     pub(super) scratch: Scratch,
     /// Whether ends are being tried; see [`super::doomed`].
     pub(super) is_searching: bool,
@@ -149,6 +151,7 @@ impl Arena {
             popped_with: Vec::new(),
             history: Vec::with_capacity(FEW),
             ahead: Ahead::default(),
+            ahead_otherwise: Ahead::default(),
             scratch: Scratch::default(),
             is_searching: false,
             is_unsure: false,
