@@ -4,7 +4,6 @@
 //! split. Short walks are stepped through without that, and where letters lead back to a place only what follows them is looked at ([`Round`]).
 
 use super::MaskContext;
-use super::assemble::WALK_NODES;
 use super::beside::Beside;
 use super::bounded::LONG;
 use super::class::Step;
@@ -25,8 +24,9 @@ const MOST_CHARACTERS: usize = 64;
 const FEW_STEPS: usize = if cfg!(test) { 8 } else { 32 };
 const FEW_ARRIVALS: u64 = 4 * FEW_STEPS as u64;
 
-/// Where walks have come to so many nodes in all, a state may be split, if it leaves no more than so many remainders.
-const OFTEN: u32 = if cfg!(test) { 64 } else { 4 * WALK_NODES as u32 };
+/// A state may be split once walks from it have looked at as many nodes as the vocabulary has, of which one walk counts for so small a
+/// part at most; and if it leaves no more than so many remainders.
+const LONGEST_PART: usize = 4;
 const FEW_REMAINDERS: usize = 4096;
 
 /// Fewer nodes are looked at one by one.
@@ -68,7 +68,7 @@ impl Round {
 }
 
 impl MaskContext<'_> {
-    /// Whether walks beyond [`WALK_NODES`] give way to a state's split at once. Of the grammar's own rules, that is
+    /// Whether walks beyond [`super::assemble::WALK_NODES`] nodes give way to a state's split at once. Of the grammar's own rules, that is
     /// where a text goes on by most characters and does not end: most tokens are accepted then. Elsewhere they depend on what
     /// follows, and to walk them again beneath a split takes as long as to walk them at once.
     pub(super) fn gives_way(&self, state: StateId) -> bool {
@@ -93,22 +93,23 @@ impl MaskContext<'_> {
             && course.trie.max_depth() > LONG
     }
 
-    /// Splits a state from which much was walked, once that makes [`OFTEN`] nodes, if few tokens depend on what lies beneath: brackets in
+    /// Splits a state from which much was walked, once that makes many nodes, if few tokens depend on what lies beneath: brackets in
     /// brackets have new stacks again and again.
     pub(super) fn split_often_walked(&self, arena: &mut Arena, config: Config, visited: usize) -> Result<()> {
         let (state, trie) = (config.state, self.vocabulary.trie());
         if visited <= FEW_STEPS || self.pda.rule_of(state).counter.is_some() {
             return Ok(());
         }
+        let often = if cfg!(test) { 64 } else { trie.nodes().len() };
         let (before, after) = {
             let mut walked = self.masks.walked.write();
             let all = walked.entry(state).or_default();
             let before = *all;
             // One long walk says no more than that there was one.
-            *all = before.saturating_add(visited.min(WALK_NODES) as u32);
-            (before, *all)
+            *all = before.saturating_add(visited.min(often / LONGEST_PART) as u32);
+            (before as usize, *all as usize)
         };
-        if before >= OFTEN || after < OFTEN {
+        if before >= often || after < often {
             return Ok(());
         }
         let first = self.first_after(arena, state);
@@ -159,7 +160,7 @@ impl Walk<'_> {
         let mut accepted = Ranges::default();
         let looked_at = self.along_path(course, path, &mut accepted)?;
         accepted.add_to(course.trie, &mut self.buffers.allowed);
-        Some(looked_at + accepted.len())
+        Some(looked_at)
     }
 
     /// The same, the long tokens by themselves: bounds of rounds that these may come to do not matter to the others, so that most rounds
@@ -194,7 +195,7 @@ impl Walk<'_> {
             path[depth] = place;
             self.arena.make_room_ahead(&mut path[..=depth]);
         }
-        Some(looked_at + short.len())
+        Some(looked_at)
     }
 
     /// Lets a path begin at a level, from which texts up to a length are asked for.

@@ -1,116 +1,20 @@
 //! Stepping ahead, remembered for a while.
 //!
 //! To walk the trie from a wide place of a grammar takes a hundred thousand steps, but most of them are the same few: a name goes on
-//! by any letter, and each time all that may follow it is on its stack. So sets that walks come to are told apart here, and the
-//! steps between them are remembered: a deterministic automaton made as far as walks need it ([`Place`]). Sets that no text has come
-//! to would fill the arena; these are forgotten when they are too many.
+//! by any letter, and each time all that may follow it is on its stack. So sets that walks come to are told apart here ([`Place`]), and the
+//! steps between them are remembered: a deterministic automaton made as far as walks need it. What lies beneath a rule that may have
+//! ended is a place by itself, beside what goes on in the rule: each letter of a name, and of the keywords that begin like it, makes a
+//! place of a configuration or two, and what follows is stepped through once. Sets that no text has come to would fill the arena; these
+//! are forgotten when they are too many.
 //!
-//! Invariant: a place stands for equal configurations and flags as long as it is kept. What may be kept across
-//! [`Arena::begin_ahead`] and [`Arena::make_room_ahead`] is only what these return.
+//! Invariant: what may be kept across [`Arena::begin_ahead`] and [`Arena::make_room_ahead`] is only what these return.
 
-use super::nodes::hash_of;
-use super::{Arena, Config, RegisterId, SetFlags, SetId};
+use super::places::{Parts, ascii};
+use super::{Arena, Config, NodeId, Place, RegisterId, SetFlags, SetId};
 use crate::automaton::Pda;
 use crate::grammar::ByteSet;
 use crate::grammar::utf8::{BEYOND_ASCII, LEADS};
-use hashbrown::HashTable;
-
-/// A set that a walk has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u32);
-
-impl Place {
-    /// No sentence goes on like this.
-    pub(crate) const DEAD: Self = Self(0);
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    from: u32,
-    to: u32,
-    flags: SetFlags,
-    /// Characters that lead back here, by their first bytes, as far as they are known.
-    loops: ByteSet,
-    /// Bytes of which it is known whether they begin such characters.
-    tried: ByteSet,
-    /// Many of those are of ASCII.
-    goes_round: bool,
-}
-
-/// In a row: not computed yet.
-const UNKNOWN: u32 = u32::MAX;
-/// No more places than this are kept; each has a row of 1 KB.
-const MAX_PLACES: usize = if cfg!(test) { 8 } else { 2048 };
-/// Nor more configurations.
-const MAX_CONFIGS: usize = 1 << 17;
-/// So many bytes of ASCII that lead back to a place are many.
-const MANY_LOOPS: usize = if cfg!(test) { 2 } else { 16 };
-
-/// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Ahead {
-    heads: Vec<Head>,
-    rows: Vec<[u32; 256]>,
-    configs: Vec<Config>,
-    table: HashTable<u32>,
-    found: Vec<Config>,
-    /// No text that is asked for is longer, bytes.
-    horizon: u32,
-}
-
-impl Ahead {
-    fn content(&self, place: u32) -> (&[Config], SetFlags) {
-        let Head { from, to, flags, .. } = self.heads[place as usize];
-        (&self.configs[from as usize..to as usize], flags)
-    }
-
-    fn intern(&mut self, configs: &[Config], flags: SetFlags) -> Place {
-        let hash = hash_of((configs, flags));
-        if let Some(&place) = self.table.find(hash, |&place| self.content(place) == (configs, flags)) {
-            return Place(place);
-        }
-        let (place, from) = (self.heads.len() as u32, self.configs.len() as u32);
-        self.configs.extend_from_slice(configs);
-        let to = self.configs.len() as u32;
-        self.heads.push(Head {
-            from,
-            to,
-            flags,
-            loops: ByteSet::EMPTY,
-            tried: ByteSet::EMPTY,
-            goes_round: false,
-        });
-        self.rows.push([UNKNOWN; 256]);
-        let Self { heads, configs, table, .. } = self;
-        table.insert_unique(hash, place, |&place| {
-            let Head { from, to, flags, .. } = heads[place as usize];
-            hash_of((&configs[from as usize..to as usize], flags))
-        });
-        Place(place)
-    }
-
-    fn is_full(&self) -> bool {
-        self.heads.len() > MAX_PLACES || self.configs.len() > MAX_CONFIGS
-    }
-
-    fn clear(&mut self) {
-        self.heads.clear();
-        self.rows.clear();
-        self.configs.clear();
-        self.table.clear();
-        self.intern(&[], SetFlags::default());
-    }
-
-    fn memory_size_bytes(&self) -> usize {
-        self.rows.capacity() * 1024
-            + (self.configs.capacity() + self.found.capacity()) * size_of::<Config>()
-            + self.heads.capacity() * (size_of::<Head>() + 5)
-    }
-}
-
-fn ascii(bytes: &ByteSet) -> ByteSet {
-    bytes.intersection(&ByteSet::range(0, 0x7F))
-}
+use smallvec::SmallVec;
 
 /// Bytes around one that lead to the same.
 fn alike(pda: &Pda, configs: &[Config], found: &[Config], byte: u8) -> (u8, u8) {
@@ -137,7 +41,7 @@ impl Arena {
         if self.ahead.horizon != horizon {
             std::mem::swap(&mut self.ahead, &mut self.ahead_otherwise);
         }
-        if self.ahead.horizon != horizon || self.ahead.heads.is_empty() || self.ahead.is_full() {
+        if self.ahead.horizon != horizon || self.ahead.is_new() || self.ahead.is_full() {
             self.ahead.clear();
         }
         self.ahead.horizon = horizon;
@@ -159,15 +63,15 @@ impl Arena {
     /// What is known of a place.
     #[inline]
     pub(crate) fn flags_ahead(&self, place: Place) -> SetFlags {
-        self.ahead.heads[place.0 as usize].flags
+        self.ahead.head(place).flags
     }
 
     /// The place after one more byte.
     #[inline]
     pub(crate) fn step_ahead(&mut self, pda: &Pda, place: Place, byte: u8) -> Place {
-        match self.ahead.rows[place.0 as usize][usize::from(byte)] {
-            UNKNOWN => self.find_ahead(pda, place, byte),
-            known => Place(known),
+        match self.ahead.next(place, byte) {
+            Some(known) => known,
+            None => self.find_ahead(pda, place, byte),
         }
     }
 
@@ -176,34 +80,107 @@ impl Arena {
         if self.refuses_growth() {
             return Place::DEAD;
         }
-        let mut ahead = std::mem::take(&mut self.ahead);
-        let mut found = std::mem::take(&mut ahead.found);
-        let (configs, flags) = ahead.content(place.0);
-        self.arrive(pda, configs, flags, byte, false);
-        self.drop_doomed(pda);
-        // Rounds that no text can come to the bound of are not told apart.
-        for config in &mut self.scratch.out {
-            *config = config.representative(pda, ahead.horizon);
+        let parts = self.ahead.parts(place);
+        let (next, bytes) = match parts[..] {
+            [only] => self.find_of_part(pda, only, byte),
+            _ => self.find_of_several(pda, &parts, byte),
+        };
+        if self.over_limit {
+            return Place::DEAD;
         }
-        let flags = self.drain_arrivals(&mut found);
-        let (lo, hi) = alike(pda, configs, &found, byte);
-        let next = ahead.intern(&found, flags);
-        found.clear();
-        ahead.found = found;
-        ahead.rows[place.0 as usize][usize::from(lo)..=usize::from(hi)].fill(next.0);
-        if next == place && lo.is_ascii() {
-            let head = &mut ahead.heads[place.0 as usize];
-            head.loops.insert_range(lo, hi.min(0x7F));
-            head.goes_round = ascii(&head.loops).len() >= MANY_LOOPS;
-        }
-        self.ahead = ahead;
+        self.ahead.link(place, bytes, next);
         next
+    }
+
+    /// Where several places come to together, and the bytes that are known to lead there.
+    fn find_of_several(&mut self, pda: &Pda, parts: &[Place], byte: u8) -> (Place, (u8, u8)) {
+        let mut steps: SmallVec<[(Place, Place); 8]> = SmallVec::new();
+        let mut all = Parts::new();
+        for &part in parts {
+            let next = self.step_ahead(pda, part, byte);
+            steps.push((part, next));
+            all.extend(self.ahead.parts(next));
+        }
+        (self.join_ahead(all), self.ahead.alike(&steps, byte))
+    }
+
+    /// The same for a place that has configurations.
+    fn find_of_part(&mut self, pda: &Pda, part: Place, byte: u8) -> (Place, (u8, u8)) {
+        let mut places = std::mem::take(&mut self.ahead);
+        let mut found = std::mem::take(&mut places.found);
+        let (configs, flags) = (places.configs(part), places.head(part).flags);
+        let mut ended: SmallVec<[NodeId; 8]> = SmallVec::new();
+        if pda.has_machine() {
+            self.arrive(pda, configs, flags, byte, false);
+            self.drop_doomed(pda);
+        } else {
+            self.begin_round();
+            self.move_on(pda, configs, byte, false);
+            while let Some(config) = self.scratch.todo.pop() {
+                if self.settle(pda, config) {
+                    ended.push(config.node);
+                }
+            }
+        }
+        let flags = self.drain_ahead(pda, places.horizon, &mut found);
+        let bytes = alike(pda, configs, &found, byte);
+        let mut all = Parts::from_slice(&[places.intern(&found, flags)]);
+        found.clear();
+        places.found = found;
+        self.ahead = places;
+        for node in ended {
+            all.push(self.beneath_ahead(pda, node));
+        }
+        (self.join_ahead(all), bytes)
+    }
+
+    /// The place of what lies beneath a stack.
+    fn beneath_ahead(&mut self, pda: &Pda, node: NodeId) -> Place {
+        if let Some(&known) = self.ahead.beneath.get(&node) {
+            return known;
+        }
+        let mut found = std::mem::take(&mut self.ahead.found);
+        self.begin_round();
+        self.pop_into_todo(pda, node, RegisterId::default());
+        self.close_round(pda);
+        let flags = self.drain_ahead(pda, self.ahead.horizon, &mut found);
+        let place = self.ahead.intern(&found, flags);
+        self.ahead.beneath.insert(node, place);
+        found.clear();
+        self.ahead.found = found;
+        place
+    }
+
+    /// Moves what was found to the end of a list. Rounds that no text can come to the bound of are not told apart.
+    fn drain_ahead(&mut self, pda: &Pda, horizon: u32, to: &mut Vec<Config>) -> SetFlags {
+        for config in &mut self.scratch.out {
+            *config = config.representative(pda, horizon);
+        }
+        self.drain_arrivals(to)
+    }
+
+    /// The place that several are together.
+    fn join_ahead(&mut self, mut all: Parts) -> Place {
+        if let Some(place) = self.ahead.together(&mut all) {
+            return place;
+        }
+        let mut found = std::mem::take(&mut self.ahead.found);
+        let mut flags = SetFlags::default();
+        for part in all {
+            found.extend_from_slice(self.ahead.configs(part));
+            flags = flags.union(self.ahead.head(part).flags);
+        }
+        self.fold(&mut found);
+        let place = self.ahead.intern(&found, flags);
+        found.clear();
+        self.ahead.found = found;
+        place
     }
 
     /// Whether all texts of some characters, given by their first bytes, lead from a place back to it, as far as that is known.
     #[inline]
     pub(crate) fn loops_ahead(&mut self, pda: &Pda, place: Place, characters: &ByteSet) -> bool {
-        let Head { loops, tried, .. } = self.ahead.heads[place.0 as usize];
+        let (loops, tried) = (self.ahead.head(place).loops, self.ahead.head(place).tried);
         if characters.is_within(&loops) {
             return true;
         }
@@ -216,18 +193,18 @@ impl Arena {
     /// Whether many bytes of ASCII are known to lead from a place back to it.
     #[inline]
     pub(crate) fn goes_round_ahead(&self, place: Place) -> bool {
-        self.ahead.heads[place.0 as usize].goes_round
+        self.ahead.head(place).goes_round
     }
 
     /// All bytes of ASCII that lead from a place back to it.
     pub(crate) fn round_ahead(&mut self, pda: &Pda, place: Place) -> ByteSet {
-        if !self.ahead.heads[place.0 as usize].tried.contains(0) {
+        if !self.ahead.head(place).tried.contains(0) {
             for byte in 0..0x80 {
                 self.step_ahead(pda, place, byte);
             }
-            self.ahead.heads[place.0 as usize].tried.insert_range(0, 0x7F);
+            self.ahead.head_mut(place).tried.insert_range(0, 0x7F);
         }
-        ascii(&self.ahead.heads[place.0 as usize].loops)
+        ascii(&self.ahead.head(place).loops)
     }
 
     /// Whether all characters with a first byte lead back to a place; notes the answer.
@@ -240,7 +217,7 @@ impl Arena {
             let is_same = (lo..=hi).all(|byte| self.step_ahead(pda, at, byte) == next);
             at = if is_same { next } else { Place::DEAD };
         }
-        let head = &mut self.ahead.heads[place.0 as usize];
+        let head = self.ahead.head_mut(place);
         head.tried.insert(first);
         if at == place {
             head.loops.insert(first);
@@ -252,18 +229,7 @@ impl Arena {
     #[inline]
     pub(crate) fn make_room_ahead(&mut self, path: &mut [Place]) {
         if self.ahead.is_full() {
-            self.forget_ahead(path);
-        }
-    }
-
-    #[cold]
-    fn forget_ahead(&mut self, path: &mut [Place]) {
-        let old = std::mem::take(&mut self.ahead);
-        self.ahead.horizon = old.horizon;
-        self.ahead.clear();
-        for place in path {
-            let (configs, flags) = old.content(place.0);
-            *place = self.ahead.intern(configs, flags);
+            self.ahead.forget(path);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Sets of configurations, and the step from one by a byte or a special token.
 
-use super::ahead::Ahead;
 use super::history::HistoryEntry;
 use super::leap::Leaps;
 use super::lookups::LookedUp;
 use super::nodes::UNION_FUEL;
+use super::places::Places;
 use super::registers::{Registers, Return};
 use super::trace::Trace;
 use super::{Count, END_MARK, Edge, NodeId, OPEN_MARK, RegisterId};
@@ -34,6 +34,17 @@ pub(crate) struct SetFlags {
     pub(crate) open: bool,
     /// A value was collected beside one that is not known: tokens that lead here have to be looked at again.
     pub(crate) recheck: bool,
+}
+
+impl SetFlags {
+    /// What two sets say together.
+    pub(super) fn union(self, other: Self) -> Self {
+        Self {
+            complete: self.complete | other.complete,
+            open: self.open | other.open,
+            recheck: self.recheck | other.recheck,
+        }
+    }
 }
 
 /// One configuration; it always has an edge to go on by.
@@ -98,9 +109,9 @@ pub(crate) struct Arena {
     /// Popped in this step already, with a text.
     popped_with: Vec<(NodeId, RegisterId)>,
     pub(super) history: Vec<HistoryEntry>,
-    pub(super) ahead: Ahead,
+    pub(super) ahead: Places,
     /// The same for texts up to another length.
-    pub(super) ahead_otherwise: Ahead,
+    pub(super) ahead_otherwise: Places,
     pub(super) scratch: Scratch,
     /// Whether ends are being tried; see [`super::doomed`].
     pub(super) is_searching: bool,
@@ -113,7 +124,7 @@ pub(crate) struct Arena {
 
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    todo: Vec<Config>,
+    pub(super) todo: Vec<Config>,
     pub(super) out: Vec<Config>,
     pub(super) flags: SetFlags,
     pub(super) entry_nodes: Vec<Option<(NodeId, RegisterId)>>,
@@ -150,8 +161,8 @@ impl Arena {
             fatal: FxHashMap::default(),
             popped_with: Vec::new(),
             history: Vec::with_capacity(FEW),
-            ahead: Ahead::default(),
-            ahead_otherwise: Ahead::default(),
+            ahead: Places::default(),
+            ahead_otherwise: Places::default(),
             scratch: Scratch::default(),
             is_searching: false,
             is_unsure: false,
@@ -255,6 +266,13 @@ impl Arena {
     ) {
         self.scratch.flags.recheck = flags.recheck;
         self.begin_round();
+        self.move_on(pda, configs, byte, beside_wide);
+        self.close_round(pda);
+        self.arrivals += self.scratch.out.len() as u64;
+    }
+
+    /// Leaves in `todo` what the moves of some configurations lead to.
+    pub(super) fn move_on(&mut self, pda: &Pda, configs: &[Config], byte: u8, beside_wide: bool) {
         for &config in configs {
             let expanded = pda.expanded(config.state);
             let moves = expanded.moves(byte);
@@ -272,8 +290,6 @@ impl Arena {
                 self.scratch.todo.push(Config { state, count, node, register });
             }
         }
-        self.close_round(pda);
-        self.arrivals += self.scratch.out.len() as u64;
     }
 
     /// How many configurations steps have come to, before they were folded: what they took.
@@ -357,15 +373,8 @@ impl Arena {
             return a;
         }
         let configs = [self.configs(a), self.configs(b)].concat();
-        let (fa, fb) = (self.flags(a), self.flags(b));
-        self.set_of_configs(
-            &configs,
-            SetFlags {
-                complete: fa.complete || fb.complete,
-                open: fa.open || fb.open,
-                recheck: fa.recheck || fb.recheck,
-            },
-        )
+        let flags = self.flags(a).union(self.flags(b));
+        self.set_of_configs(&configs, flags)
     }
 
     /// The bytes that can follow.
@@ -455,36 +464,37 @@ impl Arena {
         (node, register)
     }
 
-    fn begin_round(&mut self) {
+    pub(super) fn begin_round(&mut self) {
         self.round += 1;
         self.union_fuel = UNION_FUEL;
     }
 
     /// Follows every arrival in `todo` through ended rules and counters.
-    fn close_round(&mut self, pda: &Pda) {
+    pub(super) fn close_round(&mut self, pda: &Pda) {
         while let Some(config) = self.scratch.todo.pop() {
-            let state = pda.state(config.state);
-            let counter = pda.rule(state.rule).counter;
-            if pda.has_edges(config.state) {
-                self.scratch.out.push(config);
-            }
-            if !state.is_final {
-                continue;
-            }
-            let Some(counter) = counter else {
-                self.pop_into_todo(pda, config.node, config.register);
-                continue;
-            };
-            let count = config.count.next_round(counter);
-            if let Some(count) = count.may_continue(counter) {
-                let start = pda.rule(state.rule).start;
-                self.scratch.out.push(Config { state: start, count, ..config });
-            }
-            if count.may_end(counter) {
+            if self.settle(pda, config) {
                 self.pop_into_todo(pda, config.node, config.register);
             }
         }
         self.popped_with.clear();
+    }
+
+    /// Adds an arrival to what was found, as far as its rule goes on; whether the rule may have ended.
+    pub(super) fn settle(&mut self, pda: &Pda, config: Config) -> bool {
+        let state = pda.state(config.state);
+        if pda.has_edges(config.state) {
+            self.scratch.out.push(config);
+        }
+        if !state.is_final {
+            return false;
+        }
+        let rule = pda.rule(state.rule);
+        let Some(counter) = rule.counter else { return true };
+        let count = config.count.next_round(counter);
+        if let Some(count) = count.may_continue(counter) {
+            self.scratch.out.push(Config { state: rule.start, count, ..config });
+        }
+        count.may_end(counter)
     }
 
     /// The set after the end of a configuration's rule.
@@ -501,7 +511,7 @@ impl Arena {
     }
 
     /// Every return state beneath a stack set is arrived at, once a step.
-    fn pop_into_todo(&mut self, pda: &Pda, node: NodeId, register: RegisterId) {
+    pub(super) fn pop_into_todo(&mut self, pda: &Pda, node: NodeId, register: RegisterId) {
         self.trace.note_pop(node);
         let is_again = std::mem::replace(&mut self.stamps[node.0 as usize], self.round) == self.round;
         if self.registers.has_text(register) {
