@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Texts that go round on many characters, with what may follow them, counted and nested.
-    const GRAMMARS: [&str; 8] = [
+    const GRAMMARS: [&str; 10] = [
         r#"root ::= "("? [ab]* ([\u00c0-\u00ff] [ab(]*)? [€c]*"#,
         r#"root ::= call ("," call)*
             call ::= name "(" (call | text)? ")"
@@ -295,6 +295,11 @@ mod tests {
         r#"root ::= a | b
             a ::= [a-c]* "," a | [a-c]* "("
             b ::= [a-c]{5,} "," b | "\"" [^"]{0,9} "\"""#,
+        r#"root ::= sum{1,4}
+            sum ::= item (" a" item | "," item)*
+            item ::= name | name "(" sum ")" | "ab" item | "abc" name?
+            name ::= [a-c]{1,5} | "_" [a-c_]*"#,
+        r#"root ::= root root | "a" | "b"+ | "(" root{0,3} ")" | [a-c]{2,12} ":""#,
     ];
 
     const PIECES: [&str; 14] = ["a", "é", "b", "(", "\"", "€", "c", "ab", "_", " ", ",", ")", "\\", ":"];

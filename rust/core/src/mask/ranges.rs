@@ -82,8 +82,8 @@ mod tests {
             (0..all.len()).filter(|&at| all[at]).for_each(|at| ranges.push(at..at + 1));
             // Some of the others are joined, some empty.
             let mut others: Vec<Range<usize>> = Vec::new();
-            for at in 0..out.len() {
-                match (out[at], others.last_mut()) {
+            for (at, &out) in out.iter().enumerate() {
+                match (out, others.last_mut()) {
                     (0, _) => others.push(at..at),
                     (1, Some(last)) if last.end == at => last.end = at + 1,
                     (1, _) => others.push(at..at + 1),
