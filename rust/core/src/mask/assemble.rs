@@ -142,8 +142,8 @@ pub(crate) struct GrammarMasks {
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
-    /// Nodes that walks came to from states of the grammar's own rules.
-    pub(super) walked: RwLock<FxHashMap<StateId, u32>>,
+    /// What walks from states of the grammar's own rules have cost; see [`super::plain`].
+    pub(super) walked: RwLock<FxHashMap<StateId, usize>>,
     pub(super) beside: AllBeside,
     call_sites: OnceLock<CallSites>,
     /// The bytes that can follow rules.

@@ -24,9 +24,13 @@ const MOST_CHARACTERS: usize = 64;
 const FEW_STEPS: usize = if cfg!(test) { 8 } else { 32 };
 const FEW_ARRIVALS: u64 = 4 * FEW_STEPS as u64;
 
-/// A state may be split once walks from it have looked at as many nodes as the vocabulary has, of which one walk counts for so small a
-/// part at most; and if it leaves no more than so many remainders.
-const LONGEST_PART: usize = 4;
+/// A state may be split once so many walks from it looked at [`FAR`] nodes, or so many at a good part of all; and if it leaves no more than
+/// so many remainders.
+const FAR_WALKS: usize = 16;
+const WHOLE_WALKS: usize = 4;
+const FAR: usize = if cfg!(test) { 8 } else { 256 };
+/// What such walks come to in all.
+const OFTEN: usize = 1 << 16;
 const FEW_REMAINDERS: usize = 4096;
 
 /// Fewer nodes are looked at one by one.
@@ -100,16 +104,16 @@ impl MaskContext<'_> {
         if visited <= FEW_STEPS || self.pda.rule_of(state).counter.is_some() {
             return Ok(());
         }
-        let often = if cfg!(test) { 64 } else { trie.nodes().len() };
+        let (all, far) = (trie.nodes().len(), visited.min(FAR));
+        let share = OFTEN * far / (FAR * FAR_WALKS) + OFTEN * visited.min(all / WHOLE_WALKS) / all;
         let (before, after) = {
             let mut walked = self.masks.walked.write();
-            let all = walked.entry(state).or_default();
-            let before = *all;
-            // One long walk says no more than that there was one.
-            *all = before.saturating_add(visited.min(often / LONGEST_PART) as u32);
-            (before as usize, *all as usize)
+            let walked = walked.entry(state).or_default();
+            let before = *walked;
+            *walked += share;
+            (before, *walked)
         };
-        if before >= often || after < often {
+        if before >= OFTEN || after < OFTEN {
             return Ok(());
         }
         let first = self.first_after(arena, state);
