@@ -184,15 +184,14 @@ impl Walk<'_> {
         short.remove(ways.steps().iter().filter(is_long).map(|step| trie.places_at(step.node as usize)));
         short.add_to(trie, &mut self.buffers.allowed);
         self.begin_path(course, start, self.context.horizon(), path);
-        let mut dead = usize::MAX;
         for &Step { node, depth, byte, is_end } in ways.steps() {
             let depth = usize::from(depth);
-            if depth > dead {
+            path[depth] = Place::DEAD;
+            if path[depth - 1] == Place::DEAD {
                 continue;
             }
             looked_at += 1;
             let place = self.arena.step_ahead(self.context.pda, path[depth - 1], byte);
-            dead = if place == Place::DEAD { depth } else { usize::MAX };
             if place != Place::DEAD && is_end {
                 self.add_tokens(course, node as usize, self.arena.flags_ahead(place));
             }

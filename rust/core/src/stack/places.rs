@@ -11,6 +11,7 @@ use crate::grammar::ByteSet;
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// A set that a walk has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,12 @@ pub(super) struct Head {
     pub(super) tried: ByteSet,
     /// Many of those are of ASCII.
     pub(super) goes_round: bool,
+}
+
+impl Head {
+    fn range(&self) -> Range<usize> {
+        self.from as usize..self.to as usize
+    }
 }
 
 /// No more places than this are kept from one node to the next; each has a row of 512 bytes.
@@ -92,18 +99,18 @@ impl Places {
 
     /// The places that a place is made of: itself, if it has configurations.
     pub(super) fn parts(&self, place: Place) -> Parts {
-        let Head { from, to, is_together, .. } = *self.head(place);
-        if is_together {
-            Parts::from_slice(&self.parts[from as usize..to as usize])
+        let head = self.head(place);
+        Parts::from_slice(if head.is_together {
+            &self.parts[head.range()]
         } else {
-            Parts::from_slice(&[place])
-        }
+            std::slice::from_ref(&place)
+        })
     }
 
     /// The configurations of a place that is not several together.
     pub(super) fn configs(&self, place: Place) -> &[Config] {
-        let Head { from, to, is_together, .. } = *self.head(place);
-        if is_together { &[] } else { &self.configs[from as usize..to as usize] }
+        let head = self.head(place);
+        if head.is_together { &[] } else { &self.configs[head.range()] }
     }
 
     /// The place of some configurations, folded.
@@ -118,8 +125,8 @@ impl Places {
         let place = self.add((from, self.configs.len()), false, flags);
         let Self { heads, configs, by_configs, .. } = self;
         by_configs.insert_unique(hash, place, |place| {
-            let Head { from, to, flags, .. } = heads[place.0 as usize];
-            hash_of((&configs[from as usize..to as usize], flags))
+            let head = &heads[place.0 as usize];
+            hash_of((&configs[head.range()], head.flags))
         });
         place
     }
@@ -136,8 +143,7 @@ impl Places {
             _ => {}
         }
         let hash = hash_of(&all[..]);
-        let parts_of = |head: &Head| head.from as usize..head.to as usize;
-        let is_same = |place: &Place| self.parts[parts_of(self.head(*place))] == all[..];
+        let is_same = |place: &Place| self.parts[self.head(*place).range()] == all[..];
         if let Some(&place) = self.by_parts.find(hash, is_same) {
             return Some(place);
         }
@@ -147,7 +153,7 @@ impl Places {
         let flags = flags.fold(SetFlags::default(), SetFlags::union);
         let place = self.add((from, self.parts.len()), true, flags);
         let Self { heads, parts, by_parts, .. } = self;
-        by_parts.insert_unique(hash, place, |place| hash_of(&parts[parts_of(&heads[place.0 as usize])]));
+        by_parts.insert_unique(hash, place, |place| hash_of(&parts[heads[place.0 as usize].range()]));
         Some(place)
     }
 
