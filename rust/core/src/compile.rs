@@ -219,28 +219,45 @@ impl Compiler {
     /// [`Error::EmptyLanguage`] when nothing matches; [`Error::LimitExceeded`] past a limit of the options;
     /// [`Error::Cancelled`] after [`Self::cancel`]; errors for special tokens that the vocabulary does not have.
     pub fn compile(&self, grammar: &Grammar) -> Result<Arc<CompiledGrammar>> {
+        self.compile_watching(grammar, self.cancel.lock().clone())
+    }
+
+    /// The same, and `stops` is asked every 20 ms, on this thread, whether to stop: for hosts that are told of an interrupt only
+    /// where they wait.
+    ///
+    /// # Errors
+    /// Those of [`Self::compile`]; [`Error::Cancelled`] once `stops` says so, too.
+    pub fn compile_unless(
+        &self,
+        grammar: &Grammar,
+        stops: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Result<Arc<CompiledGrammar>> {
+        let token = self.cancel.lock().asking(stops);
+        self.compile_watching(grammar, token)
+    }
+
+    fn compile_watching(&self, grammar: &Grammar, token: CancelToken) -> Result<Arc<CompiledGrammar>> {
         if let Some(known) = self.cached(grammar) {
             return Ok(known);
         }
-        let compiled = self.rehearsed(grammar)?;
+        let compiled = self.rehearsed(grammar, token)?;
         self.remember(&compiled);
         Ok(compiled)
     }
 
     /// Builds a grammar and rehearses it. If that comes to a limit the grammar does without: texts may never get there.
-    fn rehearsed(&self, grammar: &Grammar) -> Result<Arc<CompiledGrammar>> {
+    fn rehearsed(&self, grammar: &Grammar, token: CancelToken) -> Result<Arc<CompiledGrammar>> {
         let started = Instant::now();
-        let cancel = self.cancel.lock().clone();
-        let compiled = self.build(grammar, cancel.clone())?;
+        let compiled = self.build(grammar, token.clone())?;
         let left = self.options.time_limit.map(|limit| limit.saturating_sub(started.elapsed()));
         let limit = left.map_or(self.options.rehearsal_limit, |left| left.min(self.options.rehearsal_limit));
         if limit.is_zero() {
             return Ok(compiled);
         }
-        match compiled.rehearse(limit, &cancel) {
+        match compiled.rehearse(limit, &token) {
             Ok(()) => Ok(compiled),
             Err(Error::Cancelled) => Err(Error::Cancelled),
-            Err(_) => self.build(grammar, cancel),
+            Err(_) => self.build(grammar, token),
         }
     }
 

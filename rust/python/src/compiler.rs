@@ -212,8 +212,7 @@ impl GrammarCompiler {
 
 impl GrammarCompiler {
     fn compile(&self, py: Python<'_>, grammar: &Grammar) -> PyResult<CompiledGrammar> {
-        let compiled =
-            interruptible(py, || self.compiler.cancel(), || self.compiler.compile(&grammar.grammar))?;
+        let compiled = interruptible(py, |stops| self.compiler.compile_unless(&grammar.grammar, stops))?;
         Ok(CompiledGrammar { compiled, tokenizer_info: self.tokenizer_info.clone_ref(py) })
     }
 }

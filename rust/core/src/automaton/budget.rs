@@ -1,24 +1,65 @@
 //! What a compilation may cost, and how it is stopped.
 
 use crate::error::{Error, Result};
+use parking_lot::Mutex;
 use std::cell::Cell;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A flag that stops compilations that watch it. Clones share the flag.
 #[derive(Clone, Debug, Default)]
-pub struct CancelToken(Arc<AtomicBool>);
+pub struct CancelToken {
+    flag: Arc<AtomicBool>,
+    question: Option<Arc<Question>>,
+}
+
+/// What is asked every so often by whoever watches a token, on its own thread.
+struct Question {
+    stops: Box<dyn Fn() -> bool + Send + Sync>,
+    /// When to ask next; `None` once the answer was to stop.
+    next: Mutex<Option<Instant>>,
+}
+
+/// How long an answer holds.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 impl CancelToken {
     /// Stops every compilation that watches this token.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.flag.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`Self::cancel`] was called.
+    /// Whether [`Self::cancel`] was called, or the token's question was to be asked and is answered so.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.flag.load(Ordering::Relaxed) || self.question.as_ref().is_some_and(|question| question.is_over())
+    }
+
+    /// A token with the same flag that also asks whether to stop, every 20 ms while it is watched.
+    pub(crate) fn asking(&self, stops: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        let next = Mutex::new(Some(Instant::now() + ASK_EVERY));
+        Self {
+            flag: Arc::clone(&self.flag),
+            question: Some(Arc::new(Question { stops: Box::new(stops), next })),
+        }
+    }
+}
+
+impl Question {
+    fn is_over(&self) -> bool {
+        let mut next = self.next.lock();
+        match *next {
+            Some(at) if Instant::now() >= at => *next = (!(self.stops)()).then(|| Instant::now() + ASK_EVERY),
+            _ => {}
+        }
+        next.is_none()
+    }
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("next", &self.next).finish_non_exhaustive()
     }
 }
 
@@ -178,6 +219,7 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicUsize;
 
     #[test]
     fn an_operation_may_have_a_limit_of_its_own() {
@@ -226,5 +268,22 @@ mod tests {
         assert!(b.work().is_ok());
         cancel.cancel();
         assert!((0..=CHECK_EVERY).any(|_| b.work() == Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn a_question_is_asked_every_so_often_until_it_stops() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let flag = CancelToken::default();
+        let token = flag.asking(move || count.fetch_add(1, Ordering::Relaxed) == 1);
+        let mut b = Budget::new(None, 100, token.clone());
+        let began = Instant::now();
+        while b.work().is_ok() {}
+        assert_eq!(b.work(), Ok(()), "between two looks");
+        assert!(token.is_cancelled() && !flag.is_cancelled());
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert!(began.elapsed() >= 2 * ASK_EVERY);
+        flag.cancel();
+        assert!(flag.asking(|| false).is_cancelled());
     }
 }
