@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Default of [`CompilerOptions::state_limit`].
 pub const DEFAULT_STATE_LIMIT: usize = 4_000_000;
-/// Default of [`CompilerOptions::rehearsal_limit`].
-pub const DEFAULT_REHEARSAL_LIMIT: Duration = Duration::ZERO;
+/// Default of [`CompilerOptions::rehearsal_limit`]: what it costs a first mask, the texts of a schema win back.
+pub const DEFAULT_REHEARSAL_LIMIT: Duration = Duration::from_micros(250);
 /// Default of [`CompilerOptions::cache_limit_bytes`].
 pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 24 << 20;
 /// Default of [`CompilerOptions::matcher_memory_limit`].
@@ -63,8 +63,9 @@ pub struct CompilerOptions {
     pub time_limit: Option<Duration>,
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
-    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example; zero, the
-    /// default, for none. Only JSON Schemas have examples. The last mask may take longer.
+    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example; zero for
+    /// none, which makes the number of states a compilation leaves the same each time. Only JSON Schemas have examples. The last
+    /// mask may take longer.
     pub rehearsal_limit: Duration,
     /// Whether compiled grammars are kept.
     pub cache_enabled: bool,

@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 /// What machines work out for a rehearsal takes no longer than this many times what it may take: the last mask may be a long one.
 const OVERTIME: u32 = 8;
 
+/// A rehearsal comes to fewer bytes of an example than this in a microsecond, and hardly to more than [`MOST_BYTES`] at all.
+const BYTES_PER_MICROSECOND: u128 = 1;
+const LEAST_BYTES: usize = 256;
+const MOST_BYTES: usize = 1 << 14;
+
 /// When a rehearsal ends.
 struct Clock<'a> {
     started: Instant,
@@ -46,7 +51,9 @@ impl CompiledGrammar {
         let _operation = Operation::begin_within(limit.saturating_mul(OVERTIME));
         let session = self.session();
         let session = &mut *session.lock();
-        match self.pda.example()? {
+        let bytes = limit.as_micros() * BYTES_PER_MICROSECOND;
+        let enough = usize::try_from(bytes).unwrap_or(MOST_BYTES).clamp(LEAST_BYTES, MOST_BYTES);
+        match self.pda.example(enough)? {
             Some(example) => self.go_through(session, &example, &clock),
             None => Ok(()),
         }

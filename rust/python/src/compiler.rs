@@ -30,8 +30,8 @@ use std::time::Duration;
 ///         finished masks and wait for each other while a new one is made; for batches over one grammar take as many as
 ///         `BatchGrammarMatcher` has threads.
 ///     rehearsal_limit: how long compiling a JSON Schema may go on, seconds, to make masks before a text waits for them, along an
-///         example that has every declared name; 0 for not at all. The last mask may take longer. It pays where a schema is
-///         compiled while a model still reads its prompt.
+///         example that has every declared name; 0 for not at all. The last mask may take longer. Some milliseconds pay where a
+///         schema is compiled while a model still reads its prompt.
 ///
 /// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
 #[pyclass(frozen, module = "bytewright")]
@@ -63,10 +63,10 @@ impl GrammarCompiler {
     #[pyo3(
         signature = (
             tokenizer_info, *, max_threads=1, cache_enabled=true, cache_limit_bytes=-1, time_limit=None, state_limit=None,
-            sessions=1, rehearsal_limit=0.0
+            sessions=1, rehearsal_limit=0.00025
         ),
         text_signature = "(tokenizer_info, *, max_threads=1, cache_enabled=True, cache_limit_bytes=-1, \
-                          time_limit=None, state_limit=None, sessions=1, rehearsal_limit=0.0)"
+                          time_limit=None, state_limit=None, sessions=1, rehearsal_limit=0.00025)"
     )]
     #[expect(clippy::too_many_arguments, reason = "they are the keyword arguments")]
     fn new(

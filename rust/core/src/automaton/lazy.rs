@@ -288,8 +288,8 @@ impl LazyPart {
     }
 
     /// See [`Machine::example`].
-    pub(super) fn example(&self) -> Result<Option<Example>> {
-        self.machine.as_ref().map_or(Ok(None), |machine| machine.lock().example())
+    pub(super) fn example(&self, enough: usize) -> Result<Option<Example>> {
+        self.machine.as_ref().map_or(Ok(None), |machine| machine.lock().example(enough))
     }
 
     pub(super) fn is_between(&self, id: StateId) -> bool {

@@ -184,8 +184,8 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn horizon(&mut self, _state: u32, _is_thorough: bool) -> Option<Horizon> {
         None
     }
-    /// See [`Example`].
-    fn example(&mut self) -> Result<Option<Example>> {
+    /// See [`Example`]; once so many bytes are written, that is enough.
+    fn example(&mut self, _enough: usize) -> Result<Option<Example>> {
         Ok(None)
     }
     /// Heap memory beside what [`Self::states`] and [`Self::rules`] say, bytes, approximately.

@@ -186,8 +186,8 @@ impl Pda {
     }
 
     /// See [`machine::Machine::example`].
-    pub(crate) fn example(&self) -> Result<Option<Example>> {
-        self.lazy.example()
+    pub(crate) fn example(&self, enough: usize) -> Result<Option<Example>> {
+        self.lazy.example(enough)
     }
 
     /// The error of the machine, if it could not make a state.

@@ -18,8 +18,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Objects and arrays inside each other.
 const MAX_DEPTH: usize = 16;
-/// An example is hardly longer, bytes.
-const MAX_BYTES: usize = 1 << 14;
 /// Longer texts are left out, characters.
 const MAX_LENGTH: usize = 64;
 /// Arrays that must have more items are left out.
@@ -48,6 +46,8 @@ struct Writer<'a> {
     engine: &'a mut Engine,
     marks: Marks,
     out: Example,
+    /// So many bytes are enough.
+    enough: usize,
     /// The goals of the values that are being written.
     path: Vec<GoalId>,
     /// How many kinds of a goal's values are written.
@@ -58,15 +58,16 @@ struct Writer<'a> {
 }
 
 impl Engine {
-    /// An example of a goal; `None` if none comes to mind.
+    /// An example of a goal, or the beginning of one once so many bytes are written; `None` if none comes to mind.
     ///
     /// # Errors
     /// Those of the schema's parts and of the budget.
-    pub(super) fn example(&mut self, goal: GoalId, marks: Marks) -> Result<Option<Example>> {
+    pub(super) fn example(&mut self, goal: GoalId, marks: Marks, enough: usize) -> Result<Option<Example>> {
         let mut writer = Writer {
             engine: self,
             marks,
             out: Example::default(),
+            enough,
             path: Vec::new(),
             written: FxHashMap::default(),
             spent: FxHashSet::default(),
@@ -79,10 +80,10 @@ impl Engine {
 impl Writer<'_> {
     /// Writes a value and says whether anything in it is new; `None`, and nothing written, if none comes to mind.
     fn value(&mut self, goal: GoalId) -> Result<Option<bool>> {
-        if self.path.len() > MAX_DEPTH
-            || self.out.text.len() > MAX_BYTES
-            || !self.engine.is_inhabited(goal)?
-        {
+        if self.is_enough() {
+            return Ok(Some(true));
+        }
+        if self.path.len() > MAX_DEPTH || !self.engine.is_inhabited(goal)? {
             return Ok(None);
         }
         let shape = self.engine.shape(goal)?;
@@ -155,6 +156,9 @@ impl Writer<'_> {
         self.out.text.push(b'{');
         let (mut number, mut any_new) = (0, false);
         for (name, &goal) in &obj.props {
+            if self.is_enough() {
+                return Ok(Some(true));
+            }
             let is_required = obj.required.contains(name);
             let is_full = obj.max.is_some_and(|max| number + obj.required.len() as u32 >= max);
             if !is_required && (is_spent || is_full) {
@@ -173,6 +177,9 @@ impl Writer<'_> {
         }
         if is_first || number < obj.min {
             self.free_names(obj, &mut number)?;
+        }
+        if self.is_enough() {
+            return Ok(Some(true));
         }
         self.out.text.push(b'}');
         Ok((number >= obj.min).then_some(any_new))
@@ -224,6 +231,11 @@ impl Writer<'_> {
         Ok(written)
     }
 
+    /// Whether the rest is not wanted; then nothing is closed, nor taken back, any more.
+    fn is_enough(&self) -> bool {
+        self.out.text.len() >= self.enough
+    }
+
     /// Takes back what was written from a place on.
     fn cut(&mut self, from: usize) {
         self.out.text.truncate(from);
@@ -240,6 +252,9 @@ impl Writer<'_> {
         let most = usual.max(arr.min).min(arr.max.unwrap_or(u32::MAX)).min(MAX_ITEMS);
         let mut any_new = false;
         for index in 0..most {
+            if self.is_enough() {
+                return Ok(Some(true));
+            }
             let from = self.out.text.len();
             if index > 0 {
                 self.out.text.extend_from_slice(self.marks.comma.as_bytes());
@@ -254,6 +269,9 @@ impl Writer<'_> {
                     break;
                 }
             }
+        }
+        if self.is_enough() {
+            return Ok(Some(true));
         }
         self.out.text.push(b']');
         Ok(Some(any_new))
@@ -352,9 +370,13 @@ mod tests {
     use crate::json_schema::engine::Engine;
 
     fn example_of(schema: &str) -> Option<Example> {
+        beginning_of(schema, usize::MAX)
+    }
+
+    fn beginning_of(schema: &str, enough: usize) -> Option<Example> {
         let schema = JsonSchema { schema: schema.into(), documents: Vec::new(), options: Default::default() };
         let (mut engine, root) = Engine::new(&schema, Budget::unlimited()).unwrap();
-        engine.example(root, Marks { comma: ", ".into(), colon: ": ".into() }).unwrap()
+        engine.example(root, Marks { comma: ", ".into(), colon: ": ".into() }, enough).unwrap()
     }
 
     #[test]
@@ -398,6 +420,26 @@ mod tests {
             })
             .collect();
         assert_eq!(left_out, [r#"{"a": null, "b": {"c": null}}"#, r#"{"a": null}"#]);
+    }
+
+    #[test]
+    fn the_beginning_of_an_example_is_enough() {
+        // All of it is required: what is tried and left out again may stand where one ends.
+        let schema = r#"{"type": "object", "properties": {"a": {"enum": ["xyz"]}, "b": {"type": "array", "items": {
+            "type": "object", "properties": {"c": {"type": "null"}, "d": {"type": "integer"}}, "required": ["c", "d"]}, "minItems": 3},
+            "e": {"type": "boolean"}}, "required": ["a", "b"], "additionalProperties": false}"#;
+        let whole = example_of(schema).unwrap();
+        for enough in 1..whole.text.len() + 8 {
+            let found = beginning_of(schema, enough).unwrap();
+            assert!(found.text.len() >= enough.min(whole.text.len()), "{enough}");
+            assert!(
+                whole.text.starts_with(&found.text),
+                "{enough}: {}",
+                String::from_utf8_lossy(&found.text)
+            );
+            assert!(found.text.len() < enough + 16, "{enough}");
+            assert!(found.optional.iter().all(|part| part.end <= found.text.len()));
+        }
     }
 
     #[test]

@@ -64,9 +64,9 @@ impl Machine for JsonMachine {
         self.step(|at_work| at_work.leap_of(rule, local, text))
     }
 
-    fn example(&mut self) -> Result<Option<Example>> {
+    fn example(&mut self, enough: usize) -> Result<Option<Example>> {
         let (root, marks) = (self.root, self.layout.marks());
-        marks.map_or(Ok(None), |marks| self.step(|at_work| at_work.engine.example(root, marks)))
+        marks.map_or(Ok(None), |marks| self.step(|at_work| at_work.engine.example(root, marks, enough)))
     }
 
     fn memory_size_bytes(&self) -> usize {
