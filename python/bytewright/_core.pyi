@@ -137,7 +137,7 @@ class GrammarCompiler:
         time_limit: float | None = None,
         state_limit: int | None = None,
         sessions: int = 1,
-        rehearsal_limit: float = 0.00025,
+        rehearsal_limit: float | None = None,
     ) -> Self: ...
     @property
     def tokenizer_info(self) -> TokenizerInfo: ...

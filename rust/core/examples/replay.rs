@@ -1,13 +1,13 @@
 //! Replays recorded texts through the engine and prints what each mask and token cost.
 //!
 //! ```text
-//! cargo run --release --example replay -- VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N] [--rehearse MS]
+//! cargo run --release --example replay -- VOCABULARY CASES [--every N] [--skip N] [--fresh] [--worst N] [--rehearse US]
 //! ```
 //!
 //! VOCABULARY is what `TokenizerInfo.serialize_json` wrote; CASES has one JSON object a line: `id`, `schema` or `ebnf` (texts) and
 //! `tests`, each with `tokens` and `valid`. The protocol is MaskBench's: a schema is compiled to its first mask, then every
 //! test is replayed, filling the mask and accepting the token. With `--fresh` nothing is shared between schemas. Times are those of
-//! the thread, so that other processes count little.
+//! the thread, so that other processes count little. `--rehearse` gives [`CompilerOptions::rehearsal_limit`] in microseconds.
 
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
@@ -73,12 +73,11 @@ struct Arguments {
     worst: usize,
     fresh: bool,
     /// [`CompilerOptions::rehearsal_limit`].
-    rehearse: Duration,
+    rehearse: Option<Duration>,
 }
 
 fn arguments() -> Result<Arguments, Failure> {
-    let mut out =
-        Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false, rehearse: Duration::ZERO };
+    let mut out = Arguments { paths: Vec::new(), every: 1, skip: 0, worst: 0, fresh: false, rehearse: None };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         let mut number =
@@ -86,7 +85,7 @@ fn arguments() -> Result<Arguments, Failure> {
         match argument.as_str() {
             "--every" => out.every = number()?,
             "--skip" => out.skip = number()?,
-            "--rehearse" => out.rehearse = Duration::from_millis(number()? as u64),
+            "--rehearse" => out.rehearse = Some(Duration::from_micros(number()? as u64)),
             "--worst" => out.worst = number()?,
             "--fresh" => out.fresh = true,
             _ => out.paths.push(argument),
@@ -94,7 +93,7 @@ fn arguments() -> Result<Arguments, Failure> {
     }
     if out.paths.len() != 2 {
         return Err(
-            "usage: replay VOCABULARY CASES [--every N] [--skip N] [--rehearse MS] [--fresh] [--worst N]"
+            "usage: replay VOCABULARY CASES [--every N] [--skip N] [--rehearse US] [--fresh] [--worst N]"
                 .into(),
         );
     }

@@ -25,6 +25,20 @@ const BYTES_PER_MICROSECOND: u128 = 1;
 const LEAST_BYTES: usize = 256;
 const MOST_BYTES: usize = 1 << 14;
 
+/// How long a rehearsal may take at least, and at most, unless it is told.
+const USUAL_LIMITS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(2));
+/// So many times as long as compiling took, unless it is told. A first mask is waited for, and what takes long to compile has most to
+/// rehearse.
+const TIMES: u32 = 2;
+/// Whoever waited so long for a compilation does not wait for much more.
+const LONG: Duration = Duration::from_millis(4);
+
+/// How long to rehearse what took so long to compile, unless it is told.
+pub(crate) fn usual_limit(compiling: Duration) -> Duration {
+    let (least, most) = USUAL_LIMITS;
+    if compiling > LONG { least } else { (compiling * TIMES).clamp(least, most) }
+}
+
 /// When a rehearsal ends.
 struct Clock<'a> {
     started: Instant,
@@ -183,8 +197,8 @@ mod tests {
         Compiler::new(Arc::new(vocabulary), options).compile(&grammar).expect("a grammar")
     }
 
-    fn rehearsed(schema: &str, rehearsal_limit: Duration) -> Arc<CompiledGrammar> {
-        compiled(schema, CompilerOptions { rehearsal_limit, ..CompilerOptions::default() })
+    fn rehearsed(schema: &str, limit: Duration) -> Arc<CompiledGrammar> {
+        compiled(schema, CompilerOptions { rehearsal_limit: Some(limit), ..CompilerOptions::default() })
     }
 
     /// The masks along a text.
@@ -200,6 +214,13 @@ mod tests {
             rest = &rest[length..];
         }
         masks
+    }
+
+    #[test]
+    fn what_takes_longer_to_compile_is_rehearsed_longer() {
+        let micros = [1, 125, 200, 1_000, 4_000, 4_001, 1_000_000].map(Duration::from_micros);
+        let limits = micros.map(|compiling| super::usual_limit(compiling).as_micros());
+        assert_eq!(limits, [250, 250, 400, 2_000, 2_000, 250, 250]);
     }
 
     #[test]
@@ -240,7 +261,8 @@ mod tests {
         let expected = masks(&lazy, text);
         let state_limit = lazy.statistics().states;
         assert!(rehearsed(PERSON, LONG).statistics().states > state_limit);
-        let options = CompilerOptions { rehearsal_limit: LONG, state_limit, ..CompilerOptions::default() };
+        let options =
+            CompilerOptions { rehearsal_limit: Some(LONG), state_limit, ..CompilerOptions::default() };
         assert_eq!(masks(&compiled(PERSON, options), text), expected);
     }
 }

@@ -70,7 +70,7 @@ impl Setting {
 
     fn compiler(&self) -> Compiler {
         // How far a rehearsal comes depends on the machine.
-        let options = CompilerOptions { rehearsal_limit: Duration::ZERO, ..CompilerOptions::default() };
+        let options = CompilerOptions { rehearsal_limit: Some(Duration::ZERO), ..CompilerOptions::default() };
         Compiler::new(Arc::clone(&self.vocabulary), options)
     }
 

@@ -67,7 +67,7 @@ mod tests {
         let bytes: Vec<[u8; 1]> = (0x20..0x7F).map(|byte| [byte]).collect();
         let vocabulary = Arc::new(Vocabulary::new(&bytes, VocabularyOptions::default()).unwrap());
         // What a rehearsal finds is known to one of them alone.
-        let rehearsal_limit = Duration::ZERO;
+        let rehearsal_limit = Some(Duration::ZERO);
         let options = CompilerOptions { sessions: 2, rehearsal_limit, ..CompilerOptions::default() };
         let compiler = Compiler::new(Arc::clone(&vocabulary), options);
         let grammar = Grammar::from_json_schema(SCHEMA, &[], &JsonSchemaOptions::default()).unwrap();

@@ -31,7 +31,7 @@ pub(super) fn compare_grammar<T: AsRef<[u8]>>(
 ) -> Result<(), TestCaseError> {
     let vocabulary = Arc::new(Vocabulary::new(tokens, VocabularyOptions::default()).expect("a vocabulary"));
     // Every other case has masks that were made before there was a text.
-    let rehearsal_limit = Duration::from_millis(if walks.len().is_multiple_of(2) { 50 } else { 0 });
+    let rehearsal_limit = Some(Duration::from_millis(if walks.len().is_multiple_of(2) { 50 } else { 0 }));
     let options = CompilerOptions { sessions: 2, rehearsal_limit, ..CompilerOptions::default() };
     let compiler = Compiler::new(Arc::clone(&vocabulary), options);
     let compiled = match compiler.compile(grammar) {
