@@ -19,6 +19,11 @@ pub(super) struct Horizons {
 }
 
 impl Horizons {
+    /// The horizon of a state if it was found out before.
+    pub(super) fn known(&self, state: StateId) -> Option<Horizon> {
+        horizon::known_of(&self.known, state, false)
+    }
+
     /// The horizon of a state, a thorough one where much depends on it. What machines make they look through themselves, where they can.
     pub(super) fn of(&mut self, pda: &Pda, state: StateId, is_thorough: bool) -> Horizon {
         if let Some(known) = horizon::known_of(&self.known, state, is_thorough) {

@@ -11,7 +11,7 @@ mod trie;
 
 pub use bitmask::{Bitmask, mask_words};
 pub(crate) use bitmask::{clear_bit, set_bit};
-pub(crate) use summary::{Summary, Utf8};
+pub(crate) use summary::{SUMMARY_NODES, Summary, Utf8};
 pub(crate) use trie::{ByteTrie, TrieNode};
 
 use crate::error::{Error, Result};

@@ -1,0 +1,152 @@
+//! The transitions of an automaton without calls, looked up once for each state and byte.
+
+use crate::automaton::horizon::Horizon;
+use crate::automaton::{Pda, StateId};
+use crate::grammar::ByteSet;
+use crate::mask::horizon::Horizons;
+use crate::vocab::{ByteTrie, SUMMARY_NODES, Summary};
+use rustc_hash::FxHashMap;
+
+/// No row.
+pub(super) const DEAD: u16 = u16::MAX;
+/// Not looked up yet.
+const UNKNOWN: u16 = u16::MAX - 1;
+/// How far a row goes on is found out once it is asked of so many nodes of the trie: it takes as long as a walk through them.
+const WORTH_A_HORIZON: usize = 1024;
+
+/// What is known of a state. What has more rows than there are numbers is for the other way to split.
+struct Row {
+    state: StateId,
+    is_final: bool,
+    /// The bytes that lead anywhere.
+    bytes: ByteSet,
+    /// Those of ASCII that lead back to this row.
+    loops: ByteSet,
+    /// Found out when it pays.
+    horizon: Option<Horizon>,
+    /// The nodes below which it was asked for.
+    asked: usize,
+}
+
+/// See the module.
+pub(super) struct Table<'a> {
+    pda: &'a Pda,
+    horizons: &'a mut Horizons,
+    rows: Vec<Row>,
+    /// For each row the one after each byte.
+    next: Vec<[u16; 256]>,
+    numbers: FxHashMap<StateId, u16>,
+    /// An end begins another round: states that both end and go on are not told apart.
+    is_counted: bool,
+    may_end: bool,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(pda: &'a Pda, horizons: &'a mut Horizons, is_counted: bool) -> Self {
+        let (rows, next, numbers) = (Vec::new(), Vec::new(), FxHashMap::default());
+        Self { pda, horizons, rows, next, numbers, is_counted, may_end: false }
+    }
+
+    /// The number of a state's row, made now if there is none; `None` if the state is not one for this table.
+    pub(super) fn row(&mut self, state: StateId) -> Option<u16> {
+        if let Some(&known) = self.numbers.get(&state) {
+            return Some(known);
+        }
+        let is_final = self.pda.state(state).is_final;
+        let edges = self.pda.bytes_of(state);
+        if !self.pda.calls_of(state).is_empty() || self.is_counted && is_final && !edges.is_empty() {
+            return None;
+        }
+        let (mut bytes, mut loops, mut next) = (ByteSet::EMPTY, ByteSet::EMPTY, [DEAD; 256]);
+        for &(lo, hi, to) in edges {
+            next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
+            bytes.insert_range(lo, hi);
+            if to == state {
+                loops.insert_range(lo, hi.min(0x7F));
+            }
+        }
+        let number = u16::try_from(self.rows.len()).ok().filter(|&number| number < UNKNOWN)?;
+        self.rows.push(Row { state, is_final, bytes, loops, horizon: None, asked: 0 });
+        self.next.push(next);
+        self.numbers.insert(state, number);
+        self.may_end |= is_final;
+        Some(number)
+    }
+
+    #[inline(always)]
+    pub(super) fn next(&mut self, row: u16, byte: u8) -> Option<u16> {
+        let known = self.next[usize::from(row)][usize::from(byte)];
+        if known == UNKNOWN { self.look_up(row, byte) } else { Some(known) }
+    }
+
+    #[cold]
+    fn look_up(&mut self, row: u16, byte: u8) -> Option<u16> {
+        let next = match self.pda.byte_target(self.rows[usize::from(row)].state, byte) {
+            Some(target) => self.row(target)?,
+            None => DEAD,
+        };
+        self.next[usize::from(row)][usize::from(byte)] = next;
+        Some(next)
+    }
+
+    /// Whether any row is final.
+    #[inline]
+    pub(super) fn may_end(&self) -> bool {
+        self.may_end
+    }
+
+    #[inline]
+    pub(super) fn is_final(&self, row: u16) -> bool {
+        self.rows[usize::from(row)].is_final
+    }
+
+    /// Whether a row is known to go on by all that is below a node.
+    #[inline]
+    pub(super) fn takes_all_below(&mut self, trie: &ByteTrie, node: usize, row: u16) -> bool {
+        trie.size_below(node) >= SUMMARY_NODES && self.takes_summary(trie, node, row)
+    }
+
+    fn takes_summary(&mut self, trie: &ByteTrie, node: usize, row: u16) -> bool {
+        let Some(summary) = trie.summary(node) else { return false };
+        let Row { bytes, loops, .. } = &self.rows[usize::from(row)];
+        let Summary { characters, height, .. } = summary;
+        if !characters.is_within(bytes) || !summary.is_text_or_ascii() {
+            return false;
+        }
+        if characters.is_within(loops) {
+            return true;
+        }
+        let loops = *loops;
+        self.horizon(row, trie.size_below(node)).is_some_and(|horizon| {
+            characters.is_within(&loops.union(&horizon.loops)) || horizon.covers(characters, *height)
+        })
+    }
+
+    /// Whether a row is known to go on by all texts of some characters that are below a node.
+    pub(super) fn takes_all_of(&mut self, trie: &ByteTrie, node: usize, row: u16, of: &ByteSet) -> bool {
+        let Some(summary) = trie.summary(node).filter(|summary| summary.is_text_or_ascii()) else {
+            return false;
+        };
+        self.horizon(row, trie.size_below(node))
+            .is_some_and(|horizon| horizon.covers(&summary.characters.intersection(of), summary.height))
+    }
+
+    /// How far a row goes on, for so many nodes; `None` as long as it does not pay to find that out.
+    fn horizon(&mut self, row: u16, nodes: usize) -> Option<&Horizon> {
+        let Row { state, ref mut horizon, ref mut asked, .. } = self.rows[usize::from(row)];
+        if horizon.is_none() {
+            *asked += nodes;
+            *horizon = match self.horizons.known(state) {
+                None if *asked >= WORTH_A_HORIZON => Some(self.horizons.of(self.pda, state, false)),
+                known => known,
+            };
+        }
+        horizon.as_ref()
+    }
+
+    /// The same for the row that a split is of, where much depends on it.
+    pub(super) fn thorough_horizon(&mut self, row: u16) -> Horizon {
+        let Row { state, ref mut horizon, .. } = self.rows[usize::from(row)];
+        *horizon.insert(self.horizons.of(self.pda, state, true))
+    }
+}
