@@ -76,15 +76,21 @@ pub(crate) struct Like<S = u32> {
     pub(crate) is_exact: bool,
 }
 
-/// A state without a bound on the length of its text.
+/// A state without a bound on its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unbounded<S = u32> {
-    /// The state of a leaf rule whose texts up to the rule's end are those that are not longer, and longer ones.
+    /// The state of a leaf rule whose texts up to the rule's end are those within the bound, and others.
     pub(crate) base: S,
-    /// The bound: so many characters may still come.
-    pub(crate) most: u32,
-    /// No beginning of any text from the base is further from its nearest end, in characters.
-    pub(crate) furthest: u32,
+    pub(crate) bound: Bound,
+}
+
+/// See [`Unbounded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// So many characters may still come. No beginning of any text from the base is further from its nearest end than `furthest`.
+    Length { most: u32, furthest: u32 },
+    /// So many rounds of some repeats may still come that beginnings of up to `alike` characters, and texts, are the same for both.
+    Rounds { alike: u32 },
 }
 
 /// A rule that a machine has made.
@@ -170,7 +176,7 @@ pub(crate) trait Machine: fmt::Debug + Send {
     fn signature(&mut self, _state: u32) -> Option<(u32, u32)> {
         None
     }
-    /// A state between two characters as one without a bound on its length.
+    /// A state between two characters as one without a bound.
     fn unbounded(&mut self, _state: u32) -> Option<Unbounded> {
         None
     }

@@ -17,7 +17,7 @@ use super::split::{Remainders, Split};
 use super::store::KeyId;
 use super::walk::{Course, Walk};
 use super::{SplitStore, TokenIds};
-use crate::automaton::{Counter, Operation, Pda, StateId, Unbounded};
+use crate::automaton::{Bound, Counter, Operation, Pda, StateId, Unbounded};
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, SetFlags, SetId};
@@ -299,8 +299,8 @@ impl MaskContext<'_> {
         if let Some(unbounded) = self.unbounded(config.state) {
             let base = Config { state: unbounded.base, ..config };
             let local = self.local_split(arena, base, trie, node)?;
-            if self.serves(unbounded, &local.split, trie, node) {
-                return Ok(Served { local, limit: Limit::Characters(unbounded.most) });
+            if let Some(limit) = self.limit(config.state, unbounded, &local.split, trie, node) {
+                return Ok(Served { local, limit });
             }
         }
         let local = self.local_split(arena, config, trie, node)?;
@@ -321,22 +321,48 @@ impl MaskContext<'_> {
         found
     }
 
-    /// Whether a base's split tells what fits in the bound. If so, what its long tokens take is known from now on, where it matters.
-    fn serves(&self, unbounded: Unbounded<StateId>, split: &Split, trie: &ByteTrie, node: usize) -> bool {
-        if !bounded::serves(unbounded, split, trie, node) {
-            return false;
-        }
-        let Unbounded { base, most, furthest } = unbounded;
-        if most >= furthest.saturating_add(self.horizon()) {
-            return true;
-        }
-        let takes = split.takes.get_or_init(|| {
-            if node == 0 && trie.serial() == self.vocabulary.trie().serial() {
-                return Takes::new(self.pda, base, trie, node, self.store.long_tokens(self.vocabulary));
+    /// How much of a base's split fits in the bound of a state, if the split tells that. What long tokens take is known from now on, where it
+    /// matters.
+    fn limit(
+        &self,
+        state: StateId,
+        Unbounded { base, bound }: Unbounded<StateId>,
+        split: &Split,
+        trie: &ByteTrie,
+        node: usize,
+    ) -> Option<Limit> {
+        let is_whole = node == 0 && trie.serial() == self.vocabulary.trie().serial();
+        match bound {
+            Bound::Length { most, furthest } => {
+                if !bounded::serves_length(most, furthest, split, trie, node) {
+                    return None;
+                }
+                let limit = Limit::Characters(most);
+                if most >= furthest.saturating_add(self.horizon()) {
+                    return Some(limit);
+                }
+                let takes = split.takes.get_or_init(|| {
+                    if is_whole {
+                        return Takes::new(
+                            self.pda,
+                            base,
+                            trie,
+                            node,
+                            self.store.long_tokens(self.vocabulary),
+                        );
+                    }
+                    Takes::new(self.pda, base, trie, node, &bounded::long_tokens(trie, node))
+                });
+                takes.is_some().then_some(limit)
             }
-            Takes::new(self.pda, base, trie, node, &bounded::long_tokens(trie, node))
-        });
-        takes.is_some()
+            Bound::Rounds { alike } => {
+                let ways = || self.store.long_tokens(self.vocabulary);
+                let height = trie.max_depth() as u32 - u32::from(trie.nodes()[node].depth);
+                let serves = alike >= height
+                    || is_whole && bounded::takes_longer(self.pda, state, alike, split, trie, ways());
+                (serves && bounded::ends_within(alike, split)).then_some(Limit::None)
+            }
+        }
     }
 
     fn local_split(

@@ -1,13 +1,16 @@
-//! Texts with a pattern and a greatest length: one split for every length.
+//! Texts with a pattern and a bound: one split for every length, or for every number of rounds.
 //!
 //! Which tokens fit is what the pattern says, if enough characters are left ([`crate::automaton::Unbounded`]): a token of `c` characters
 //! after which the nearest end is `d` away *takes* `c + d` of them. No text of the pattern gets further from its nearest end than is known,
 //! so only long tokens can take many, and they are few. A state's split is that of its pattern, but for the long tokens that take
 //! too many. Where so few characters are left that a short token, or an end inside a token, might be too far, the state is split by itself.
+//!
+//! Where rounds are bounded and many are left, a state's split is that of the state without the bound, if all tokens that are not
+//! short enough to be alike for both are.
 
 use super::class::{Step, Ways};
 use super::split::Split;
-use crate::automaton::{Pda, StateId, Unbounded};
+use crate::automaton::{Pda, StateId};
 use crate::vocab::ByteTrie;
 use rustc_hash::FxHashMap;
 
@@ -28,12 +31,45 @@ pub(super) fn long_tokens(trie: &ByteTrie, node: usize) -> Ways {
     Ways::to_deeper_tokens(trie, node, short as u16)
 }
 
-/// Whether a base's split below a node tells what fits in the bound: all but long tokens do.
-pub(super) fn serves(unbounded: Unbounded<StateId>, split: &Split, trie: &ByteTrie, node: usize) -> bool {
-    let Unbounded { most, furthest, .. } = unbounded;
+/// Whether a base's split below a node tells what fits in a bound on the length: all but long tokens do.
+pub(super) fn serves_length(most: u32, furthest: u32, split: &Split, trie: &ByteTrie, node: usize) -> bool {
     let height = trie.max_depth() - usize::from(trie.nodes()[node].depth);
     let enough = furthest.saturating_add(height.min(LONG) as u32);
-    most >= enough && split.deepest_end.is_some_and(|depth| u32::from(depth) <= most)
+    most >= enough && ends_within(most, split)
+}
+
+/// Whether all ends inside the tokens of a split are known to come after so many characters, or fewer.
+pub(super) fn ends_within(most: u32, split: &Split) -> bool {
+    split.deepest_end.is_some_and(|depth| u32::from(depth) <= most)
+}
+
+/// Whether a state takes all tokens of a split that are longer than `alike`. The ways lead to these, and to others, from the root.
+pub(super) fn takes_longer(
+    pda: &Pda,
+    state: StateId,
+    alike: u32,
+    split: &Split,
+    trie: &ByteTrie,
+    ways: &Ways,
+) -> bool {
+    let mut path = vec![Some(state); trie.max_depth() + 1];
+    let mut steps = ways.steps();
+    while let &[Step { node, depth, byte, is_end }, ref rest @ ..] = steps {
+        steps = rest;
+        let below = trie.summary(node as usize);
+        if below.is_some_and(|below| u32::from(depth + below.height) <= alike) {
+            let end = trie.nodes()[node as usize].end;
+            steps = &rest[rest.partition_point(|later| later.node < end)..];
+            continue;
+        }
+        let to = path[usize::from(depth) - 1].and_then(|state| pda.byte_target(state, byte));
+        path[usize::from(depth)] = to;
+        let takes_it = |&token: &u32| to.is_some() || !split.accepted.contains(token);
+        if is_end && u32::from(depth) > alike && !trie.tokens_at(node as usize).iter().all(takes_it) {
+            return false;
+        }
+    }
+    true
 }
 
 impl Takes {
@@ -88,6 +124,18 @@ mod tests {
         "é{2}|a(?:ba)*",
     ];
 
+    /// Some bounds on rounds are left aside, others are too near.
+    const ROUNDS: [&str; 8] = [
+        "^(?:\\\\S+\\\\s+){0,25}\\\\S+$",
+        "^(?:\\\\S+\\\\s+){3,90}\\\\S+$",
+        "^[ab]{1,50}$",
+        "^a{0,45}(?:b{2,44})?$",
+        "^(?:ab?|b){2,60}b$",
+        "^(?:a{1,50} )*b$",
+        "^(?:(?:a{0,5}b){0,70} ?){1,3}$",
+        "^(?:é|a){41}b",
+    ];
+
     /// Pieces of tokens; some are cut off inside a character.
     const PIECES: [&[u8]; 14] = [
         b"a", b"b", b" ", b"ab", b"aab", b"bbbbb", b".", b"\\n", b"\\u0061", b"\\", b"u00", b"\xc3", b"\xa9",
@@ -100,6 +148,17 @@ mod tests {
         prop::collection::vec(token, 20..60)
     }
 
+    /// Mostly by long tokens, so that the bound is come near to.
+    fn compare(schema: &str, tokens: Vec<Vec<u8>>, choices: Vec<usize>) -> Result<(), TestCaseError> {
+        let pieces = PIECES.iter().map(|piece| piece.to_vec());
+        let tokens: Vec<Vec<u8>> = pieces.chain(tokens).collect();
+        stepping::compare(schema, &tokens, &[choices], |mut fitting, choice| {
+            fitting.sort_by_key(|&token| std::cmp::Reverse(tokens[token as usize].len()));
+            fitting.truncate(if choice % 4 == 0 { usize::MAX } else { 6 });
+            stepping::any(fitting, choice)
+        })
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
         #[test]
@@ -109,17 +168,19 @@ mod tests {
             (least, most) in (0usize..3, 20usize..160),
             choices in prop::collection::vec(0usize..1000, 12),
         ) {
-            let pieces = PIECES.iter().map(|piece| piece.to_vec());
-            let tokens: Vec<Vec<u8>> = pieces.chain(tokens).collect();
             let schema = format!(
                 r#"{{"type": "string", "pattern": "{pattern}", "minLength": {least}, "maxLength": {most}}}"#
             );
-            // Mostly long ones, so that the bound is come near to.
-            stepping::compare(&schema, &tokens, &[choices], |mut fitting, choice| {
-                fitting.sort_by_key(|&token| std::cmp::Reverse(tokens[token as usize].len()));
-                fitting.truncate(if choice % 4 == 0 { usize::MAX } else { 6 });
-                stepping::any(fitting, choice)
-            })?;
+            compare(&schema, tokens, choices)?;
+        }
+
+        #[test]
+        fn masks_of_bounded_rounds_are_what_stepping_says(
+            tokens in tokens(),
+            pattern in prop::sample::select(ROUNDS.to_vec()),
+            choices in prop::collection::vec(0usize..1000, 12),
+        ) {
+            compare(&format!(r#"{{"type": "string", "pattern": "{pattern}"}}"#), tokens, choices)?;
         }
     }
 }

@@ -99,14 +99,14 @@ impl Regular {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::regular::CodeSet;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     /// A language of `a` and `b` that is put together at random.
-    fn language() -> impl Strategy<Value = Made> {
+    pub(in crate::regular) fn language() -> impl Strategy<Value = Made> {
         let leaf = prop_oneof![Just(Made::A), Just(Made::Either), Just(Made::Nothing)];
         leaf.prop_recursive(4, 24, 3, |inner| {
             prop_oneof![
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Made {
+    pub(in crate::regular) enum Made {
         A,
         Either,
         Nothing,
@@ -131,7 +131,7 @@ mod tests {
         Repeat(Box<Made>, u32, Option<u32>),
     }
 
-    fn make(regular: &mut Regular, made: &Made) -> TermId {
+    pub(in crate::regular) fn make(regular: &mut Regular, made: &Made) -> TermId {
         match made {
             Made::A => regular.class(CodeSet::single(97)),
             Made::Either => regular.class(CodeSet::new([(97, 98)])),

@@ -18,6 +18,7 @@ mod dfa;
 mod empty;
 mod from_regex;
 mod length;
+mod rounds;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,7 @@ pub struct Regular {
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
     distances: FxHashMap<TermId, Option<length::Distance>>,
+    unbounded: FxHashMap<(TermId, u32), (TermId, u32)>,
     matched: FxHashMap<TermId, FxHashMap<Box<str>, bool>>,
     plain_words: FxHashMap<(TermId, usize), Option<Arc<[String]>>>,
     num_matched: usize,
@@ -98,6 +100,7 @@ impl Default for Regular {
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
             distances: FxHashMap::default(),
+            unbounded: FxHashMap::default(),
             matched: FxHashMap::default(),
             plain_words: FxHashMap::default(),
             num_matched: 0,

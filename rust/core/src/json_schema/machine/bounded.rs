@@ -1,24 +1,35 @@
-//! Strings of a pattern and a greatest length.
+//! Strings of a pattern with a greatest length, or with a greatest number of rounds of a repeat.
 //!
-//! Such a string has a state for each place of its pattern and each number of characters that are left. But which tokens fit is a question of the
-//! pattern alone, as long as enough characters are left; see [`crate::mask`]'s `bounded`.
+//! Such a string has a state for each place of its pattern and each number of characters or rounds that are left. But which tokens fit
+//! is a question of the place alone, as long as enough are left; see [`crate::mask`]'s `bounded`.
 
 use super::{JsonMachine, Kind, Local};
-use crate::automaton::Unbounded;
+use crate::automaton::{Bound, Unbounded};
 use crate::json_schema::spell::{self, Spell};
 
+/// Bounds on rounds are left aside where they matter only after so many characters. Few tokens are longer, and these are tried.
+const LEAST_ALIKE: u32 = 40;
+
 impl JsonMachine {
-    /// A state between two characters with the bound on its length left aside.
+    /// A state between two characters with the bound on its length left aside, or else those on its rounds.
     pub(super) fn unbounded_of(&mut self, rule: u32, local: Local) -> Option<Unbounded> {
         let (Kind::Text(strings), Local::Spell(Spell::Char(term))) = (&self.kinds[rule as usize], local)
         else {
             return None;
         };
         let pinned = strings.pinned;
-        let (term, most) = self.engine.regular.without_bound(term)?;
-        let furthest = self.engine.regular.distance(term)?.furthest;
+        let (term, bound) = match self.engine.regular.without_bound(term) {
+            Some((term, most)) => {
+                let furthest = self.engine.regular.distance(term)?.furthest;
+                (term, Bound::Length { most, furthest })
+            }
+            None => {
+                let (term, alike) = self.engine.regular.without_rounds(term, LEAST_ALIKE)?;
+                (term, Bound::Rounds { alike })
+            }
+        };
         let rule = self.rule(self.any_text(pinned));
-        Some(Unbounded { base: self.state(rule, Local::Spell(Spell::Char(term))), most, furthest })
+        Some(Unbounded { base: self.state(rule, Local::Spell(Spell::Char(term))), bound })
     }
 
     /// The fewest characters from a state of such a rule to the end of its text; one that is read in part counts.
