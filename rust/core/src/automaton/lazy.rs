@@ -282,9 +282,9 @@ impl LazyPart {
     /// See [`Machine::unbounded`].
     pub(super) fn unbounded(&self, id: StateId) -> Option<Unbounded<StateId>> {
         let mut machine = self.machine.as_ref()?.lock();
-        let Unbounded { base, bound } = machine.unbounded(id.0 - self.first_state)?;
+        let found = machine.unbounded(id.0 - self.first_state)?;
         self.adopt(&**machine);
-        Some(Unbounded { base: StateId(self.first_state + base), bound })
+        Some(found.map(|state| StateId(self.first_state + state)))
     }
 
     /// See [`Machine::example`].

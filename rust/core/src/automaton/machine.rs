@@ -81,16 +81,35 @@ pub(crate) struct Like<S = u32> {
 pub(crate) struct Unbounded<S = u32> {
     /// The state of a leaf rule whose texts up to the rule's end are those within the bound, and others.
     pub(crate) base: S,
-    pub(crate) bound: Bound,
+    pub(crate) bound: Bound<S>,
 }
 
 /// See [`Unbounded`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
+pub(crate) enum Bound<S = u32> {
     /// So many characters may still come. No beginning of any text from the base is further from its nearest end than `furthest`.
     Length { most: u32, furthest: u32 },
-    /// So many rounds of some repeats may still come that beginnings of up to `alike` characters, and texts, are the same for both.
-    Rounds { alike: u32 },
+    /// So many rounds of some repeats may still come that up to `alike` characters the beginnings of texts are the same for both, and so
+    /// are the distances from there to the nearest end.
+    Rounds {
+        alike: u32,
+        /// A state with fewer rounds, of which that holds up to [`LEAST_ALIKE`] characters.
+        floor: S,
+    },
+}
+
+/// Bounds on rounds are left aside where they matter only after so many characters. Few tokens are longer, and these are tried.
+pub(crate) const LEAST_ALIKE: u32 = 32;
+
+impl<S> Unbounded<S> {
+    /// The same with other names for states.
+    pub(super) fn map<T>(self, name: impl Fn(S) -> T) -> Unbounded<T> {
+        let bound = match self.bound {
+            Bound::Length { most, furthest } => Bound::Length { most, furthest },
+            Bound::Rounds { alike, floor } => Bound::Rounds { alike, floor: name(floor) },
+        };
+        Unbounded { base: name(self.base), bound }
+    }
 }
 
 /// A rule that a machine has made.

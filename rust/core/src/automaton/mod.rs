@@ -38,8 +38,8 @@ pub use budget::{Budget, CancelToken};
 use expand::Expanded;
 pub(crate) use expand::{Caller, Next};
 pub(crate) use machine::{
-    Bound, Collect, Example, Leap, Leaps, Like, Machine, MachineEdges, MachineRule, MachineState, Room,
-    Unbounded,
+    Bound, Collect, Example, LEAST_ALIKE, Leap, Leaps, Like, Machine, MachineEdges, MachineRule,
+    MachineState, Room, Unbounded,
 };
 pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
 

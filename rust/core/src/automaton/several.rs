@@ -147,7 +147,7 @@ impl Machine for Several {
         let (index, at) = self.origins[state as usize];
         let found = self.machines[index].unbounded(at);
         self.adopt(index);
-        found.map(|found| Unbounded { base: self.numbers[index].0[found.base as usize], ..found })
+        found.map(|found| found.map(|state| self.numbers[index].0[state as usize]))
     }
 
     fn to_end(&mut self, state: u32) -> Option<u32> {

@@ -3,9 +3,9 @@
 //! Cheap first: a finished mask of the same set, else a direct walk of the trie with a bound on its nodes, and only
 //! where that bound is passed the prechecked splits of the states concerned ("heavy" states, remembered as such).
 
+use super::SplitStore;
 use super::beneath::AlikePlace;
 use super::beside::AllBeside;
-use super::bounded::{self, Takes};
 use super::context::{CallSites, prune};
 use super::finished::{FinishedMask, FinishedMasks, Part};
 use super::holes::Holes;
@@ -16,8 +16,7 @@ use super::shared::SharedMasks;
 use super::split::{Remainders, Split};
 use super::store::KeyId;
 use super::walk::{Course, Walk};
-use super::{SplitStore, TokenIds};
-use crate::automaton::{Bound, Counter, Operation, Pda, StateId, Unbounded};
+use crate::automaton::{Operation, Pda, StateId, Unbounded};
 use crate::error::Result;
 use crate::grammar::ByteSet;
 use crate::stack::{Arena, Config, Count, SetFlags, SetId};
@@ -25,7 +24,6 @@ use crate::vocab::{ByteTrie, Vocabulary};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -64,54 +62,6 @@ pub(super) struct LocalSplit {
     pruned: Option<Remainders>,
 }
 
-/// A split that serves a configuration, and how much of it counts.
-#[derive(Debug)]
-pub(super) struct Served {
-    local: Arc<LocalSplit>,
-    limit: Limit,
-}
-
-#[derive(Debug)]
-enum Limit {
-    None,
-    /// So many rounds are done of those that a rule may take.
-    Rounds(Count, Counter),
-    /// So many characters are left.
-    Characters(u32),
-}
-
-impl Served {
-    /// The accepted tokens, those of them that take too much after all, and how many are left.
-    pub(super) fn accepted(&self) -> (Arc<TokenIds>, &[u32], usize) {
-        let split = &self.local.split;
-        match self.limit {
-            Limit::Rounds(count, counter) => split.accepted_at(count, counter),
-            Limit::Characters(most) => {
-                let takes = split.takes.get().and_then(Option::as_ref);
-                let except = takes.map_or(&[][..], |takes| takes.more_than(most));
-                (Arc::clone(&split.accepted), except, split.num_accepted - except.len())
-            }
-            Limit::None => (Arc::clone(&split.accepted), &[], split.num_accepted),
-        }
-    }
-
-    /// The rounds that a remainder may come after; `None` if none is excluded.
-    pub(super) fn window(&self) -> Option<(u32, u32)> {
-        match self.limit {
-            Limit::Rounds(count, counter) => self.local.split.window(count, counter),
-            Limit::Characters(_) | Limit::None => None,
-        }
-    }
-}
-
-impl Deref for Served {
-    type Target = LocalSplit;
-
-    fn deref(&self) -> &LocalSplit {
-        &self.local
-    }
-}
-
 impl LocalSplit {
     pub(super) fn remainders(&self) -> &Remainders {
         self.pruned.as_ref().unwrap_or(&self.split.remainders)
@@ -138,7 +88,9 @@ pub(crate) struct GrammarMasks {
     all_heavy: AtomicBool,
     keys: RwLock<FxHashMap<Place, Known>>,
     /// States without the bound on their lengths.
-    unbounded: RwLock<FxHashMap<StateId, Option<Unbounded<StateId>>>>,
+    pub(super) unbounded: RwLock<FxHashMap<StateId, Option<Unbounded<StateId>>>>,
+    /// Whether states with as few rounds as are many have the splits of those with any number.
+    pub(super) alike: RwLock<FxHashMap<StateId, bool>>,
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
@@ -182,6 +134,7 @@ impl GrammarMasks {
             + entries
             + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
             + self.unbounded.read().capacity() * (size_of::<(StateId, Option<Unbounded<StateId>>)>() + 1)
+            + self.alike.read().capacity() * (size_of::<(StateId, bool)>() + 1)
             + self.horizons.lock().memory_size_bytes()
             + self.beside.memory_size_bytes()
             + self.shared.memory_size_bytes()
@@ -288,84 +241,7 @@ impl MaskContext<'_> {
         }
     }
 
-    /// The split of a configuration's state below a trie node, or that of the state it is like.
-    pub(super) fn served_split(
-        &self,
-        arena: &mut Arena,
-        config: Config,
-        trie: &ByteTrie,
-        node: usize,
-    ) -> Result<Served> {
-        if let Some(unbounded) = self.unbounded(config.state) {
-            let base = Config { state: unbounded.base, ..config };
-            let local = self.local_split(arena, base, trie, node)?;
-            if let Some(limit) = self.limit(config.state, unbounded, &local.split, trie, node) {
-                return Ok(Served { local, limit });
-            }
-        }
-        let local = self.local_split(arena, config, trie, node)?;
-        let counter = self.pda.rule_of(config.state).counter;
-        let limit = counter.map_or(Limit::None, |counter| Limit::Rounds(config.count, counter));
-        Ok(Served { local, limit })
-    }
-
-    fn unbounded(&self, state: StateId) -> Option<Unbounded<StateId>> {
-        if !self.pda.is_between(state) {
-            return None;
-        }
-        if let Some(&known) = self.masks.unbounded.read().get(&state) {
-            return known;
-        }
-        let found = self.pda.unbounded(state);
-        self.masks.unbounded.write().insert(state, found);
-        found
-    }
-
-    /// How much of a base's split fits in the bound of a state, if the split tells that. What long tokens take is known from now on, where it
-    /// matters.
-    fn limit(
-        &self,
-        state: StateId,
-        Unbounded { base, bound }: Unbounded<StateId>,
-        split: &Split,
-        trie: &ByteTrie,
-        node: usize,
-    ) -> Option<Limit> {
-        let is_whole = node == 0 && trie.serial() == self.vocabulary.trie().serial();
-        match bound {
-            Bound::Length { most, furthest } => {
-                if !bounded::serves_length(most, furthest, split, trie, node) {
-                    return None;
-                }
-                let limit = Limit::Characters(most);
-                if most >= furthest.saturating_add(self.horizon()) {
-                    return Some(limit);
-                }
-                let takes = split.takes.get_or_init(|| {
-                    if is_whole {
-                        return Takes::new(
-                            self.pda,
-                            base,
-                            trie,
-                            node,
-                            self.store.long_tokens(self.vocabulary),
-                        );
-                    }
-                    Takes::new(self.pda, base, trie, node, &bounded::long_tokens(trie, node))
-                });
-                takes.is_some().then_some(limit)
-            }
-            Bound::Rounds { alike } => {
-                let ways = || self.store.long_tokens(self.vocabulary);
-                let height = trie.max_depth() as u32 - u32::from(trie.nodes()[node].depth);
-                let serves = alike >= height
-                    || is_whole && bounded::takes_longer(self.pda, state, alike, split, trie, ways());
-                (serves && bounded::ends_within(alike, split)).then_some(Limit::None)
-            }
-        }
-    }
-
-    fn local_split(
+    pub(super) fn local_split(
         &self,
         arena: &mut Arena,
         config: Config,

@@ -5,17 +5,19 @@
 //! so only long tokens can take many, and they are few. A state's split is that of its pattern, but for the long tokens that take
 //! too many. Where so few characters are left that a short token, or an end inside a token, might be too far, the state is split by itself.
 //!
-//! Where rounds are bounded and many are left, a state's split is that of the state without the bound, if all tokens that are not
-//! short enough to be alike for both are.
+//! Where rounds are bounded and many are left, a state's split is that of the state without the bound: short tokens are alike for both, and
+//! the long ones are tried once, with as few rounds as are many.
 
 use super::class::{Step, Ways};
 use super::split::Split;
-use crate::automaton::{Pda, StateId};
-use crate::vocab::ByteTrie;
+use crate::automaton::{LEAST_ALIKE, Pda, StateId};
+use crate::vocab::{ByteTrie, Summary};
 use rustc_hash::FxHashMap;
 
 /// Tokens of more bytes are long.
 pub(super) const LONG: usize = if cfg!(test) { 6 } else { 24 };
+/// Of the tokens that are not known to be alike all are on the ways to the long ones.
+const _: () = assert!(LONG <= LEAST_ALIKE as usize);
 
 /// The long tokens of a split, and how many characters they take.
 #[derive(Debug)]
@@ -31,11 +33,9 @@ pub(super) fn long_tokens(trie: &ByteTrie, node: usize) -> Ways {
     Ways::to_deeper_tokens(trie, node, short as u16)
 }
 
-/// Whether a base's split below a node tells what fits in a bound on the length: all but long tokens do.
-pub(super) fn serves_length(most: u32, furthest: u32, split: &Split, trie: &ByteTrie, node: usize) -> bool {
-    let height = trie.max_depth() - usize::from(trie.nodes()[node].depth);
-    let enough = furthest.saturating_add(height.min(LONG) as u32);
-    most >= enough && ends_within(most, split)
+/// Whether a base's split of texts up to a height tells what fits in a bound on the length: all but long tokens do.
+pub(super) fn serves_length(most: u32, furthest: u32, split: &Split, height: u32) -> bool {
+    most >= furthest.saturating_add(height.min(LONG as u32)) && ends_within(most, split)
 }
 
 /// Whether all ends inside the tokens of a split are known to come after so many characters, or fewer.
@@ -43,29 +43,39 @@ pub(super) fn ends_within(most: u32, split: &Split) -> bool {
     split.deepest_end.is_some_and(|depth| u32::from(depth) <= most)
 }
 
-/// Whether a state takes all tokens of a split that are longer than `alike`. The ways lead to these, and to others, from the root.
-pub(super) fn takes_longer(
+/// Whether all tokens that are longer than [`LEAST_ALIKE`] are alike for a state with a bound on its rounds and its base: if the base's split has them,
+/// the state takes them, with the nearest end as far away. The ways lead to these tokens, and to others, from the root.
+pub(super) fn are_alike(
     pda: &Pda,
-    state: StateId,
-    alike: u32,
+    (state, base): (StateId, StateId),
     split: &Split,
     trie: &ByteTrie,
     ways: &Ways,
 ) -> bool {
-    let mut path = vec![Some(state); trie.max_depth() + 1];
+    let mut path = vec![(Some(state), base); trie.max_depth() + 1];
+    // Most of these tokens are runs of one character.
+    let mut targets = FxHashMap::default();
+    let mut target =
+        |state, byte| *targets.entry((state, byte)).or_insert_with(|| pda.byte_target(state, byte));
     let mut steps = ways.steps();
     while let &[Step { node, depth, byte, is_end }, ref rest @ ..] = steps {
-        steps = rest;
-        let below = trie.summary(node as usize);
-        if below.is_some_and(|below| u32::from(depth + below.height) <= alike) {
+        let (state, base) = path[usize::from(depth) - 1];
+        let is_short = |below: &Summary| u32::from(depth + below.height) <= LEAST_ALIKE;
+        let base = target(base, byte).filter(|_| !trie.summary(node as usize).is_some_and(is_short));
+        let state = state.and_then(|state| target(state, byte));
+        let Some(base) = base.filter(|&base| state != Some(base)) else {
             let end = trie.nodes()[node as usize].end;
             steps = &rest[rest.partition_point(|later| later.node < end)..];
             continue;
-        }
-        let to = path[usize::from(depth) - 1].and_then(|state| pda.byte_target(state, byte));
-        path[usize::from(depth)] = to;
-        let takes_it = |&token: &u32| to.is_some() || !split.accepted.contains(token);
-        if is_end && u32::from(depth) > alike && !trie.tokens_at(node as usize).iter().all(takes_it) {
+        };
+        path[usize::from(depth)] = (state, base);
+        steps = rest;
+        let is_long = is_end && u32::from(depth) > LEAST_ALIKE;
+        let is_alike = || match state {
+            Some(state) => pda.to_end(state) == pda.to_end(base),
+            None => trie.tokens_at(node as usize).iter().all(|&token| !split.accepted.contains(token)),
+        };
+        if is_long && !is_alike() {
             return false;
         }
     }
@@ -125,7 +135,8 @@ mod tests {
     ];
 
     /// Some bounds on rounds are left aside, others are too near.
-    const ROUNDS: [&str; 8] = [
+    const ROUNDS: [&str; 9] = [
+        "^(?:a{0,44}|(?:aa)*b{9})$",
         "^(?:\\\\S+\\\\s+){0,25}\\\\S+$",
         "^(?:\\\\S+\\\\s+){3,90}\\\\S+$",
         "^[ab]{1,50}$",
@@ -178,9 +189,11 @@ mod tests {
         fn masks_of_bounded_rounds_are_what_stepping_says(
             tokens in tokens(),
             pattern in prop::sample::select(ROUNDS.to_vec()),
+            most in prop::option::of(40usize..240),
             choices in prop::collection::vec(0usize..1000, 12),
         ) {
-            compare(&format!(r#"{{"type": "string", "pattern": "{pattern}"}}"#), tokens, choices)?;
+            let most = most.map(|most| format!(r#", "maxLength": {most}"#)).unwrap_or_default();
+            compare(&format!(r#"{{"type": "string", "pattern": "{pattern}"{most}}}"#), tokens, choices)?;
         }
     }
 }

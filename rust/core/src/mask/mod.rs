@@ -33,6 +33,7 @@ mod plain;
 #[cfg(test)]
 mod random_schemas;
 mod ranges;
+mod served;
 mod shared;
 mod split;
 #[cfg(test)]

@@ -7,10 +7,11 @@
 //! Beneath a split the text inside the token is unknown. Tokens for which it matters are gathered in `again`, and stepped
 //! through one by one from the configuration that the outermost split began with.
 
-use super::assemble::{MaskContext, Served};
+use super::assemble::MaskContext;
 use super::beneath::{Beneath, Remaining};
 use super::duplicates::Completions;
 use super::holes::Holes;
+use super::served::Served;
 use crate::automaton::StateId;
 use crate::error::Result;
 use crate::grammar::ByteSet;

@@ -29,6 +29,7 @@ pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
 use indexmap::IndexSet;
+pub(crate) use rounds::Rounds;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use seen::Seen;
 use smallvec::{SmallVec, smallvec};
@@ -79,7 +80,7 @@ pub struct Regular {
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
     distances: FxHashMap<TermId, Option<length::Distance>>,
-    unbounded: FxHashMap<(TermId, u32), (TermId, u32)>,
+    rounds: FxHashMap<(TermId, u32), rounds::Rounds>,
     matched: FxHashMap<TermId, FxHashMap<Box<str>, bool>>,
     plain_words: FxHashMap<(TermId, usize), Option<Arc<[String]>>>,
     num_matched: usize,
@@ -100,7 +101,7 @@ impl Default for Regular {
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
             distances: FxHashMap::default(),
-            unbounded: FxHashMap::default(),
+            rounds: FxHashMap::default(),
             matched: FxHashMap::default(),
             plain_words: FxHashMap::default(),
             num_matched: 0,

@@ -7,17 +7,31 @@
 
 use super::{Regular, Term, TermId};
 
+/// A language with bounds on its rounds between two others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rounds {
+    /// Any number of rounds: the language's texts, and others.
+    pub(crate) base: TermId,
+    /// As few as are many: some of the language's texts.
+    pub(crate) floor: TermId,
+    /// Up to so many symbols the language and its base are alike: the beginnings of texts are the same, and so are the distances from there
+    /// to the nearest end. The floor is so up to as many as were asked for.
+    pub(crate) alike: u32,
+}
+
 impl Regular {
-    /// A language without the bounds on rounds that matter only after `least` symbols, and after how many they do: up to there the beginnings
-    /// of texts are the same for both, and so are the texts. `None` if there are no such bounds, or if that is not known.
-    pub(crate) fn without_rounds(&mut self, id: TermId, least: u32) -> Option<(TermId, u32)> {
-        self.distance(id)?;
-        let (unbounded, alike) = self.unbounded_rounds(id, least);
-        (unbounded != id).then_some((unbounded, alike))
+    /// A language without the bounds on rounds that matter only after more than `least` symbols. `None` if there are no such bounds, or if that
+    /// is not known.
+    pub(crate) fn without_rounds(&mut self, id: TermId, least: u32) -> Option<Rounds> {
+        // Bounds do not make ends nearer or further.
+        let furthest = self.distance(id)?.furthest;
+        let rounds = self.rounds(id, least.saturating_add(furthest));
+        let alike = rounds.alike.saturating_sub(furthest);
+        (rounds.base != id).then_some(Rounds { alike, ..rounds })
     }
 
-    fn unbounded_rounds(&mut self, id: TermId, least: u32) -> (TermId, u32) {
-        if let Some(&known) = self.unbounded.get(&(id, least)) {
+    fn rounds(&mut self, id: TermId, least: u32) -> Rounds {
+        if let Some(&known) = self.rounds.get(&(id, least)) {
             return known;
         }
         // As for distances, the spine of a concatenation is not recursed into.
@@ -26,44 +40,53 @@ impl Regular {
             parts.push((at, first));
             at = rest;
         }
-        let mut found = self.unbounded_part(at, least);
+        let mut found = self.rounds_of_part(at, least);
         let mut before = at;
         while let Some((whole, first)) = parts.pop() {
-            let (rest, of_rest) = found;
-            let (unbounded, of_first) = self.unbounded_rounds(first, least);
-            let is_same = unbounded == first && rest == before;
-            let whole_unbounded = if is_same { whole } else { self.concat(unbounded, rest) };
-            found = (whole_unbounded, of_first.min(of_rest));
+            let (rest, of_first) = (found, self.rounds(first, least));
+            found = Rounds { base: whole, floor: whole, alike: rest.alike.min(of_first.alike) };
+            if (of_first.base, rest.base) != (first, before) {
+                found.base = self.concat(of_first.base, rest.base);
+                found.floor = self.concat(of_first.floor, rest.floor);
+            }
             before = whole;
         }
-        self.unbounded.insert((id, least), found);
+        self.rounds.insert((id, least), found);
         found
     }
 
-    fn unbounded_part(&mut self, id: TermId, least: u32) -> (TermId, u32) {
+    fn rounds_of_part(&mut self, id: TermId, least: u32) -> Rounds {
+        let same = Rounds { base: id, floor: id, alike: u32::MAX };
         match self.term(id).clone() {
             Term::Or(parts) => {
-                let mut alike = u32::MAX;
-                let unbounded = parts.iter().map(|&part| {
-                    let (part, of_part) = self.unbounded_rounds(part, least);
-                    alike = alike.min(of_part);
-                    part
-                });
-                let unbounded: Vec<TermId> = unbounded.collect();
-                let is_same = *unbounded == *parts;
-                (if is_same { id } else { self.or(unbounded) }, alike)
+                let of_parts: Vec<Rounds> = parts.iter().map(|&part| self.rounds(part, least)).collect();
+                if of_parts.iter().map(|part| &part.base).eq(&*parts) {
+                    return same;
+                }
+                let base = self.or(of_parts.iter().map(|part| part.base));
+                let floor = self.or(of_parts.iter().map(|part| part.floor));
+                let alike = of_parts.iter().map(|part| part.alike).min().unwrap_or(u32::MAX);
+                Rounds { base, floor, alike }
             }
             Term::Repeat(body, min, max) => {
                 let shortest = self.distance(body).map_or(0, |distance| distance.shortest);
-                let of_rounds = max.map_or(u32::MAX, |max| shortest.saturating_mul(max.saturating_sub(1)));
-                let (body, of_body) = self.unbounded_rounds(body, least);
-                if of_rounds >= least {
-                    (self.repeat(body, min, None), of_body.min(of_rounds))
-                } else {
-                    (self.repeat(body, min, max), of_body)
+                let of_body = self.rounds(body, least);
+                let alike = |max: u32| shortest.saturating_mul(max.saturating_sub(1));
+                if let Some(max) = max.filter(|&max| alike(max) >= least) {
+                    let few = least.div_ceil(shortest.max(1)).saturating_add(1).max(min).min(max);
+                    return Rounds {
+                        base: self.repeat(of_body.base, min, None),
+                        floor: self.repeat(of_body.floor, min, Some(few)),
+                        alike: alike(max).min(of_body.alike),
+                    };
+                }
+                Rounds {
+                    base: self.repeat(of_body.base, min, max),
+                    floor: self.repeat(of_body.floor, min, max),
+                    alike: of_body.alike,
                 }
             }
-            _ => (id, u32::MAX),
+            _ => same,
         }
     }
 }
@@ -72,6 +95,7 @@ impl Regular {
 mod tests {
     use super::super::length::tests::{language, make};
     use super::*;
+    use crate::automaton::Budget;
     use crate::regular::CodeSet;
     use proptest::prelude::*;
 
@@ -80,11 +104,11 @@ mod tests {
         let nothing = regular.nothing();
         let mut level = vec![(one, other)];
         for _ in 0..=length {
-            let differ = |&(one, other): &(TermId, TermId)| {
-                regular.is_nullable(one) != regular.is_nullable(other)
-                    || (one == nothing) != (other == nothing)
+            let mut differ = |&(one, other): &(TermId, TermId)| {
+                let mut shortest = |id| regular.distance(id).map(|distance| distance.shortest);
+                (one == nothing) != (other == nothing) || one != nothing && shortest(one) != shortest(other)
             };
-            if level.iter().any(differ) {
+            if level.iter().any(&mut differ) {
                 return false;
             }
             let after = |&(one, other): &(TermId, TermId)| {
@@ -102,11 +126,19 @@ mod tests {
         fn nothing_tells_them_apart_up_to_there(made in language(), least in 1u32..6) {
             let mut regular = Regular::new();
             let language = make(&mut regular, &made);
-            if let Some((unbounded, alike)) = regular.without_rounds(language, least) {
+            if let Some(Rounds { base, floor, alike }) = regular.without_rounds(language, least) {
                 prop_assert!(alike >= least);
-                prop_assert!(are_alike(&mut regular, language, unbounded, alike.min(8)));
+                prop_assert!(are_alike(&mut regular, language, base, alike.min(8)));
+                prop_assert!(are_alike(&mut regular, floor, base, least));
+                prop_assert!(is_within(&mut regular, floor, language) && is_within(&mut regular, language, base));
             }
         }
+    }
+
+    fn is_within(regular: &mut Regular, one: TermId, other: TermId) -> bool {
+        let not = regular.not(other);
+        let beyond = regular.and([one, not]);
+        !regular.is_inhabited(beyond, &mut Budget::unlimited()).expect("no limit")
     }
 
     #[test]
@@ -119,11 +151,11 @@ mod tests {
             let rounds = regular.repeat(round, 0, most);
             regular.concat(rounds, word)
         };
-        let (few, many, any) = (words(Some(3)), words(Some(30)), words(None));
-        assert_eq!(regular.without_rounds(many, 40), Some((any, 58)));
+        let (few, many, any, floor) = (words(Some(3)), words(Some(30)), words(None), words(Some(22)));
+        assert_eq!(regular.without_rounds(many, 40), Some(Rounds { base: any, floor, alike: 56 }));
         assert_eq!(regular.without_rounds(few, 40), None);
         assert_eq!(regular.without_rounds(any, 40), None);
-        assert_eq!(regular.without_rounds(few, 4), Some((any, 4)));
+        assert_eq!(regular.without_rounds(few, 2), Some(Rounds { base: any, floor: few, alike: 2 }));
         assert!(are_alike(&mut regular, few, any, 7) && !are_alike(&mut regular, few, any, 8));
         let both = regular.and([many, round]);
         assert_eq!(regular.without_rounds(both, 1), None, "what is begun may be impossible to complete");

@@ -4,11 +4,9 @@
 //! is a question of the place alone, as long as enough are left; see [`crate::mask`]'s `bounded`.
 
 use super::{JsonMachine, Kind, Local};
-use crate::automaton::{Bound, Unbounded};
+use crate::automaton::{Bound, LEAST_ALIKE, Unbounded};
 use crate::json_schema::spell::{self, Spell};
-
-/// Bounds on rounds are left aside where they matter only after so many characters. Few tokens are longer, and these are tried.
-const LEAST_ALIKE: u32 = 40;
+use crate::regular::{Rounds, TermId};
 
 impl JsonMachine {
     /// A state between two characters with the bound on its length left aside, or else those on its rounds.
@@ -18,18 +16,21 @@ impl JsonMachine {
             return None;
         };
         let pinned = strings.pinned;
-        let (term, bound) = match self.engine.regular.without_bound(term) {
-            Some((term, most)) => {
-                let furthest = self.engine.regular.distance(term)?.furthest;
-                (term, Bound::Length { most, furthest })
-            }
-            None => {
-                let (term, alike) = self.engine.regular.without_rounds(term, LEAST_ALIKE)?;
-                (term, Bound::Rounds { alike })
-            }
-        };
-        let rule = self.rule(self.any_text(pinned));
-        Some(Unbounded { base: self.state(rule, Local::Spell(Spell::Char(term))), bound })
+        let rule = self.any_text(pinned);
+        if let Some((term, most)) = self.engine.regular.without_bound(term) {
+            let furthest = self.engine.regular.distance(term)?.furthest;
+            let base = self.between(rule, term);
+            return Some(Unbounded { base, bound: Bound::Length { most, furthest } });
+        }
+        let Rounds { base, floor, alike } = self.engine.regular.without_rounds(term, LEAST_ALIKE)?;
+        let [base, floor] = [base, floor].map(|term| self.between(rule.clone(), term));
+        Some(Unbounded { base, bound: Bound::Rounds { alike, floor } })
+    }
+
+    /// The state between two characters of a rule of strings.
+    fn between(&mut self, rule: Kind, term: TermId) -> u32 {
+        let rule = self.rule(rule);
+        self.state(rule, Local::Spell(Spell::Char(term)))
     }
 
     /// The fewest characters from a state of such a rule to the end of its text; one that is read in part counts.
