@@ -8,7 +8,7 @@ use super::TokenIds;
 use super::ranges::Ranges;
 use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::grammar::ByteSet;
-use crate::vocab::{ByteTrie, TrieNode, Utf8, Vocabulary};
+use crate::vocab::{ByteTrie, SUMMARY_NODES, TrieNode, Utf8, Vocabulary};
 use std::sync::Arc;
 
 /// Which characters, by their first bytes, and by which bytes they are left.
@@ -119,33 +119,33 @@ impl Class {
         let mut nodes = vec![0; trie.max_depth()];
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
-        let mut at = 1;
-        while at + 1 < trie.nodes().len() {
-            let TrieNode { byte, depth, end, .. } = trie.nodes()[at];
-            let depth = usize::from(depth);
+        let end = trie.nodes().len() - 1;
+        let (mut at, mut kept) = (1, 1);
+        while at < end {
+            let TrieNode { byte, depth, end: beyond, .. } = trie.nodes()[at];
+            let (depth, beyond) = (usize::from(depth), beyond as usize);
             nodes[depth - 1] = at as u32;
             let waiting = path[depth - 1];
             let is_of = waiting != Utf8::Boundary || key.characters.contains(byte);
-            let after = waiting.next(byte).filter(|_| is_of);
-            let Some(after) = after else {
+            let Some(after) = waiting.next(byte).filter(|_| is_of) else {
                 if waiting == Utf8::Boundary && key.beyond.contains(byte) {
                     exits.add(trie, &nodes[..depth]);
                 }
-                at = end as usize;
+                within.push(trie.places_between(kept, at));
+                (at, kept) = (beyond, beyond);
                 continue;
             };
             path[depth] = after;
-            if key.takes_all_below(trie, at, after) {
-                within.push(trie.places_from(at));
-                at = end as usize;
+            if beyond - at > SUMMARY_NODES && key.takes_all_below(trie, at, after) {
+                at = beyond;
                 continue;
             }
-            within.push(trie.places_at(at));
             if depth > usize::from(ENOUGH) && !trie.tokens_at(at).is_empty() {
                 long.add(trie, &nodes[..depth]);
             }
             at += 1;
         }
+        within.push(trie.places_between(kept, end));
         let number = within.len();
         let tokens = Arc::new(within.token_ids(trie, vocabulary));
         Self { tokens, number, exits: exits.ways, long: long.ways }
