@@ -16,16 +16,18 @@ use std::rc::Rc;
 struct Place {
     node: usize,
     /// What so many bytes of those read come to, but for what was there before.
-    configs: (usize, Vec<Config>),
-    read: Vec<u8>,
+    configs: (usize, Rc<[Config]>),
+    read: Read,
     rivals: Rc<Rivals>,
 }
+
+/// Most of them are short, and there are many.
+type Read = SmallVec<[u8; 32]>;
 
 impl Place {
     /// A node below, by a byte.
     fn further(&self, node: usize, byte: u8, rivals: Rc<Rivals>) -> Self {
-        let mut read = Vec::with_capacity(self.read.len() + 1);
-        read.extend_from_slice(&self.read);
+        let mut read = Read::from_slice(&self.read);
         read.push(byte);
         Self { node, configs: self.configs.clone(), read, rivals }
     }
@@ -151,7 +153,9 @@ impl Walk<'_> {
     ) -> Vec<Place> {
         let mut todo: Vec<Place> = Vec::new();
         let start = Config { register: RegisterId::default(), ..config };
-        let place = |node, rivals| Place { node, configs: (0, vec![start]), read: Vec::new(), rivals };
+        let configs = Rc::from([start]);
+        let place =
+            |node, rivals| Place { node, configs: (0, Rc::clone(&configs)), read: Read::new(), rivals };
         let mut others = Vec::new();
         for rival in rivals.iter().flat_map(|rivals| rivals.iter()) {
             match self.arena.rest_of_rival(rival).filter(|_| is_endless) {
@@ -178,7 +182,7 @@ impl Walk<'_> {
         let pda = self.context.pda;
         let (known, configs) = &mut place.configs;
         for &byte in &place.read[*known..] {
-            *configs = self.arena.after_byte(pda, configs, byte);
+            *configs = self.arena.after_byte(pda, configs, byte).into();
         }
         *known = place.read.len();
         if configs.iter().any(|&config| self.arena.has_many_ends(pda, config)) {
