@@ -12,6 +12,7 @@ use super::holes::Holes;
 use super::horizon::Horizons;
 use super::key::structural_key;
 use super::leaf::split_of_leaf;
+use super::served::Alike;
 use super::shared::SharedMasks;
 use super::split::{Remainders, Split};
 use super::store::KeyId;
@@ -89,8 +90,8 @@ pub(crate) struct GrammarMasks {
     keys: RwLock<FxHashMap<Place, Known>>,
     /// States without the bound on their lengths.
     pub(super) unbounded: RwLock<FxHashMap<StateId, Option<Unbounded<StateId>>>>,
-    /// Whether states with as few rounds as are many have the splits of those with any number.
-    pub(super) alike: RwLock<FxHashMap<StateId, bool>>,
+    /// Of states with as few rounds as are many and states with any number.
+    pub(super) alike: RwLock<FxHashMap<(StateId, StateId), Alike>>,
     local: RwLock<FxHashMap<(Place, Below), Arc<LocalSplit>>>,
     /// What states lack of those they are like.
     pub(super) holes: RwLock<FxHashMap<(StateId, Below), Arc<Holes>>>,
@@ -134,7 +135,7 @@ impl GrammarMasks {
             + entries
             + self.holes.read().values().map(|holes| holes.memory_size_bytes()).sum::<usize>()
             + self.unbounded.read().capacity() * (size_of::<(StateId, Option<Unbounded<StateId>>)>() + 1)
-            + self.alike.read().capacity() * (size_of::<(StateId, bool)>() + 1)
+            + self.alike.read().capacity() * (size_of::<((StateId, StateId), Alike)>() + 1)
             + self.horizons.lock().memory_size_bytes()
             + self.beside.memory_size_bytes()
             + self.shared.memory_size_bytes()

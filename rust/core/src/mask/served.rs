@@ -58,6 +58,14 @@ impl Deref for Served {
     }
 }
 
+/// Whether two states have the same splits, one with as few rounds as are many, the other with any number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Alike {
+    /// Not looked at: only this one state between them was split so far, by itself.
+    Met(StateId),
+    Known(bool),
+}
+
 /// Where a state is split: below a node of some trie.
 #[derive(Clone, Copy)]
 struct Below<'a> {
@@ -77,7 +85,7 @@ impl MaskContext<'_> {
         let below = Below { trie, node };
         let served = match self.unbounded(config.state) {
             Some(Unbounded { base, bound: Bound::Rounds { alike, floor } }) => {
-                let local = self.without_rounds(arena, config, (base, floor), alike, below)?;
+                let local = self.without_rounds(arena, config, (floor, base), alike, below)?;
                 local.map(|local| Served { local, limit: Limit::None })
             }
             Some(Unbounded { base, bound: Bound::Length { most, furthest } }) => {
@@ -112,24 +120,28 @@ impl MaskContext<'_> {
         &self,
         arena: &mut Arena,
         config: Config,
-        (base, floor): (StateId, StateId),
+        pair: (StateId, StateId), // The floor and the base.
         alike: u32,
         below: Below<'_>,
     ) -> Result<Option<Arc<LocalSplit>>> {
-        let local = self.local_split(arena, Config { state: base, ..config }, below.trie, below.node)?;
+        let base = Config { state: pair.1, ..config };
+        let mut split = || self.local_split(arena, base, below.trie, below.node);
         if alike >= below.height() {
-            return Ok(Some(local));
+            return split().map(Some);
         }
         if !self.is_whole(below) {
             return Ok(None);
         }
-        if let Some(&known) = self.masks.alike.read().get(&floor) {
-            return Ok(known.then_some(local));
+        let known = *self.masks.alike.write().entry(pair).or_insert(Alike::Met(config.state));
+        match known {
+            Alike::Known(are_alike) => return if are_alike { split().map(Some) } else { Ok(None) },
+            Alike::Met(only) if only == config.state => return Ok(None),
+            Alike::Met(_) => {}
         }
-        let ways = self.store.long_tokens(self.vocabulary);
+        let (local, ways) = (split()?, self.store.long_tokens(self.vocabulary));
         let are_alike = bounded::ends_within(LEAST_ALIKE, &local.split)
-            && bounded::are_alike(self.pda, (floor, base), &local.split, below.trie, ways);
-        self.masks.alike.write().insert(floor, are_alike);
+            && bounded::are_alike(self.pda, pair, &local.split, below.trie, ways);
+        self.masks.alike.write().insert(pair, Alike::Known(are_alike));
         Ok(are_alike.then_some(local))
     }
 
@@ -147,7 +159,7 @@ impl MaskContext<'_> {
         let mut of = (config.state, None);
         if let Some(Unbounded { base, bound: Bound::Rounds { alike, floor } }) = self.unbounded(config.state)
         {
-            of = (base, self.without_rounds(arena, config, (base, floor), alike, below)?);
+            of = (base, self.without_rounds(arena, config, (floor, base), alike, below)?);
         }
         let (base, local) = match of {
             (base, Some(local)) => (base, local),
