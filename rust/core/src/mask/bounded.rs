@@ -8,7 +8,7 @@
 //! Where rounds are bounded and many are left, a state's split is that of the state without the bound: short tokens are alike for both, and
 //! the long ones are tried once, with as few rounds as are many.
 
-use super::class::{Step, Ways};
+use super::class::{Step, Ways, past};
 use super::split::Split;
 use crate::automaton::{LEAST_ALIKE, Pda, StateId};
 use crate::vocab::{ByteTrie, Summary};
@@ -64,8 +64,7 @@ pub(super) fn are_alike(
         let base = target(base, byte).filter(|_| !trie.summary(node as usize).is_some_and(is_short));
         let state = state.and_then(|state| target(state, byte));
         let Some(base) = base.filter(|&base| state != Some(base)) else {
-            let end = trie.nodes()[node as usize].end;
-            steps = &rest[rest.partition_point(|later| later.node < end)..];
+            steps = past(rest, trie, node);
             continue;
         };
         path[usize::from(depth)] = (state, base);

@@ -43,6 +43,12 @@ pub(super) struct Step {
     pub(super) is_end: bool,
 }
 
+/// What is left of some steps without those below a node.
+pub(super) fn past<'a>(steps: &'a [Step], trie: &ByteTrie, node: u32) -> &'a [Step] {
+    let end = trie.nodes()[node as usize].end;
+    &steps[steps.partition_point(|step| step.node < end)..]
+}
+
 /// Makes [`Ways`] while a trie is gone through in order.
 #[derive(Default)]
 struct Waymaker {

@@ -7,7 +7,7 @@ use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::grammar::ByteSet;
 use crate::grammar::utf8::is_continuation;
 use crate::mask::TokenIds;
-use crate::mask::class::{Class, Step};
+use crate::mask::class::{Class, Step, past};
 use crate::mask::split::Split;
 
 /// To be lost takes so many letters that the tokens that have them are looked for one by one.
@@ -48,8 +48,7 @@ impl Walk<'_> {
         while let [step, rest @ ..] = steps {
             let node = step.node as usize;
             if self.trie.summary(node).is_some_and(|below| step.depth + below.height <= length) {
-                let end = self.trie.nodes()[node].end;
-                steps = &rest[rest.partition_point(|later| later.node < end)..];
+                steps = past(rest, self.trie, step.node);
                 continue;
             }
             let row = self.go(*step, rows)?;
