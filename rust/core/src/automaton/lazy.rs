@@ -16,6 +16,7 @@ use super::{Expanded, Next, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -33,14 +34,22 @@ enum KnownEnds {
 struct Edges {
     /// So many bytes go on that the trie is not walked from here, but split.
     is_wide: bool,
-    bytes: Box<[(u8, u8, StateId)]>,
-    calls: Box<[(u32, StateId)]>,
+    bytes: SmallVec<[(u8, u8, StateId); 2]>,
+    calls: Calls,
     /// Where there are calls.
     expanded: OnceLock<Arc<Expanded>>,
 }
 
-/// The calls of states that do nothing else.
-type Calls = Box<[(u32, StateId)]>;
+/// A called rule each, and the state called back to.
+type Calls = SmallVec<[(u32, StateId); 2]>;
+
+impl Edges {
+    /// What is not in the state itself.
+    fn memory_size_bytes(&self) -> usize {
+        let bytes = if self.bytes.spilled() { size_of_val(&self.bytes[..]) } else { 0 };
+        bytes + if self.calls.spilled() { size_of_val(&self.calls[..]) } else { 0 }
+    }
+}
 
 /// A state of a leaf rule with this many bytes to go on by is wide: ten are the digits, which begin a thousand tokens.
 const WIDE: usize = 10;
@@ -375,23 +384,35 @@ impl LazyPart {
             let mut machine = machine.lock();
             let made = machine.edges(id.0 - self.first_state);
             self.adopt(&**machine);
+            // Who makes the other state's edges meanwhile waits for the machine.
+            drop(machine);
             let edges = self.heard(made).unwrap_or_default();
-            let at = |state: u32| StateId(self.first_state + state);
-            let rule = &self.rules[(lazy.state.rule - self.first_rule) as usize];
-            let size = edges.bytes.len() * size_of::<(u8, u8, StateId)>() + edges.calls.len() * 8;
-            self.bytes.fetch_add(size, Ordering::Relaxed);
-            let width: usize = edges.bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
-            Edges {
-                is_wide: rule.is_leaf && width >= WIDE,
-                bytes: edges.bytes.into_iter().map(|(lo, hi, to)| (lo, hi, at(to))).collect(),
-                calls: edges
-                    .calls
-                    .into_iter()
-                    .map(|(rule, back)| (self.first_rule + rule, at(back)))
-                    .collect(),
-                expanded: OnceLock::new(),
+            if let Some(optional) = edges.optional {
+                let after = &self.states[optional.1 as usize];
+                let others = edges.calls.iter().copied().filter(|&call| call != optional);
+                after.edges.get_or_init(|| self.own_edges(after, &edges.bytes, others));
             }
+            self.own_edges(lazy, &edges.bytes, edges.calls.iter().copied())
         })
+    }
+
+    /// The edges of a state in the numbers of the whole automaton.
+    fn own_edges(
+        &self,
+        lazy: &LazyState,
+        bytes: &[(u8, u8, u32)],
+        calls: impl Iterator<Item = (u32, u32)>,
+    ) -> Edges {
+        let at = |state: u32| StateId(self.first_state + state);
+        let width: usize = bytes.iter().map(|&(lo, hi, _)| usize::from(hi - lo) + 1).sum();
+        let edges = Edges {
+            is_wide: width >= WIDE && self.rule(lazy.state.rule).is_leaf,
+            bytes: bytes.iter().map(|&(lo, hi, to)| (lo, hi, at(to))).collect(),
+            calls: calls.map(|(rule, back)| (self.first_rule + rule, at(back))).collect(),
+            expanded: OnceLock::new(),
+        };
+        self.count_bytes(edges.memory_size_bytes());
+        edges
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -418,6 +439,7 @@ mod tests {
     use super::super::machine::MachineEdges;
     use super::*;
     use crate::stack::{Arena, SetId};
+    use smallvec::smallvec;
 
     /// Texts like `[b,a]`: each of `a` to `t` at most once, in any order; a state for each set of letters, made when met.
     #[derive(Debug)]
@@ -483,7 +505,7 @@ mod tests {
             }
             let (seen, wants) = self.seen[state as usize];
             let bytes = match (state, wants) {
-                (0, _) => vec![(b'[', b'[', self.state(1 << 31, true, false))],
+                (0, _) => smallvec![(b'[', b'[', self.state(1 << 31, true, false))],
                 (_, true) => (0..20)
                     .filter(|letter| seen >> letter & 1 == 0)
                     .map(|letter| {
@@ -496,7 +518,7 @@ mod tests {
                     more.into_iter().chain([(b']', b']', self.state(seen, false, true))]).collect()
                 }
             };
-            Ok(MachineEdges { bytes, calls: Vec::new() })
+            Ok(MachineEdges { bytes, ..MachineEdges::default() })
         }
     }
 

@@ -4,6 +4,7 @@ use super::Counter;
 use super::horizon::Horizon;
 use super::progress::{Guard, Progresses, Spelled};
 use crate::error::Result;
+use smallvec::{SmallVec, smallvec};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -129,13 +130,22 @@ pub(crate) struct MachineRule {
     pub(crate) progresses: Option<Arc<Progresses>>,
 }
 
-/// The edges of a state, in the machine's numbers.
+/// The edges of a state, in the machine's numbers. Most have few.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct MachineEdges {
     /// Ascending and disjoint.
-    pub(crate) bytes: Vec<(u8, u8, u32)>,
+    pub(crate) bytes: SmallVec<[(u8, u8, u32); 4]>,
     /// Each rule at most once.
-    pub(crate) calls: Vec<(u32, u32)>,
+    pub(crate) calls: SmallVec<[(u32, u32); 2]>,
+    /// One of the calls, past which the state called back to has all the other edges, and no more.
+    pub(crate) optional: Option<(u32, u32)>,
+}
+
+impl MachineEdges {
+    /// A call of a rule, and nothing else.
+    pub(crate) fn call(rule: u32, back: u32) -> Self {
+        Self { calls: smallvec![(rule, back)], ..Self::default() }
+    }
 }
 
 /// Where a text leads to from a state.

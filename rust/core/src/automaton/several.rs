@@ -94,6 +94,7 @@ impl Machine for Several {
                 .into_iter()
                 .map(|(rule, back)| (rules[rule as usize], states[back as usize]))
                 .collect(),
+            optional: edges.optional.map(|(rule, back)| (rules[rule as usize], states[back as usize])),
         })
     }
 

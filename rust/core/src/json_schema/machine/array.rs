@@ -168,7 +168,7 @@ impl JsonMachine {
             Local::Bytes(1) => self.gapped(rule, Place::AfterComma, depth, Local::Bytes(2)),
             _ => {
                 let value = self.value_rule(goal, self.layout.deeper(depth))?;
-                Ok(MachineEdges { bytes: Vec::new(), calls: vec![(value, self.state(rule, Local::End))] })
+                Ok(MachineEdges::call(value, self.state(rule, Local::End)))
             }
         }
     }

@@ -115,12 +115,12 @@ impl JsonMachine {
             Gap::None => self.edges_of(rule, after),
             Gap::Optional(space) => {
                 let mut edges = self.edges_of(rule, after)?;
-                edges.calls.push((space, self.state(rule, after)));
+                let call = (space, self.state(rule, after));
+                edges.calls.push(call);
+                edges.optional = Some(call);
                 Ok(edges)
             }
-            Gap::Required(space) => {
-                Ok(MachineEdges { bytes: Vec::new(), calls: vec![(space, self.state(rule, after))] })
-            }
+            Gap::Required(space) => Ok(MachineEdges::call(space, self.state(rule, after))),
         }
     }
 

@@ -100,7 +100,7 @@ impl JsonMachine {
             }
             (InMember::AfterColon, true) => {
                 let value = self.value_rule(goal, self.layout.deeper(depth))?;
-                Ok(MachineEdges { bytes: Vec::new(), calls: vec![(value, self.state(rule, Local::End))] })
+                Ok(MachineEdges::call(value, self.state(rule, Local::End)))
             }
         }
     }

@@ -402,7 +402,7 @@ impl JsonMachine {
                 let edges = self.numbers[numbers as usize].edges(at);
                 let bytes =
                     edges.into_iter().map(|(lo, hi, to)| (lo, hi, self.state(rule, Local::Number(to))));
-                MachineEdges { bytes: bytes.collect(), calls: Vec::new() }
+                MachineEdges { bytes: bytes.collect(), ..Default::default() }
             }
             (Kind::Space, _) => self.bytes(rule, &[(b"\t\n\r ", Local::End)]),
             (Kind::Gap(text), local) => {

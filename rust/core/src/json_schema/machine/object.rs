@@ -287,7 +287,7 @@ impl JsonMachine {
                 Some(goal) => {
                     let member = self.member_rule(goal, depth)?;
                     let after = self.state(rule, Local::Object(core, InObject::After, false));
-                    Ok(MachineEdges { bytes: Vec::new(), calls: vec![(member, after)] })
+                    Ok(MachineEdges::call(member, after))
                 }
                 None => self.gapped(rule, Place::BeforeColon, depth, then(InObject::BeforeColon(key))),
             },

@@ -58,7 +58,8 @@ impl JsonMachine {
         let term = spell::automaton_state(state);
         let targets = self.targets_of(term)?;
         let spelled = spell::edges(state, &targets, pinned);
-        let mut edges = MachineEdges { bytes: Vec::with_capacity(spelled.len() + 1), calls: Vec::new() };
+        let mut edges = MachineEdges::default();
+        edges.bytes.reserve(spelled.len() + 1);
         for (lo, hi, to) in spelled {
             edges.bytes.push((lo, hi, self.state(rule, Local::Spell(to))));
         }
@@ -82,7 +83,7 @@ impl JsonMachine {
         let children = declared.map(|(plan, branch)| self.children(plan, branch)).unwrap_or_default();
         let mut edges = MachineEdges::default();
         if is_between && children.iter().all(is_plain) {
-            edges.bytes = self.beside_children(rule, plan, (term, branch), children)?;
+            edges.bytes = self.beside_children(rule, plan, (term, branch), children)?.into();
         } else {
             let plain = self.targets_of(term)?;
             let targets: Targets<(TermId, Option<Branch>)> = match declared {
