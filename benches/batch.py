@@ -1,12 +1,12 @@
 """Steps of a batch: 64 sequences on one thread and on two, against 64 single calls.
 
-    python benches/batch.py [--sequences 64] [--threads 1 2]
+    python benches/batch.py [--sequences 64] [--threads 1 2] [--sessions 8]
 
 All sequences go through texts of their own, token by token. A step takes each sequence's token and fills the
 mask of what may follow; the table has the average step, and in brackets how long filling took, where it is a
 call of its own. "One grammar" is a batch whose sequences all follow one grammar; "own grammars" has a
-schema for each sequence. "Again" goes through the same texts a second time. A batch on several threads has as
-many sessions.
+schema for each sequence. "Again" goes through the same texts a second time. A batch on several threads has so
+many sessions for each: a thread that is through with its own takes over others'.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def main() -> None:
     )
     parser.add_argument("--sequences", type=int, default=64)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--sessions", type=int, default=8, help="for each thread of a batch on several")
     args = parser.parse_args()
     encoder, vocabulary, end, special = llama3()
     info = bw.TokenizerInfo(vocabulary, stop_token_ids=[end], special_token_ids=special)
@@ -94,8 +95,9 @@ def main() -> None:
         def together(matchers: Matchers, ids: list[int], batch: bw.BatchGrammarMatcher = batch) -> None:
             check(batch.batch_accept_and_fill(matchers, ids, mask))
 
-        steps[f"accept, then fill, {on}"] = (apart, threads)
-        steps[f"accept and fill, {on}"] = (together, threads)
+        sessions = threads * args.sessions if threads > 1 else 1
+        steps[f"accept, then fill, {on}"] = (apart, sessions)
+        steps[f"accept and fill, {on}"] = (together, sessions)
     rows: dict[str, list[object]] = {
         name: [*replay(info, tokens, False, step, sessions), *replay(info, tokens, True, step, sessions)]
         for name, (step, sessions) in steps.items()

@@ -62,10 +62,10 @@ pub struct CompilerOptions {
     pub time_limit: Option<Duration>,
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
-    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: twice as
-    /// long as it took, by default, but from 250 µs to 2 ms, and 250 µs where it took more than 4 ms. Zero is for none, which makes
-    /// the number of states that a compilation leaves the same each time. Only JSON Schemas have examples. The last mask may
-    /// take longer.
+    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: by default twice
+    /// as long as it took, and as long again as twice what is past 250 µs of that, but from 250 µs to 2.5 ms, and 250 µs where it took
+    /// more than 4 ms. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON
+    /// Schemas have examples. The last mask may take longer.
     pub rehearsal_limit: Option<Duration>,
     /// Whether compiled grammars are kept.
     pub cache_enabled: bool,
@@ -74,7 +74,8 @@ pub struct CompilerOptions {
     /// Most memory for the stacks of one grammar's matchers, bytes, approximately.
     pub matcher_memory_limit: usize,
     /// The matchers of a grammar are dealt out evenly over so many sessions, each with stacks and finished masks of its own, so that
-    /// as many threads can make masks at once. At least one.
+    /// as many threads can make masks at once. At least one; with several for each thread, one that is through with its own may take over
+    /// others'.
     pub sessions: usize,
 }
 

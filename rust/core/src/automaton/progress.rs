@@ -49,7 +49,7 @@ struct Text {
 }
 
 /// What may come after what is read.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// A bit for each key that may come.
     open: Box<[u64]>,
@@ -65,6 +65,15 @@ impl Progress {
         open.enumerate().filter(|&(_, open)| open).for_each(|(key, _)| bits[key / 64] |= 1 << (key % 64));
         let is_any = bits.iter().any(|&word| word != 0);
         Self { open: bits.into(), is_any, may_end, core }
+    }
+
+    /// The same but for one key that may not come any more.
+    pub(crate) fn without(&self, key: Option<u32>, may_end: bool, core: u32) -> Self {
+        let mut open = self.open.clone();
+        if let Some(key) = key {
+            open[key as usize / 64] &= !(1 << (key % 64));
+        }
+        Self { is_any: open.iter().any(|&word| word != 0), open, may_end, core }
     }
 
     /// Whether one of the keys in a range may come.

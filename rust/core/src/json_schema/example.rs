@@ -1,6 +1,6 @@
 //! A document that goes through what most documents of a schema go through.
 //!
-//! Every declared name is written once, in the order of declaration, and every value is short. Where a goal is met again, the next kind
+//! Every declared name is written once, those first that are required if any order will do, and every value is short. Where a goal is met again, the next kind
 //! of value that it allows is written, and after the last one only what is required or leads to something new. What a schema says of
 //! several names together is not looked at: an example may be refused somewhere. It is there for the states that it
 //! comes to ([`crate::rehearsal`]), not to be a sentence.
@@ -155,11 +155,15 @@ impl Writer<'_> {
     fn object(&mut self, obj: &Obj, is_first: bool, is_spent: bool) -> Result<Option<bool>> {
         self.out.text.push(b'{');
         let (mut number, mut any_new) = (0, false);
-        for (name, &goal) in &obj.props {
+        let mut props: Vec<(&Name, GoalId, bool)> =
+            obj.props.iter().map(|(name, &goal)| (name, goal, obj.required.contains(name))).collect();
+        if self.engine.options.any_order {
+            props.sort_by_key(|&(.., is_required)| !is_required);
+        }
+        for (name, goal, is_required) in props {
             if self.is_enough() {
                 return Ok(Some(true));
             }
-            let is_required = obj.required.contains(name);
             let is_full = obj.max.is_some_and(|max| number + obj.required.len() as u32 >= max);
             if !is_required && (is_spent || is_full) {
                 continue;

@@ -37,21 +37,27 @@ impl JsonMachine {
             self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, places, carried })).0 as u32;
         if is_carried {
             let core = self.core(number, Some(start));
-            self.carry(core)?;
+            self.carry(core, None)?;
         }
         Ok(number)
     }
 
-    /// What a core's progress is carried as.
-    fn carry(&mut self, core: u32) -> Result<u32> {
+    /// What a core's progress is carried as. Where each name may come that did not come before, it is what it was, as given with the
+    /// name's key, without that key.
+    fn carry(&mut self, core: u32, before: Option<(u32, Option<u32>)>) -> Result<u32> {
         if let Some(known) = self.cores[core as usize].number {
             return Ok(known);
         }
-        let keys = self.all_open(core)?;
-        let may_end = self.may_end(core);
-        let planned = &self.plans[self.cores[core as usize].plan as usize];
+        let planned = Arc::clone(&self.plans[self.cores[core as usize].plan as usize]);
         let Some(progresses) = &planned.carried else { return Ok(0) };
-        let number = progresses.add(Carried::new(keys.into_iter(), may_end, core));
+        let may_end = self.may_end(core);
+        let carried = match before.filter(|_| self.engine.is_free(&planned.plan)) {
+            Some((before, key)) => progresses.get(before).without(key, may_end, core),
+            None => Carried::new(self.all_open(core)?.into_iter(), may_end, core),
+        };
+        #[cfg(test)]
+        assert_eq!(carried, Carried::new(self.all_open(core)?.into_iter(), may_end, core));
+        let number = progresses.add(carried);
         self.cores[core as usize].number = Some(number);
         Ok(number)
     }
@@ -72,7 +78,11 @@ impl JsonMachine {
         match planned.plan.after(progress, key, self.engine.options.any_order) {
             Some(after) => {
                 let core = self.core(plan, Some(after));
-                self.carry(core)
+                let key = match key {
+                    Key::Declared(index) => Some(planned.places[index as usize]),
+                    Key::Class(_) => None,
+                };
+                self.carry(core, Some((number, key)))
             }
             None => Ok(number),
         }
