@@ -11,7 +11,7 @@
 use super::{Pda, StateId};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
-use smallvec::{SmallVec, smallvec};
+use smallvec::{Array, SmallVec, smallvec};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
@@ -30,11 +30,19 @@ pub(crate) struct Entry {
     pub(crate) is_wide: bool,
 }
 
+/// Most states have few of all: these need no memory of their own.
+type Entries = SmallVec<[Entry; 4]>;
+type Callers = SmallVec<[Caller; 4]>;
+/// Disjoint ascending byte ranges, each with the part of some moves that it allows.
+type MoveRanges = SmallVec<[(u8, u8, u32, u32); 4]>;
+/// Next states, and the entries whose stacks go with them.
+type AllMoves = SmallVec<[(StateId, u32); 4]>;
+
 /// The expansion of one state.
 #[derive(Debug)]
 pub(crate) struct Expanded {
-    entries: Vec<Entry>,
-    callers: Vec<Caller>,
+    entries: Entries,
+    callers: Callers,
     /// Found when a byte is first asked for: where rules are split, or their texts known, none may ever be.
     moves: OnceLock<MoveTable>,
     /// Token set, next state, entry.
@@ -50,10 +58,8 @@ pub(crate) struct Expanded {
 /// Where bytes lead.
 #[derive(Debug)]
 struct MoveTable {
-    /// Disjoint ascending byte ranges with the part of `moves` that they allow.
-    ranges: Vec<(u8, u8, u32, u32)>,
-    /// Next state, and the entry whose stack goes with it.
-    moves: Vec<(StateId, u32)>,
+    ranges: MoveRanges,
+    moves: AllMoves,
     /// All bytes that any range allows.
     first: ByteSet,
 }
@@ -239,7 +245,7 @@ impl Expanded {
 
     /// Without its moves.
     pub(super) fn memory_size_bytes(&self) -> usize {
-        size_of::<Self>() + self.callers.len() * size_of::<Caller>() + self.entries.len() * size_of::<Entry>()
+        size_of::<Self>() + spilled(&self.callers) + spilled(&self.entries)
     }
 
     /// With its moves, as far as they are known.
@@ -272,8 +278,13 @@ impl MoveTable {
     }
 
     fn memory_size_bytes(&self) -> usize {
-        self.ranges.len() * 12 + self.moves.len() * 8
+        spilled(&self.ranges) + spilled(&self.moves)
     }
+}
+
+/// What a list takes beside itself, bytes.
+fn spilled<A: Array>(list: &SmallVec<A>) -> usize {
+    if list.spilled() { size_of_val(&list[..]) } else { 0 }
 }
 
 /// The rules that are called somewhere below a state, by number.
@@ -319,7 +330,7 @@ impl Called {
 }
 
 /// All entries below a state, callers before callees, and their callers.
-fn entries(pda: &Pda, state: StateId) -> (Vec<Entry>, Vec<Caller>) {
+fn entries(pda: &Pda, state: StateId) -> (Entries, Callers) {
     // Kahn's algorithm needs the number of callers first: one pass to find the rules, one to order them.
     let mut called = Called::default();
     let mut todo: SmallVec<[StateId; 16]> = smallvec![state];
@@ -331,9 +342,9 @@ fn entries(pda: &Pda, state: StateId) -> (Vec<Entry>, Vec<Caller>) {
         }
     }
     let num_callers = called.rules.iter().map(|called| called.waiting as usize).sum();
-    let mut entries = Vec::with_capacity(called.rules.len() + 1);
+    let mut entries = Entries::with_capacity(called.rules.len() + 1);
     entries.push(Entry::new(state, (0, 0)));
-    let mut callers: Vec<Caller> = Vec::with_capacity(num_callers);
+    let mut callers = Callers::with_capacity(num_callers);
     // Each with the one before it of the same rule.
     let mut placed: SmallVec<[(Caller, Option<usize>); 32]> = SmallVec::new();
     let mut next = 0;
@@ -376,10 +387,8 @@ fn frame_state(pda: &Pda, back: StateId) -> Option<StateId> {
     (!is_tail).then_some(back)
 }
 
-type Split = (Vec<(u8, u8, u32, u32)>, Vec<(StateId, u32)>);
-
 /// Cuts overlapping ranges at each other's ends.
-fn split(edges: &mut [(u8, u8, StateId, u32)]) -> Split {
+fn split(edges: &mut [(u8, u8, StateId, u32)]) -> (MoveRanges, AllMoves) {
     edges.sort_by_key(|edge| edge.0);
     if edges.windows(2).all(|pair| pair[0].1 < pair[1].0) {
         let range = |(edge, at): (&(u8, u8, StateId, u32), u32)| (edge.0, edge.1, at, at + 1);
@@ -388,7 +397,7 @@ fn split(edges: &mut [(u8, u8, StateId, u32)]) -> Split {
     let mut cuts: Vec<u16> = edges.iter().flat_map(|e| [u16::from(e.0), u16::from(e.1) + 1]).collect();
     cuts.sort_unstable();
     cuts.dedup();
-    let (mut ranges, mut moves) = (Vec::new(), Vec::new());
+    let (mut ranges, mut moves) = (MoveRanges::new(), AllMoves::new());
     for pair in cuts.windows(2) {
         let (lo, hi) = (pair[0] as u8, (pair[1] - 1) as u8);
         let from = moves.len() as u32;

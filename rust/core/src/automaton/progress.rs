@@ -13,6 +13,7 @@
 use super::StateId;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 use std::sync::OnceLock;
 
 /// What a configuration has to have read, to come to a state. Keys are numbers below those of the progress.
@@ -52,7 +53,7 @@ struct Text {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// A bit for each key that may come.
-    open: Box<[u64]>,
+    open: SmallVec<[u64; 2]>,
     is_any: bool,
     may_end: bool,
     /// The machine's own number for it.
@@ -61,10 +62,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(open: impl ExactSizeIterator<Item = bool>, may_end: bool, core: u32) -> Self {
-        let mut bits = vec![0u64; open.len().div_ceil(64)];
+        let mut bits: SmallVec<[u64; 2]> = smallvec![0; open.len().div_ceil(64)];
         open.enumerate().filter(|&(_, open)| open).for_each(|(key, _)| bits[key / 64] |= 1 << (key % 64));
         let is_any = bits.iter().any(|&word| word != 0);
-        Self { open: bits.into(), is_any, may_end, core }
+        Self { open: bits, is_any, may_end, core }
     }
 
     /// The same but for one key that may not come any more.

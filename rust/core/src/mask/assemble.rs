@@ -394,7 +394,7 @@ impl Walk<'_> {
         let (mut heavy, light): (SmallVec<[Config; 8]>, SmallVec<[Config; 8]>) =
             configs.iter().copied().partition(|c| self.context.is_heavy(c.state));
         if !light.is_empty() {
-            let mut entries = Vec::new();
+            let mut entries = self.buffers.wide.pop().unwrap_or_default();
             light.iter().for_each(|&config| self.arena.wide_entries(pda, config, &mut entries));
             let course = Course {
                 trie: self.context.vocabulary.trie(),
@@ -418,7 +418,8 @@ impl Walk<'_> {
                     .iter()
                     .try_for_each(|&config| self.context.split_often_walked(self.arena, config, visited))?;
             }
-            heavy.extend(entries);
+            heavy.extend(entries.drain(..));
+            self.buffers.wide.push(entries);
         }
         for config in configs.iter().filter(|_| pda.has_token_edges()) {
             for &(token_set, ..) in pda.expanded(config.state).tokens() {

@@ -9,6 +9,7 @@ use super::walk::Buffers;
 use crate::stack::SetId;
 use crate::vocab::{clear_bit, set_bit};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::collections::hash_map;
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ pub(super) struct Part {
 /// The mask of one set of configurations, without stop tokens.
 #[derive(Debug, Default)]
 pub(crate) struct FinishedMask {
-    pub(super) parts: Vec<Part>,
+    /// Seldom more than one.
+    pub(super) parts: SmallVec<[Part; 1]>,
     pub(super) others: Box<[u32]>,
     /// No fewer tokens than there are.
     pub(crate) most: usize,
@@ -48,8 +50,9 @@ impl FinishedMask {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let parts: usize = self.parts.iter().map(|p| size_of::<Part>() + p.except.len() * 4).sum();
-        size_of::<Self>() + 48 + parts + self.others.len() * 4
+        let parts: usize = self.parts.iter().map(|p| p.except.len() * 4).sum();
+        let spilled = if self.parts.spilled() { size_of_val(&self.parts[..]) } else { 0 };
+        size_of::<Self>() + 48 + parts + spilled + self.others.len() * 4
     }
 }
 
