@@ -63,9 +63,9 @@ pub struct CompilerOptions {
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
     /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: by default twice
-    /// as long as it took, and as long again as twice what is past 250 µs of that, but from 250 µs to 2.5 ms, and 250 µs where it took
-    /// more than 4 ms. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON
-    /// Schemas have examples. The last mask may take longer.
+    /// as long as its first 500 µs took and ten times as long as the rest, but from 250 µs to 3 ms, and 250 µs where it took more than
+    /// 4 ms. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON Schemas
+    /// have examples. The last mask may take longer.
     pub rehearsal_limit: Option<Duration>,
     /// Whether compiled grammars are kept.
     pub cache_enabled: bool,

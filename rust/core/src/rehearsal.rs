@@ -26,11 +26,11 @@ const LEAST_BYTES: usize = 256;
 const MOST_BYTES: usize = 1 << 14;
 
 /// How long a rehearsal may take at least, and at most, unless it is told.
-const USUAL_LIMITS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_micros(2500));
-/// So many times as long as compiling took, unless it is told, and as many times more what that took past [`SHORT`]. A first mask is
+const USUAL_LIMITS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(3));
+/// So many times as long as compiling took, unless it is told: what that took up to [`SHORT`], and what it took past it. A first mask is
 /// waited for, and what takes long to compile has most to rehearse.
-const TIMES: u32 = 2;
-const SHORT: Duration = Duration::from_micros(250);
+const TIMES: (u32, u32) = (2, 10);
+const SHORT: Duration = Duration::from_micros(500);
 /// Whoever waited so long for a compilation does not wait for much more.
 const LONG: Duration = Duration::from_millis(4);
 
@@ -40,7 +40,8 @@ pub(crate) fn usual_limit(compiling: Duration) -> Duration {
     if compiling > LONG {
         return least;
     }
-    ((compiling + compiling.saturating_sub(SHORT)) * TIMES).clamp(least, most)
+    let past = compiling.saturating_sub(SHORT);
+    ((compiling - past) * TIMES.0 + past * TIMES.1).clamp(least, most)
 }
 
 /// When a rehearsal ends.
@@ -222,9 +223,9 @@ mod tests {
 
     #[test]
     fn what_takes_longer_to_compile_is_rehearsed_longer() {
-        let micros = [1, 125, 200, 500, 1_000, 4_000, 4_001, 1_000_000].map(Duration::from_micros);
+        let micros = [1, 125, 200, 500, 600, 1_000, 4_000, 4_001, 1_000_000].map(Duration::from_micros);
         let limits = micros.map(|compiling| super::usual_limit(compiling).as_micros());
-        assert_eq!(limits, [250, 250, 400, 1_500, 2_500, 2_500, 250, 250]);
+        assert_eq!(limits, [250, 250, 400, 1_000, 2_000, 3_000, 3_000, 250, 250]);
     }
 
     #[test]
