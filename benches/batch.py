@@ -1,6 +1,6 @@
 """Steps of a batch: 64 sequences on one thread and on two, against 64 single calls.
 
-    python benches/batch.py [--sequences 64] [--threads 1 2] [--sessions 8]
+    python benches/batch.py [--sequences 64] [--threads 1 2] [--sessions 4]
 
 All sequences go through texts of their own, token by token. A step takes each sequence's token and fills the
 mask of what may follow; the table has the average step, and in brackets how long filling took, where it is a
@@ -65,7 +65,7 @@ def main() -> None:
     )
     parser.add_argument("--sequences", type=int, default=64)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--sessions", type=int, default=8, help="for each thread of a batch on several")
+    parser.add_argument("--sessions", type=int, default=4, help="for each thread of a batch on several")
     args = parser.parse_args()
     encoder, vocabulary, end, special = llama3()
     info = bw.TokenizerInfo(vocabulary, stop_token_ids=[end], special_token_ids=special)

@@ -63,7 +63,7 @@ pub struct CompilerOptions {
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
     /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: by default twice
-    /// as long as its first 500 µs took and ten times as long as the rest, but from 250 µs to 3 ms, and 250 µs where it took more than
+    /// the time that it took, and ten times what of that is past 500 µs, but from 250 µs to 3 ms, and 250 µs where it took more than
     /// 4 ms. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON Schemas
     /// have examples. The last mask may take longer.
     pub rehearsal_limit: Option<Duration>,

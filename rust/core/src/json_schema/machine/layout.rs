@@ -129,3 +129,42 @@ impl JsonMachine {
         matches!(self.layout, Layout::Fixed { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::languages::SharedLanguages;
+    use super::JsonMachine;
+    use crate::automaton::{Budget, CancelToken, Machine};
+    use crate::json_schema::{JsonSchema, JsonSchemaOptions};
+
+    const SCHEMA: &str = r##"{
+        "type": "object",
+        "properties": {
+            "a": {"type": "array", "items": {"$ref": "#"}, "uniqueItems": true, "contains": {"type": "object"}},
+            "b": {"enum": ["x", {"c": [1, null]}]},
+            "c": {"oneOf": [{"required": ["a"]}, {"maxProperties": 1}, {"type": "integer"}]}
+        },
+        "patternProperties": {"^d": {"type": "string", "minLength": 3}},
+        "anyOf": [{"required": ["a"]}, {"properties": {"b": {"type": "string"}}}]
+    }"##;
+
+    #[test]
+    fn past_optional_whitespace_a_state_has_the_other_edges() {
+        let (schema, options) = (SCHEMA.to_owned(), JsonSchemaOptions::default());
+        let schema = JsonSchema { schema, documents: Vec::new(), options };
+        let budget = Budget::new(None, usize::MAX, CancelToken::default());
+        let (mut machine, _) =
+            JsonMachine::new(&schema, &SharedLanguages::default(), budget, usize::MAX).unwrap();
+        let (mut state, mut number) = (0, 0);
+        while state < machine.states().len().min(3000) {
+            let mut edges = machine.edges(state as u32).unwrap();
+            if let Some(optional) = edges.optional.take() {
+                edges.calls.retain(|call| *call != optional);
+                assert_eq!(machine.edges(optional.1), Ok(edges), "{:?}", machine.locals[state]);
+                number += 1;
+            }
+            state += 1;
+        }
+        assert!(number > 40, "{number}");
+    }
+}
