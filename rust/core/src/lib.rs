@@ -22,6 +22,7 @@ pub mod grammar;
 pub mod json_schema;
 pub mod mask;
 pub mod matcher;
+mod memory;
 pub mod regular;
 mod rehearsal;
 mod stack;

@@ -27,8 +27,8 @@ const MOST_BYTES: usize = 1 << 14;
 
 /// How long a rehearsal may take at least, and at most, unless it is told.
 const USUAL_LIMITS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(3));
-/// So many times as long as compiling took, unless it is told: what that took up to [`SHORT`], and what it took past it. A first mask is
-/// waited for, and what takes long to compile has most to rehearse.
+/// So many times the time that compiling took, up to [`SHORT`] and past it, unless it is told. A first mask is waited for, and what takes
+/// long to compile has most to rehearse.
 const TIMES: (u32, u32) = (2, 10);
 const SHORT: Duration = Duration::from_micros(500);
 /// Whoever waited so long for a compilation does not wait for much more.

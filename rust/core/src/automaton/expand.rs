@@ -10,8 +10,9 @@
 
 use super::{Pda, StateId};
 use crate::grammar::ByteSet;
+use crate::memory::spilled_bytes;
 use rustc_hash::FxHashMap;
-use smallvec::{Array, SmallVec, smallvec};
+use smallvec::{SmallVec, smallvec};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
@@ -245,7 +246,7 @@ impl Expanded {
 
     /// Without its moves.
     pub(super) fn memory_size_bytes(&self) -> usize {
-        size_of::<Self>() + spilled(&self.callers) + spilled(&self.entries)
+        size_of::<Self>() + spilled_bytes(&self.callers) + spilled_bytes(&self.entries)
     }
 
     /// With its moves, as far as they are known.
@@ -278,13 +279,8 @@ impl MoveTable {
     }
 
     fn memory_size_bytes(&self) -> usize {
-        spilled(&self.ranges) + spilled(&self.moves)
+        spilled_bytes(&self.ranges) + spilled_bytes(&self.moves)
     }
-}
-
-/// What a list takes beside itself, bytes.
-fn spilled<A: Array>(list: &SmallVec<A>) -> usize {
-    if list.spilled() { size_of_val(&list[..]) } else { 0 }
 }
 
 /// The rules that are called somewhere below a state, by number.

@@ -14,6 +14,7 @@ use super::machine::{
 use super::progress::{Guard, Spelled};
 use super::{Expanded, Next, Pda, PdaRule, State, StateId};
 use crate::error::{Error, Result};
+use crate::memory::spilled_bytes;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -46,8 +47,7 @@ type Calls = SmallVec<[(u32, StateId); 2]>;
 impl Edges {
     /// What is not in the state itself.
     fn memory_size_bytes(&self) -> usize {
-        let bytes = if self.bytes.spilled() { size_of_val(&self.bytes[..]) } else { 0 };
-        bytes + if self.calls.spilled() { size_of_val(&self.calls[..]) } else { 0 }
+        spilled_bytes(&self.bytes) + spilled_bytes(&self.calls)
     }
 }
 

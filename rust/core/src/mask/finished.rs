@@ -6,6 +6,7 @@
 use super::TokenIds;
 use super::beneath::AlikeMasks;
 use super::walk::Buffers;
+use crate::memory::spilled_bytes;
 use crate::stack::SetId;
 use crate::vocab::{clear_bit, set_bit};
 use rustc_hash::FxHashMap;
@@ -50,9 +51,8 @@ impl FinishedMask {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let parts: usize = self.parts.iter().map(|p| p.except.len() * 4).sum();
-        let spilled = if self.parts.spilled() { size_of_val(&self.parts[..]) } else { 0 };
-        size_of::<Self>() + 48 + parts + spilled + self.others.len() * 4
+        let except: usize = self.parts.iter().map(|part| part.except.len() * 4).sum();
+        size_of::<Self>() + 48 + spilled_bytes(&self.parts) + except + self.others.len() * 4
     }
 }
 

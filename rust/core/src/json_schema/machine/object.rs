@@ -42,8 +42,8 @@ impl JsonMachine {
         Ok(number)
     }
 
-    /// What a core's progress is carried as. Where each name may come that did not come before, it is what it was, as given with the
-    /// name's key, without that key.
+    /// What a core's progress is carried as. Where each name may come that did not come before, that is what it was `before`, without the
+    /// key of the name that came.
     fn carry(&mut self, core: u32, before: Option<(u32, Option<u32>)>) -> Result<u32> {
         if let Some(known) = self.cores[core as usize].number {
             return Ok(known);
@@ -55,6 +55,7 @@ impl JsonMachine {
             Some((before, key)) => progresses.get(before).without(key, may_end, core),
             None => Carried::new(self.all_open(core)?.into_iter(), may_end, core),
         };
+        // What is asked name by name says the same.
         #[cfg(test)]
         assert_eq!(carried, Carried::new(self.all_open(core)?.into_iter(), may_end, core));
         let number = progresses.add(carried);
