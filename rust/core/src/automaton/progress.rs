@@ -11,6 +11,7 @@
 //! productive.
 
 use super::StateId;
+use crate::memory::spilled_bytes;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
@@ -162,7 +163,7 @@ impl Progresses {
 
     /// Heap memory, bytes.
     pub(super) fn memory_size_bytes(&self) -> usize {
-        let words: usize = self.made.iter().map(|(_, progress)| progress.open.len() * 8).sum();
+        let words: usize = self.made.iter().map(|(_, progress)| spilled_bytes(&progress.open)).sum();
         let ranges: usize = self.ranges.iter().map(|(_, list)| list.len() * 8 + 16).sum();
         let texts: usize = self.texts.iter().map(|text| text.bytes.len() + size_of::<Text>()).sum();
         texts + words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16

@@ -1,9 +1,9 @@
 //! A document that goes through what most documents of a schema go through.
 //!
-//! Every declared name is written once, those first that are required if any order will do, and every value is short. Where a goal is met again, the next kind
-//! of value that it allows is written, and after the last one only what is required or leads to something new. What a schema says of
-//! several names together is not looked at: an example may be refused somewhere. It is there for the states that it
-//! comes to ([`crate::rehearsal`]), not to be a sentence.
+//! Every declared name is written once, in the order of declaration, but those first that are required if any order will do, and
+//! every value is short. Where a goal is met again, the next kind of value that it allows is written, and after the last one
+//! only what is required or leads to something new. What a schema says of several names together is not looked at: an example may be
+//! refused somewhere. It is there for the states that it comes to ([`crate::rehearsal`]), not to be a sentence.
 
 use super::decimal::Decimal;
 use super::engine::Engine;
