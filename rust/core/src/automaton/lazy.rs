@@ -65,6 +65,7 @@ struct LazyState {
     /// As far as it is known without the edges.
     is_wide: Option<bool>,
     is_between: bool,
+    narrow: Option<[u8; 2]>,
     has_like: bool,
     leaps: Leaps,
     like: OnceLock<Option<Like<StateId>>>,
@@ -121,13 +122,14 @@ impl LazyPart {
             let MachineRule { is_leaf, is_split, .. } = machine.rules()[state.rule as usize];
             let is_wide = state.is_wide || is_split;
             // What is like another state asks that one.
-            let is_known = is_wide || !is_leaf && !state.has_like;
+            let is_known = is_wide || state.narrow.is_some() || !is_leaf && !state.has_like;
             let (rule, is_final) = (self.first_rule + state.rule, state.is_final);
             self.states.push(LazyState {
                 state: State { rule, is_final },
                 has_edges: state.has_edges,
                 is_wide: is_known.then_some(is_wide),
                 is_between: state.is_between,
+                narrow: state.narrow,
                 has_like: state.has_like,
                 leaps: state.leaps,
                 like: OnceLock::new(),
@@ -305,6 +307,11 @@ impl LazyPart {
         self.lazy(id).is_between
     }
 
+    /// See [`MachineState::narrow`].
+    pub(super) fn narrow(&self, id: StateId) -> Option<[u8; 2]> {
+        self.lazy(id).narrow
+    }
+
     /// See [`Machine::to_end`].
     pub(super) fn to_end(&self, id: StateId) -> Option<u32> {
         self.machine.as_ref()?.lock().to_end(id.0 - self.first_state)
@@ -477,6 +484,7 @@ mod tests {
                 has_edges: !is_final,
                 is_wide: false,
                 is_between: false,
+                narrow: None,
                 has_like: false,
                 leaps: Leaps::No,
                 collects: None,

@@ -20,6 +20,9 @@ pub(crate) struct MachineState {
     pub(crate) is_wide: bool,
     /// Of a text: no character is read in part here.
     pub(crate) is_between: bool,
+    /// The bytes that may follow a state of a leaf rule if they are known to be two at most: a character and a backslash. It calls nothing
+    /// then, and is not final.
+    pub(crate) narrow: Option<[u8; 2]>,
     /// Whether it is like another; see [`Machine::like`]. It calls nothing then.
     pub(crate) has_like: bool,
     pub(crate) leaps: Leaps,

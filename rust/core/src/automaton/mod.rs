@@ -230,6 +230,11 @@ impl Pda {
         self.is_lazy(id) && self.lazy.is_between(id)
     }
 
+    /// See [`machine::MachineState::narrow`].
+    pub(crate) fn narrow(&self, id: StateId) -> Option<[u8; 2]> {
+        if self.is_lazy(id) { self.lazy.narrow(id) } else { None }
+    }
+
     /// See [`machine::Machine::to_end`].
     pub(crate) fn to_end(&self, id: StateId) -> Option<u32> {
         if self.is_lazy(id) { self.lazy.to_end(id) } else { None }

@@ -225,12 +225,12 @@ impl Bpe {
                 index = node.end as usize;
                 continue;
             }
-            for position in node.first_token..nodes[index + 1].first_token {
-                let reachable = self.merges.is_reachable(trie.order()[position as usize]);
+            for place in trie.places_at(index) {
+                let reachable = self.merges.is_reachable(trie.order()[place]);
                 if free && (reachable || self.ignore_merges) {
-                    reach.free.insert(position);
+                    reach.free.insert(place as u32);
                 } else if bound && reachable {
-                    reach.bound.insert(position);
+                    reach.bound.insert(place as u32);
                 }
             }
             path.push(paths);

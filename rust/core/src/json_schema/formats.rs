@@ -16,6 +16,8 @@ const DATE: &str = concat!(
     r"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))",
     r"|(?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29)"
 );
+/// Of a second.
+const FRACTION: &str = r"(?:\.\d+)?";
 const DURATION_TIME: &str = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)";
 /// Up to 63 characters, no hyphen at either end, and not two at the third and fourth place (RFC 5891, section 4.2.3.1).
 fn label(letters: &str) -> String {
@@ -317,48 +319,70 @@ fn language(regular: &mut Regular, format: &str) -> Result<Option<TermId>, Probl
 
 /// RFC 3339, section 5.6. A leap second is one where the time in UTC is 23:59:60.
 fn time(regular: &mut Regular) -> Result<TermId, Problem> {
-    let fraction = r"(?:\.\d+)?";
-    let offset = r"(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)";
-    let plain = format!(r"^(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d{fraction}{offset}$");
-    let mut options = vec![pattern::language(regular, &plain)?];
-    let digits = pattern::language(regular, r"^\d\d:$")?;
-    let last = pattern::language(regular, r"^:\d\d$")?;
-    // Local time and a minute is the offset, modulo a day. Hours and minutes are told apart, with the carry between them.
-    for (sign, carries) in [('+', false), ('+', true), ('-', false), ('-', true)] {
-        let second = pattern::language(regular, &format!(r"^:60{fraction}[{sign}]$"))?;
-        let between = pattern::language(regular, &format!(r"^:\d\d:60{fraction}[{sign}]$"))?;
-        let mut hours = Vec::new();
-        for local in 0..24u32 {
-            let ahead = (local + u32::from(carries)) % 24;
-            let offset = if sign == '+' { ahead } else { (24 - ahead - u32::from(!carries)) % 24 };
-            let (local, offset) =
-                (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
-            hours.push(
-                [local, between, offset, last]
-                    .into_iter()
-                    .rev()
-                    .fold(regular.empty(), |rest, part| regular.concat(part, rest)),
-            );
-        }
-        let mut minutes = Vec::new();
-        for local in if carries { 59..60u32 } else { 0..59 } {
+    let plain =
+        format!(r"^(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d{FRACTION}(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$");
+    let plain = pattern::language(regular, &plain)?;
+    let utc = pattern::language(regular, &format!("^23:59:60{FRACTION}[Zz]$"))?;
+    let elsewhere = leap_seconds_elsewhere(regular)?;
+    Ok(regular.or([plain, utc, elsewhere]))
+}
+
+/// Leap seconds with an offset: local time and a minute is the offset, or falls short of a day by it. That is said of the hours, which depend
+/// on whether the minute carries, and of the minutes.
+fn leap_seconds_elsewhere(regular: &mut Regular) -> Result<TermId, Problem> {
+    let second = pattern::language(regular, &format!("^:60{FRACTION}$"))?;
+    let (any, before) = (pattern::language(regular, r"^\d\d:$")?, pattern::language(regular, "^:$")?);
+    let after = pattern::language(regular, r"^:\d\d$")?;
+    let carries = regular.literal("59");
+    let others = pattern::language(regular, r"^(?:[0-4]\d|5[0-8])$")?;
+    let hours: Vec<(u32, TermId)> = (0..24)
+        .map(|local| {
+            let minutes = [(others, 0), (carries, 1)].map(|(minute, carry)| {
+                let ahead = (local + carry) % 24;
+                let signs = [('+', ahead), ('-', (23 + carry - ahead) % 24)].map(|(sign, offset)| {
+                    let offset = regular.literal(&format!("{sign}{offset:02}"));
+                    regular.concat(offset, after)
+                });
+                let signs = regular.or(signs);
+                let rest = regular.concat(second, signs);
+                regular.concat(minute, rest)
+            });
+            let minutes = regular.or(minutes);
+            (local, regular.concat(before, minutes))
+        })
+        .collect();
+    let minutes: Vec<(u32, TermId)> = (0..60)
+        .map(|local| {
             let ahead = (local + 1) % 60;
-            let offset = if sign == '+' { ahead } else { (60 - ahead) % 60 };
-            let (local, offset) =
-                (regular.literal(&format!("{local:02}")), regular.literal(&format!("{offset:02}")));
-            minutes.push(
-                [digits, local, second, digits, offset]
-                    .into_iter()
-                    .rev()
-                    .fold(regular.empty(), |rest, part| regular.concat(part, rest)),
-            );
-        }
-        let (hours, minutes) = (regular.or(hours), regular.or(minutes));
-        options.push(regular.and([hours, minutes]));
+            let signs = [('+', ahead), ('-', (60 - ahead) % 60)].map(|(sign, offset)| {
+                let (sign, offset) =
+                    (regular.literal(&sign.to_string()), regular.literal(&format!("{offset:02}")));
+                let offset = regular.concat(any, offset);
+                regular.concat(sign, offset)
+            });
+            let signs = regular.or(signs);
+            (local, regular.concat(second, signs))
+        })
+        .collect();
+    let (hours, minutes) = (two_digits(regular, &hours), two_digits(regular, &minutes));
+    let minutes = regular.concat(any, minutes);
+    Ok(regular.and([hours, minutes]))
+}
+
+/// Numbers of two digits, each with what follows it: a tree, so that a derivative costs no more than the branches there.
+fn two_digits(regular: &mut Regular, numbers: &[(u32, TermId)]) -> TermId {
+    let digit = |regular: &mut Regular, digit: u32, rest: TermId| {
+        let digit = regular.literal(&digit.to_string());
+        regular.concat(digit, rest)
+    };
+    let mut tens = Vec::new();
+    for group in numbers.chunk_by(|a, b| a.0 / 10 == b.0 / 10) {
+        let units: Vec<TermId> =
+            group.iter().map(|&(number, rest)| digit(regular, number % 10, rest)).collect();
+        let units = regular.or(units);
+        tens.push(digit(regular, group[0].0 / 10, units));
     }
-    let utc = pattern::language(regular, &format!("^23:59:60{fraction}[Zz]$"))?;
-    options.push(utc);
-    Ok(regular.or(options))
+    regular.or(tens)
 }
 
 #[cfg(test)]
@@ -409,6 +433,30 @@ mod tests {
             "{1}",
         ] {
             assert!(!regular.matches(patterns, pattern), "{pattern}");
+        }
+    }
+
+    /// Every local time at every offset that is a leap second there, and beside it.
+    #[test]
+    fn leap_seconds_are_at_midnight_of_utc() {
+        let mut regular = Regular::new();
+        let times = time(&mut regular).unwrap();
+        for minute in 0..24 * 60 {
+            // Local time is that of UTC and the offset.
+            let ahead = (minute + 1) % (24 * 60);
+            for (sign, offset) in [('+', ahead), ('-', (24 * 60 - ahead) % (24 * 60))] {
+                for (wrong, second) in [(0, 60), (0, 59), (1, 60), (60, 60), (61, 60), (720, 60)] {
+                    let offset = (offset + wrong) % (24 * 60);
+                    let local = format!("{:02}:{:02}:{second}", minute / 60, minute % 60);
+                    let text = format!("{local}{sign}{:02}:{:02}", offset / 60, offset % 60);
+                    assert_eq!(regular.matches(times, &text), wrong == 0 || second < 60, "{text}");
+                }
+            }
+        }
+        for (text, is_time) in
+            [("23:59:60Z", true), ("23:59:60.5z", true), ("23:58:60Z", false), ("15:59:60.123-08:00", true)]
+        {
+            assert_eq!(regular.matches(times, text), is_time, "{text}");
         }
     }
 

@@ -16,6 +16,7 @@ mod blocks;
 mod code_set;
 mod dfa;
 mod empty;
+mod first;
 mod from_regex;
 mod length;
 mod rounds;
@@ -28,6 +29,7 @@ pub use blocks::{Block, Blocks};
 pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
+use first::First;
 use indexmap::IndexSet;
 pub(crate) use rounds::Rounds;
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -76,6 +78,7 @@ enum Term {
 pub struct Regular {
     terms: IndexSet<Term, FxBuildHasher>,
     nullable: Vec<bool>,
+    first: Vec<First>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
@@ -97,6 +100,7 @@ impl Default for Regular {
         let mut regular = Self {
             terms: IndexSet::default(),
             nullable: Vec::new(),
+            first: Vec::new(),
             derivatives: FxHashMap::default(),
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
@@ -156,9 +160,11 @@ impl Regular {
                 }
             }
         };
+        let first = self.find_first(&term);
         let (index, is_new) = self.terms.insert_full(term);
         if is_new {
             self.nullable.push(nullable);
+            self.first.push(first);
         }
         TermId(index as u32)
     }
@@ -435,6 +441,9 @@ impl Regular {
 
     /// What may follow `symbol` in a language.
     pub fn derivative(&mut self, id: TermId, symbol: u32) -> TermId {
+        if !self.first[id.0 as usize].may_be(symbol) {
+            return self.nothing();
+        }
         if let Some(&known) = self.derivatives.get(&(id, symbol)) {
             return known;
         }

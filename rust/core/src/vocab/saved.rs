@@ -207,8 +207,10 @@ mod tests {
     }
 
     fn same(a: &Vocabulary, b: &Vocabulary) -> bool {
-        let nodes = |v: &Vocabulary| -> Vec<(u32, u32, u16, u8)> {
-            v.trie().nodes().iter().map(|n| (n.end, n.first_token, n.depth, n.byte)).collect()
+        let nodes = |v: &Vocabulary| -> Vec<(u32, u16, u8, usize)> {
+            let (trie, nodes) = (v.trie(), v.trie().nodes());
+            let inner = nodes[..nodes.len() - 1].iter().enumerate();
+            inner.map(|(at, n)| (n.end, n.depth, n.byte, trie.places_at(at).start)).collect()
         };
         a.fingerprint() == b.fingerprint()
             && (0..13).all(|id| a.token_bytes(id) == b.token_bytes(id) && a.is_text(id) == b.is_text(id))

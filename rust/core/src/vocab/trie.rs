@@ -4,8 +4,8 @@
 //! walk tries them without touching the children that do not go on. No recursion, no pointers.
 //!
 //! Invariant: nodes stand in preorder with siblings by ascending byte, and `order` lists the tokens in the same order, so
-//! the tokens *at* node `i` are `order[nodes[i].first_token..nodes[i + 1].first_token]` and those in its whole subtree
-//! end at `nodes[nodes[i].end].first_token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
+//! the tokens *at* node `i` are `order[starts[i].token..starts[i + 1].token]` and those in its whole subtree
+//! end at `starts[nodes[i].end].token`. Node 0 is the root (depth 0, no byte); one sentinel closes the array.
 
 use super::summary::{Summaries, Summary};
 use crate::grammar::ByteSet;
@@ -17,20 +17,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct TrieNode {
     /// Index after the last node of this subtree.
     pub(crate) end: u32,
-    /// Index into `order` of the first token at or below this node.
-    pub(crate) first_token: u32,
-    /// Index of the first child in the lists of children.
-    first_child: u32,
     /// Distance from the root.
     pub(crate) depth: u16,
     /// The byte that leads here.
     pub(crate) byte: u8,
 }
 
+/// Where what belongs to a node begins. Walks seldom ask, so it stands apart: they touch half the memory.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    /// Index into `order` of the first token at or below the node.
+    token: u32,
+    /// Index of the first child in the lists of children.
+    child: u32,
+}
+
 /// A byte trie over `(text, id)` pairs; several ids may share a text.
 #[derive(Debug)]
 pub(crate) struct ByteTrie {
     nodes: Box<[TrieNode]>,
+    /// For each node.
+    starts: Box<[Start]>,
     order: Box<[u32]>,
     /// The children of all nodes, those of one node together, by ascending byte.
     child_bytes: Box<[u8]>,
@@ -61,7 +68,8 @@ impl ByteTrie {
     /// The trie of sorted pairs, and whether they are.
     fn build(entries: &[(&[u8], u32)]) -> (Self, bool) {
         let mut is_sorted = true;
-        let mut nodes = vec![TrieNode { end: 0, first_token: 0, first_child: 0, depth: 0, byte: 0 }];
+        let mut nodes = vec![TrieNode { end: 0, depth: 0, byte: 0 }];
+        let mut first_tokens = vec![0];
         let mut path = vec![0usize]; // open nodes from the root to the last node
         let mut previous: &[u8] = &[];
         for (position, &(text, id)) in entries.iter().enumerate() {
@@ -77,8 +85,8 @@ impl ByteTrie {
             }
             for (depth, &byte) in text.iter().enumerate().skip(shared) {
                 path.push(nodes.len());
-                let (first_token, depth) = (position as u32, depth as u16 + 1);
-                nodes.push(TrieNode { end: 0, first_token, first_child: 0, depth, byte });
+                nodes.push(TrieNode { end: 0, depth: depth as u16 + 1, byte });
+                first_tokens.push(position as u32);
             }
             previous = text;
         }
@@ -86,9 +94,9 @@ impl ByteTrie {
             nodes[closed].end = nodes.len() as u32;
         }
         let end = nodes.len() as u32;
-        let first_token = entries.len() as u32;
-        nodes.push(TrieNode { end: end + 1, first_token, first_child: 0, depth: 0, byte: 0 });
-        let (child_bytes, child_nodes) = list_children(&mut nodes);
+        nodes.push(TrieNode { end: end + 1, depth: 0, byte: 0 });
+        first_tokens.push(entries.len() as u32);
+        let (starts, child_bytes, child_nodes) = list_children(&nodes, &first_tokens);
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
         let order = entries.iter().map(|&(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -96,7 +104,10 @@ impl ByteTrie {
         let inner = nodes[..nodes.len() - 1].iter().zip(0..);
         let escapes = inner.filter(|(node, _)| node.byte == b'\\').map(|(_, at)| at).collect();
         let nodes = nodes.into();
-        (Self { nodes, order, child_bytes, child_nodes, escapes, max_depth, serial, summaries }, is_sorted)
+        (
+            Self { nodes, starts, order, child_bytes, child_nodes, escapes, max_depth, serial, summaries },
+            is_sorted,
+        )
     }
 
     /// Adds the summaries of the larger nodes: worth it for a trie that is walked often.
@@ -121,7 +132,7 @@ impl ByteTrie {
     /// The children of a node, as a range of numbers for [`Self::child_byte`] and [`Self::child_node`].
     #[inline]
     pub(crate) fn children(&self, node: usize) -> Range<usize> {
-        self.nodes[node].first_child as usize..self.nodes[node + 1].first_child as usize
+        self.starts[node].child as usize..self.starts[node + 1].child as usize
     }
 
     #[inline]
@@ -185,7 +196,7 @@ impl ByteTrie {
     /// Their places in the order of all tokens.
     #[inline]
     pub(crate) fn places_at(&self, node: usize) -> Range<usize> {
-        self.nodes[node].first_token as usize..self.nodes[node + 1].first_token as usize
+        self.starts[node].token as usize..self.starts[node + 1].token as usize
     }
 
     /// The tokens at a node and below it.
@@ -197,14 +208,13 @@ impl ByteTrie {
     /// Their places in the order of all tokens.
     #[inline]
     pub(crate) fn places_from(&self, node: usize) -> Range<usize> {
-        let TrieNode { first_token, end, .. } = self.nodes[node];
-        first_token as usize..self.nodes[end as usize].first_token as usize
+        self.places_between(node, self.nodes[node].end as usize)
     }
 
     /// The places of the tokens at nodes from one on and before another.
     #[inline]
     pub(crate) fn places_between(&self, from: usize, to: usize) -> Range<usize> {
-        self.nodes[from].first_token as usize..self.nodes[to].first_token as usize
+        self.starts[from].token as usize..self.starts[to].token as usize
     }
 
     /// How many nodes lie below a node.
@@ -241,18 +251,19 @@ impl ByteTrie {
 
     pub(crate) fn memory_size_bytes(&self) -> usize {
         size_of::<Self>()
-            + self.nodes.len() * size_of::<TrieNode>()
+            + self.nodes.len() * (size_of::<TrieNode>() + size_of::<Start>())
             + (self.order.len() + self.child_nodes.len() + self.escapes.len()) * 4
             + self.child_bytes.len()
             + self.summaries.memory_size_bytes()
     }
 }
 
-/// The children of all nodes; notes in the nodes where theirs begin.
-fn list_children(nodes: &mut [TrieNode]) -> (Box<[u8]>, Box<[u32]>) {
+/// Where all nodes' tokens and children begin, and these children.
+fn list_children(nodes: &[TrieNode], first_tokens: &[u32]) -> (Box<[Start]>, Box<[u8]>, Box<[u32]>) {
     let (mut bytes, mut ids) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
-    for at in 0..nodes.len() - 1 {
-        nodes[at].first_child = ids.len() as u32;
+    let mut starts = Vec::with_capacity(nodes.len());
+    for (at, &token) in first_tokens.iter().enumerate() {
+        starts.push(Start { token, child: ids.len() as u32 });
         let mut child = at + 1;
         while child < nodes[at].end as usize {
             bytes.push(nodes[child].byte);
@@ -260,10 +271,7 @@ fn list_children(nodes: &mut [TrieNode]) -> (Box<[u8]>, Box<[u32]>) {
             child = nodes[child].end as usize;
         }
     }
-    if let Some(sentinel) = nodes.last_mut() {
-        sentinel.first_child = ids.len() as u32;
-    }
-    (bytes.into(), ids.into())
+    (starts.into(), bytes.into(), ids.into())
 }
 
 #[cfg(test)]

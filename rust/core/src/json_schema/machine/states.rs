@@ -41,6 +41,7 @@ impl JsonMachine {
                 has_edges,
                 is_wide,
                 is_between: matches!(local, Local::Spell(Spell::Char(_))),
+                narrow: self.narrow(rule, local),
                 has_like: matches!(
                     (&self.kinds[rule as usize], local),
                     (Kind::Name(_, Some(_)), Local::Name(_))
@@ -66,6 +67,17 @@ impl JsonMachine {
             }
         }
         index as u32
+    }
+
+    /// Where one character may follow in a text, it does as it is or by an escape.
+    fn narrow(&self, rule: u32, local: Local) -> Option<[u8; 2]> {
+        match (&self.kinds[rule as usize], local) {
+            (Kind::Text(_), Local::Spell(Spell::Char(term))) => {
+                let only = self.engine.regular.only_first(term)?;
+                Some([only, b'\\'])
+            }
+            _ => None,
+        }
     }
 
     /// Any characters are many.

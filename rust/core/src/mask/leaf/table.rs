@@ -18,7 +18,9 @@ const WORTH_A_HORIZON: usize = 1024;
 struct Row {
     state: StateId,
     is_final: bool,
-    /// The bytes that lead anywhere.
+    /// Whether the state's edges were looked at. Those that are narrow wait for it: most texts of the trie end where they begin.
+    is_made: bool,
+    /// The bytes that lead anywhere, or may do so.
     bytes: ByteSet,
     /// Those of ASCII that lead back to this row.
     loops: ByteSet,
@@ -52,25 +54,40 @@ impl<'a> Table<'a> {
         if let Some(&known) = self.numbers.get(&state) {
             return Some(known);
         }
-        let is_final = self.pda.state(state).is_final;
+        let number = u16::try_from(self.rows.len()).ok().filter(|&number| number < UNKNOWN)?;
+        let (bytes, loops, is_final) = (ByteSet::EMPTY, ByteSet::EMPTY, self.pda.state(state).is_final);
+        self.rows.push(Row { state, is_final, is_made: false, bytes, loops, horizon: None, asked: 0 });
+        self.next.push([DEAD; 256]);
+        match self.pda.narrow(state) {
+            Some(bytes) => bytes.iter().for_each(|&byte| self.may_go(number, byte, byte)),
+            None => self.make(number)?,
+        }
+        self.numbers.insert(state, number);
+        self.may_end |= is_final;
+        Some(number)
+    }
+
+    /// Some bytes may lead from a row to somewhere.
+    fn may_go(&mut self, row: u16, lo: u8, hi: u8) {
+        self.next[usize::from(row)][usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
+        self.rows[usize::from(row)].bytes.insert_range(lo, hi);
+    }
+
+    /// Looks at a row's edges; `None` if its state is not one for this table.
+    fn make(&mut self, row: u16) -> Option<()> {
+        let Row { state, is_final, ref mut is_made, .. } = self.rows[usize::from(row)];
+        *is_made = true;
         let edges = self.pda.bytes_of(state);
         if !self.pda.calls_of(state).is_empty() || self.is_counted && is_final && !edges.is_empty() {
             return None;
         }
-        let (mut bytes, mut loops, mut next) = (ByteSet::EMPTY, ByteSet::EMPTY, [DEAD; 256]);
         for &(lo, hi, to) in edges {
-            next[usize::from(lo)..=usize::from(hi)].fill(UNKNOWN);
-            bytes.insert_range(lo, hi);
+            self.may_go(row, lo, hi);
             if to == state {
-                loops.insert_range(lo, hi.min(0x7F));
+                self.rows[usize::from(row)].loops.insert_range(lo, hi.min(0x7F));
             }
         }
-        let number = u16::try_from(self.rows.len()).ok().filter(|&number| number < UNKNOWN)?;
-        self.rows.push(Row { state, is_final, bytes, loops, horizon: None, asked: 0 });
-        self.next.push(next);
-        self.numbers.insert(state, number);
-        self.may_end |= is_final;
-        Some(number)
+        Some(())
     }
 
     #[inline(always)]
@@ -81,6 +98,9 @@ impl<'a> Table<'a> {
 
     #[cold]
     fn look_up(&mut self, row: u16, byte: u8) -> Option<u16> {
+        if !self.rows[usize::from(row)].is_made {
+            self.make(row)?;
+        }
         let next = match self.pda.byte_target(self.rows[usize::from(row)].state, byte) {
             Some(target) => self.row(target)?,
             None => DEAD,
