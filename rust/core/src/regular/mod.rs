@@ -29,6 +29,7 @@ pub use blocks::{Block, Blocks};
 pub use code_set::CodeSet;
 pub use dfa::{Dfa, DfaState};
 
+use crate::memory::make_room;
 use first::First;
 use indexmap::IndexSet;
 pub(crate) use rounds::Rounds;
@@ -122,6 +123,12 @@ impl Regular {
     /// An arena of the simplest languages.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// See [`make_room`].
+    pub(crate) fn make_room(&mut self) {
+        make_room!(self.terms, self.nullable, self.first, self.derivatives, self.inhabited);
+        make_room!(self.alphabets, self.distances, self.rounds, self.plain_words);
     }
 
     /// How many terms there are; what the caller bounds.

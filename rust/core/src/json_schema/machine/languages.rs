@@ -12,6 +12,7 @@ use crate::json_schema::content::Embedded;
 use crate::json_schema::number::Numbers;
 use crate::json_schema::shape::Strings;
 use crate::json_schema::spell::{Spell, Targets};
+use crate::memory::make_room;
 use crate::regular::{Regular, TermId};
 use indexmap::{IndexMap, IndexSet};
 use parking_lot::{Mutex, MutexGuard};
@@ -83,6 +84,12 @@ impl Languages {
             signatures,
         }
     }
+
+    /// Lets tables grow before a schema is compiled, so that few have to while a mask is made.
+    fn make_room(&mut self) {
+        self.regular.make_room();
+        make_room!(self.targets, self.horizons, self.signatures);
+    }
 }
 
 /// The languages that new schemas get.
@@ -104,7 +111,10 @@ impl SharedLanguages {
     /// Languages for a new schema.
     pub(super) fn get(&self) -> Arc<Mutex<Languages>> {
         let mut current = self.0.lock();
-        let is_large = current.try_lock().is_some_and(|languages| languages.regular.len() > MAX_TERMS);
+        let is_large = current.try_lock().is_some_and(|mut languages| {
+            languages.make_room();
+            languages.regular.len() > MAX_TERMS
+        });
         if is_large {
             *current = Arc::new(Mutex::new(Languages::new()));
         }
