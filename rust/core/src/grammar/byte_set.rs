@@ -50,6 +50,18 @@ impl ByteSet {
     }
 
     /// Its 256 bits, the lowest first.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 4] {
+        self.0
+    }
+
+    /// The set of such bits.
+    #[inline]
+    pub(crate) fn from_words(words: [u64; 4]) -> Self {
+        Self(words)
+    }
+
+    /// The same by halves.
     pub(crate) fn to_words(self) -> [u32; 8] {
         std::array::from_fn(|at| (self.0[at / 2] >> (at % 2 * 32)) as u32)
     }

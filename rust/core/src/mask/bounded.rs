@@ -60,7 +60,7 @@ pub(super) fn are_alike(
     let mut steps = ways.steps();
     while let &[Step { node, depth, byte, is_end }, ref rest @ ..] = steps {
         let (state, base) = path[usize::from(depth) - 1];
-        let is_short = |below: &Summary| u32::from(depth + below.height) <= LEAST_ALIKE;
+        let is_short = |below: Summary| u32::from(depth + below.height) <= LEAST_ALIKE;
         let base = target(base, byte).filter(|_| !trie.summary(node as usize).is_some_and(is_short));
         let state = state.and_then(|state| target(state, byte));
         let Some(base) = base.filter(|&base| state != Some(base)) else {

@@ -37,7 +37,33 @@ impl Summary {
 pub(super) struct Summaries {
     /// For each node the number of its summary after this one, or 0.
     numbers: Box<[u32]>,
-    summaries: Box<[Summary]>,
+    summaries: Box<[Stored]>,
+}
+
+/// A summary, half a line of the cache: no byte that continues a character is in it.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+struct Stored {
+    ascii: [u64; 2],
+    first_of_several: u64,
+    height: u16,
+    has_other: bool,
+    is_text: bool,
+}
+
+impl From<Summary> for Stored {
+    fn from(Summary { characters, has_other, is_text, height }: Summary) -> Self {
+        let [low, high, _, first_of_several] = characters.words();
+        Self { ascii: [low, high], first_of_several, height, has_other, is_text }
+    }
+}
+
+impl From<Stored> for Summary {
+    #[inline]
+    fn from(Stored { ascii: [low, high], first_of_several, height, has_other, is_text }: Stored) -> Self {
+        let characters = ByteSet::from_words([low, high, 0, first_of_several]);
+        Self { characters, has_other, is_text, height }
+    }
 }
 
 impl Summaries {
@@ -52,7 +78,7 @@ impl Summaries {
             let below = std::mem::replace(&mut waiting[usize::from(depth) + 1], nothing);
             if end as usize - at > SUMMARY_NODES {
                 let is_text = below.is_text && decoders[at] == Some(Utf8::Boundary);
-                summaries.push(Summary { is_text, ..below });
+                summaries.push(Stored::from(Summary { is_text, ..below }));
                 numbers[at] = summaries.len() as u32;
             }
             let beside = &mut waiting[usize::from(depth)];
@@ -68,9 +94,9 @@ impl Summaries {
     }
 
     #[inline]
-    pub(super) fn get(&self, node: usize) -> Option<&Summary> {
+    pub(super) fn get(&self, node: usize) -> Option<Summary> {
         let number = *self.numbers.get(node)?;
-        self.summaries.get((number as usize).checked_sub(1)?)
+        self.summaries.get((number as usize).checked_sub(1)?).map(|&stored| stored.into())
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {

@@ -119,7 +119,7 @@ impl ByteTrie {
 
     /// What lies below a node, if that is much and was looked at.
     #[inline]
-    pub(crate) fn summary(&self, node: usize) -> Option<&Summary> {
+    pub(crate) fn summary(&self, node: usize) -> Option<Summary> {
         self.summaries.get(node)
     }
 

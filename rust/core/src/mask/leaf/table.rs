@@ -138,7 +138,7 @@ impl<'a> Table<'a> {
         }
         let loops = *loops;
         self.horizon(row, trie.size_below(node)).is_some_and(|horizon| {
-            characters.is_within(&loops.union(&horizon.loops)) || horizon.covers(characters, *height)
+            characters.is_within(&loops.union(&horizon.loops)) || horizon.covers(&characters, height)
         })
     }
 
