@@ -11,11 +11,10 @@ use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, SUMMARY_NODES, TrieNode, Utf8, Vocabulary};
 use std::sync::Arc;
 
-/// Which characters, by their first bytes, and by which bytes they are left.
+/// Which characters, by their first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClassKey {
     characters: ByteSet,
-    beyond: ByteSet,
 }
 
 /// See the module.
@@ -23,7 +22,7 @@ pub(super) struct ClassKey {
 pub(super) struct Class {
     pub(super) tokens: Arc<TokenIds>,
     pub(super) number: usize,
-    /// The nodes by which texts of the class are left.
+    /// The nodes by which texts of the class are left, each by a byte that is not of it.
     pub(super) exits: Ways,
     /// The nodes of tokens that may be too long.
     pub(super) long: Ways,
@@ -108,11 +107,7 @@ impl Ways {
 impl ClassKey {
     /// The class of a horizon if a state with it has a use for one.
     pub(super) fn of(horizon: &Horizon) -> Option<Self> {
-        let &Horizon { characters, alphabet, .. } = horizon;
-        if !horizon.is_wide() {
-            return None;
-        }
-        Some(Self { characters, beyond: alphabet?.difference(&characters) })
+        (horizon.is_wide() && horizon.alphabet.is_some()).then_some(Self { characters: horizon.characters })
     }
 }
 
@@ -134,7 +129,7 @@ impl Class {
             let waiting = path[depth - 1];
             let is_of = waiting != Utf8::Boundary || key.characters.contains(byte);
             let Some(after) = waiting.next(byte).filter(|_| is_of) else {
-                if waiting == Utf8::Boundary && key.beyond.contains(byte) {
+                if waiting == Utf8::Boundary {
                     exits.add(trie, &nodes[..depth]);
                 }
                 within.push(trie.places_between(kept, at));
@@ -199,7 +194,7 @@ mod tests {
     #[test]
     fn ascii_after_half_a_character_is_of_no_class() {
         let characters = ByteSet::range(b'a', b'b').union(&ByteSet::range(0xC2, 0xF4));
-        let key = ClassKey { characters, beyond: ByteSet::EMPTY };
+        let key = ClassKey { characters };
         let vocabulary = Vocabulary::new(&[&b"a\xc3aabbbbbbb"[..], b"a\xc3"], VocabularyOptions::default())
             .expect("a vocabulary");
         assert_eq!(Class::new(&vocabulary, &key).number, 1);
@@ -211,14 +206,11 @@ mod tests {
             texts in prop::collection::vec(prop::collection::vec((prop::sample::select(
                 b"ab\"\xc3\xa9\xe2\x82\xac\xff".to_vec()), prop::sample::select(vec![1usize, 1, 1, 9])), 1..24), 1..80),
             characters in prop::sample::subsequence(b"ab\xc3\xe2".to_vec(), 0..5),
-            beyond in prop::sample::subsequence(b"\"b\xc3\xff".to_vec(), 0..4),
         ) {
             // Now and then a byte many times, so that large parts of the trie are of one kind.
             let repeated = |text: Vec<(u8, usize)>| text.iter().flat_map(|&(byte, times)| vec![byte; times]).collect();
             let texts: Vec<Vec<u8>> = texts.into_iter().map(repeated).collect();
-            let characters: ByteSet = characters.into_iter().collect();
-            let set = beyond.into_iter().collect::<ByteSet>().difference(&characters);
-            let key = ClassKey { characters, beyond: set };
+            let key = ClassKey { characters: characters.into_iter().collect() };
             let vocabulary = Vocabulary::new(&texts, VocabularyOptions::default()).expect("a vocabulary");
             let class = Class::new(&vocabulary, &key);
             let (trie, mut found) = (vocabulary.trie(), Vec::new());
@@ -240,10 +232,9 @@ mod tests {
                 &vocabulary.token_bytes(trie.tokens_from(node)[0])[..usize::from(trie.nodes()[node].depth)]
             };
             for node in 1..trie.nodes().len() - 1 {
-                let (&last, before) = text(node).split_last().expect("a byte");
+                let (_, before) = text(node).split_last().expect("a byte");
                 let leaves = is_made_of(&key, before, false) && !is_made_of(&key, text(node), true);
-                let is_exit = exits.contains(&(node as u32));
-                prop_assert_eq!(is_exit, leaves && set.contains(last), "{:?}", text(node));
+                prop_assert_eq!(exits.contains(&(node as u32)), leaves, "{:?}", text(node));
                 let is_long = before.len() >= usize::from(ENOUGH)
                     && !trie.tokens_at(node).is_empty()
                     && is_made_of(&key, text(node), true);

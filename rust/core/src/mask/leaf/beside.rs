@@ -24,7 +24,11 @@ impl Walk<'_> {
         } else if length < self.trie.max_depth() as u16 {
             self.too_long(length, class, &mut rows, &mut without)?;
         }
+        let alphabet = horizon.alphabet.unwrap_or(ByteSet::FULL);
         for &step in class.exits.steps() {
+            if step.is_end && !alphabet.contains(step.byte) {
+                continue;
+            }
             let row = self.go(step, &mut rows)?;
             if step.is_end && row != DEAD {
                 self.from(step.node as usize, row)?;
