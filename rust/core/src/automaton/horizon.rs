@@ -25,7 +25,7 @@ const SOME_PLACES: usize = 16;
 const MOST_COMPARED: usize = 8;
 
 /// Fewer characters make few texts.
-const LEAST_CHARACTERS: usize = 16;
+pub(crate) const LEAST_CHARACTERS: usize = 16;
 
 /// See the module. Characters are told apart by their first bytes: of such a byte it is all of them or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

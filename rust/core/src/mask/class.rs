@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Which characters, by their first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ClassKey {
-    characters: ByteSet,
+    pub(super) characters: ByteSet,
 }
 
 /// See the module.

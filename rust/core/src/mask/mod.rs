@@ -28,6 +28,7 @@ mod holes;
 mod horizon;
 mod key;
 mod leaf;
+mod lengths;
 mod letters;
 mod plain;
 #[cfg(test)]
@@ -71,6 +72,26 @@ impl TokenIds {
         let mut row = vec![0; words];
         ids.iter().for_each(|&id| crate::vocab::set_bit(&mut row, id));
         Self::Bits(row.into())
+    }
+
+    /// Keeps the ids whose bits are set, of which there are so many, in the smaller form.
+    pub(crate) fn from_bits(row: Box<[u32]>, number: usize) -> Self {
+        if number * 4 > row.len() {
+            return Self::Bits(row);
+        }
+        let mut ids = Vec::with_capacity(number);
+        Self::Bits(row).for_each(|id| ids.push(id));
+        Self::List(ids.into())
+    }
+
+    /// Takes all other ids out of a row.
+    pub(crate) fn retain_in(&self, row: &mut [u32]) {
+        if let Self::Bits(bits) = self {
+            return row.iter_mut().zip(bits).for_each(|(word, &bits)| *word &= bits);
+        }
+        let mut all = vec![0; row.len()];
+        self.union_into(&mut all);
+        row.iter_mut().zip(all).for_each(|(word, bits)| *word &= bits);
     }
 
     /// Other ids with some that are not among them, and without some that are.

@@ -2,6 +2,7 @@
 
 use super::bounded::long_tokens;
 use super::class::{Class, ClassKey, Ways};
+use super::lengths::Lengths;
 use super::letters::Letters;
 use super::split::Split;
 use crate::vocab::Vocabulary;
@@ -17,6 +18,7 @@ pub struct SplitStore {
     /// The ways to the vocabulary's long tokens.
     long: OnceLock<Ways>,
     letters: OnceLock<Letters>,
+    lengths: OnceLock<Lengths>,
     limit_bytes: usize,
 }
 
@@ -33,6 +35,8 @@ struct Inner {
     next_key: u32,
     splits: Shelf<StoreKey, Split>,
     classes: Shelf<ClassKey, Class>,
+    /// How many times a class was wanted that was not there.
+    wanted: FxHashMap<ClassKey, u8>,
     bytes: usize,
     clock: u64,
 }
@@ -47,13 +51,24 @@ struct Stored<T> {
     last_used: u64,
 }
 
+/// A class is found for splits that could do without it once it was wanted so many times: that takes as long as two or three of these.
+const OFTEN: u8 = if cfg!(test) { 1 } else { 3 };
+/// So many classes are remembered to be wanted.
+const MAX_WANTED: usize = 1024;
+
 /// What one entry takes beside its split.
 const ENTRY_BYTES: usize = size_of::<StoreKey>() + size_of::<Stored<Split>>() + 8;
 
 impl SplitStore {
     /// An empty store that holds up to `limit_bytes`.
     pub fn new(limit_bytes: usize) -> Self {
-        Self { inner: Mutex::default(), long: OnceLock::new(), letters: OnceLock::new(), limit_bytes }
+        Self {
+            inner: Mutex::default(),
+            long: OnceLock::new(),
+            letters: OnceLock::new(),
+            lengths: OnceLock::new(),
+            limit_bytes,
+        }
     }
 
     /// Heap memory held, bytes.
@@ -61,6 +76,7 @@ impl SplitStore {
         self.inner.lock().bytes
             + self.long.get().map_or(0, Ways::memory_size_bytes)
             + self.letters.get().map_or(0, Letters::memory_size_bytes)
+            + self.lengths.get().map_or(0, Lengths::memory_size_bytes)
     }
 
     /// Forgets everything.
@@ -102,6 +118,31 @@ impl SplitStore {
             inner.bytes -= inner.classes.insert(*key, &class, bytes, clock);
         }
         class
+    }
+
+    /// The same once it has been wanted before, so that it pays to find them; until then it is noted that it was.
+    pub(super) fn class_often_wanted(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Option<Arc<Class>> {
+        {
+            let mut inner = self.inner.lock();
+            let clock = inner.tick();
+            if let Some(known) = inner.classes.get(key, clock) {
+                return Some(known);
+            }
+            if inner.wanted.len() == MAX_WANTED {
+                inner.wanted.clear();
+            }
+            let times = inner.wanted.entry(*key).or_default();
+            *times += 1;
+            if *times < OFTEN {
+                return None;
+            }
+        }
+        Some(self.class(vocabulary, key))
+    }
+
+    /// The vocabulary's tokens by length.
+    pub(super) fn lengths(&self, vocabulary: &Vocabulary) -> &Lengths {
+        self.lengths.get_or_init(|| Lengths::new(vocabulary))
     }
 
     /// The ways to the vocabulary's long tokens; see [`super::bounded`].

@@ -96,7 +96,7 @@ impl ByteTrie {
         let end = nodes.len() as u32;
         nodes.push(TrieNode { end: end + 1, depth: 0, byte: 0 });
         first_tokens.push(entries.len() as u32);
-        let (starts, child_bytes, child_nodes) = list_children(&nodes, &first_tokens);
+        let Family { starts, child_bytes, child_nodes } = list_children(&nodes, &first_tokens);
         let max_depth = entries.iter().map(|(text, _)| text.len()).max().unwrap_or(0);
         let order = entries.iter().map(|&(_, id)| id).collect();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -259,7 +259,13 @@ impl ByteTrie {
 }
 
 /// Where all nodes' tokens and children begin, and these children.
-fn list_children(nodes: &[TrieNode], first_tokens: &[u32]) -> (Box<[Start]>, Box<[u8]>, Box<[u32]>) {
+struct Family {
+    starts: Box<[Start]>,
+    child_bytes: Box<[u8]>,
+    child_nodes: Box<[u32]>,
+}
+
+fn list_children(nodes: &[TrieNode], first_tokens: &[u32]) -> Family {
     let (mut bytes, mut ids) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
     let mut starts = Vec::with_capacity(nodes.len());
     for (at, &token) in first_tokens.iter().enumerate() {
@@ -271,7 +277,7 @@ fn list_children(nodes: &[TrieNode], first_tokens: &[u32]) -> (Box<[Start]>, Box
             child = nodes[child].end as usize;
         }
     }
-    (starts.into(), bytes.into(), ids.into())
+    Family { starts: starts.into(), child_bytes: bytes.into(), child_nodes: ids.into() }
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //!
 //! Most nodes of the trie that a walk comes to go on, and tokens stand in the trie's order: so a walk notes the parts of the trie that are
 //! lost, and what it takes is all between them. Counted rules are walked round by round ([`rounds`]), states that take nearly all
-//! tokens of a class beside it ([`beside`]).
+//! tokens of a class beside it ([`beside`]), and those that count its characters along it ([`chain`]).
 
 mod beside;
+mod chain;
 mod rounds;
 mod table;
 
@@ -14,6 +15,7 @@ use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
 use super::{MaskContext, SplitStore, TokenIds};
 use crate::automaton::StateId;
+use crate::automaton::horizon::LEAST_CHARACTERS;
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, TrieNode, Vocabulary};
 use rounds::Rounds;
@@ -91,10 +93,16 @@ pub(super) fn split_of_leaf(
         dependents,
         ends: Vec::new(),
     };
-    if node == 0 && trie.serial() == vocabulary.trie().serial() {
+    let is_whole = node == 0 && trie.serial() == vocabulary.trie().serial();
+    if is_whole && walk.table.num_bytes(row) >= LEAST_CHARACTERS {
         let horizon = walk.table.thorough_horizon(row);
         if let Some(key) = ClassKey::of(&horizon) {
             return walk.beside_class(row, &horizon, &store.class(vocabulary, &key));
+        }
+        if let Some(chain) = walk.chain(row)
+            && let Some(class) = store.class_often_wanted(vocabulary, &chain.class)
+        {
+            return walk.along(&chain, &class);
         }
     }
     walk.below(node, row)?;

@@ -6,6 +6,7 @@ use crate::grammar::ByteSet;
 use crate::mask::horizon::Horizons;
 use crate::vocab::{ByteTrie, SUMMARY_NODES, Summary};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// No row.
 pub(super) const DEAD: u16 = u16::MAX;
@@ -28,6 +29,13 @@ struct Row {
     horizon: Option<Horizon>,
     /// The nodes below which it was asked for.
     asked: usize,
+}
+
+/// Where some bytes lead from a row, all of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Alike {
+    To(u16),
+    Nowhere,
 }
 
 /// See the module.
@@ -118,6 +126,37 @@ impl<'a> Table<'a> {
     #[inline]
     pub(super) fn is_final(&self, row: u16) -> bool {
         self.rows[usize::from(row)].is_final
+    }
+
+    /// Most of the bytes of ASCII by which a row goes on to the same one.
+    pub(super) fn most_alike(&self, row: u16) -> Option<ByteSet> {
+        let mut targets: SmallVec<[(StateId, ByteSet); 4]> = SmallVec::new();
+        for &(lo, hi, to) in self.pda.bytes_of(self.rows[usize::from(row)].state) {
+            let bytes = ByteSet::range(lo, hi).intersection(&ByteSet::range(0, 0x7F));
+            match targets.iter_mut().find(|target| target.0 == to) {
+                Some((_, all)) => *all = all.union(&bytes),
+                None => targets.push((to, bytes)),
+            }
+        }
+        targets.into_iter().map(|target| target.1).max_by_key(ByteSet::len)
+    }
+
+    /// Where some bytes lead from a row if that is the same place for all.
+    pub(super) fn all_lead(&mut self, row: u16, bytes: &ByteSet) -> Option<Alike> {
+        if bytes.intersection(&self.rows[usize::from(row)].bytes).is_empty() {
+            return Some(Alike::Nowhere);
+        }
+        let edges = self.pda.bytes_of(self.rows[usize::from(row)].state);
+        let by = |&(lo, hi, _): &(u8, u8, StateId)| ByteSet::range(lo, hi).intersection(bytes).len();
+        let mut some = edges.iter().filter(|edge| by(edge) > 0);
+        let Some(&(.., to)) = some.next() else { return Some(Alike::Nowhere) };
+        let number: usize = edges.iter().filter(|edge| edge.2 == to).map(by).sum();
+        if number == bytes.len() { Some(Alike::To(self.row(to)?)) } else { None }
+    }
+
+    /// By how many bytes a row may go on.
+    pub(super) fn num_bytes(&self, row: u16) -> usize {
+        self.rows[usize::from(row)].bytes.len()
     }
 
     /// Whether a row is known to go on by all that is below a node.
