@@ -5,7 +5,7 @@ use crate::vocab::{Vocabulary, set_bit};
 
 /// A row for each length up to [`ENOUGH`], of the tokens that are no longer.
 #[derive(Debug)]
-pub(super) struct Lengths(Box<[Box<[u32]>]>);
+pub(crate) struct Lengths(Box<[Box<[u32]>]>);
 
 impl Lengths {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {

@@ -141,7 +141,7 @@ impl SplitStore {
     }
 
     /// The vocabulary's tokens by length.
-    pub(super) fn lengths(&self, vocabulary: &Vocabulary) -> &Lengths {
+    pub(crate) fn lengths(&self, vocabulary: &Vocabulary) -> &Lengths {
         self.lengths.get_or_init(|| Lengths::new(vocabulary))
     }
 

@@ -154,9 +154,9 @@ impl<'a> Table<'a> {
         if number == bytes.len() { Some(Alike::To(self.row(to)?)) } else { None }
     }
 
-    /// By how many bytes a row may go on.
-    pub(super) fn num_bytes(&self, row: u16) -> usize {
-        self.rows[usize::from(row)].bytes.len()
+    /// The bytes by which a row goes on, and perhaps more.
+    pub(super) fn bytes(&self, row: u16) -> &ByteSet {
+        &self.rows[usize::from(row)].bytes
     }
 
     /// Whether a row is known to go on by all that is below a node.
