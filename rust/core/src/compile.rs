@@ -208,6 +208,7 @@ impl Compiler {
             matcher.fill_next_token_bitmask(&mut row)?;
             matcher.accept_bytes(&[byte])?;
         }
+        self.languages.make_room();
         Ok(())
     }
 

@@ -108,6 +108,13 @@ impl SharedLanguages {
         *self.0.lock() = Arc::new(Mutex::new(Languages::new()));
     }
 
+    /// Lets the tables grow before a schema needs them to.
+    pub(crate) fn make_room(&self) {
+        if let Some(mut languages) = self.0.lock().try_lock() {
+            languages.make_room();
+        }
+    }
+
     /// Languages for a new schema.
     pub(super) fn get(&self) -> Arc<Mutex<Languages>> {
         let mut current = self.0.lock();
