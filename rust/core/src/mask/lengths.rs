@@ -26,8 +26,4 @@ impl Lengths {
     pub(super) fn up_to(&self, length: usize) -> &[u32] {
         &self.0[length]
     }
-
-    pub(super) fn memory_size_bytes(&self) -> usize {
-        self.0.iter().map(|row| size_of_val(&**row)).sum()
-    }
 }
