@@ -65,7 +65,8 @@ pub(crate) enum TokenIds {
 impl TokenIds {
     /// Keeps `ids` (each once) in the smaller form for a row of `words` words.
     pub(crate) fn from_ids(ids: &[u32], words: usize) -> Self {
-        if Self::pays_as_list(ids.len(), words) {
+        // A list entry is scattered with a read and a write, a row is copied: a list pays up to a quarter of the row.
+        if ids.len() * 4 <= words {
             return Self::List(ids.into());
         }
         let mut row = vec![0; words];
@@ -73,14 +74,9 @@ impl TokenIds {
         Self::Bits(row.into())
     }
 
-    /// A list entry is scattered with a read and a write, a row is copied: a list pays up to a quarter of the row.
-    fn pays_as_list(number: usize, words: usize) -> bool {
-        number * 4 <= words
-    }
-
     /// Keeps the ids whose bits are set, of which there are so many, in the smaller form.
     pub(crate) fn from_bits(row: Box<[u32]>, number: usize) -> Self {
-        if !Self::pays_as_list(number, row.len()) {
+        if number * 4 > row.len() {
             return Self::Bits(row);
         }
         let mut ids = Vec::with_capacity(number);
