@@ -24,9 +24,15 @@ pub(super) struct Class {
     pub(super) number: usize,
     /// The nodes by which texts of the class are left, each by a byte that is not of it.
     pub(super) exits: Ways,
+    /// For each of them the token that is all there is at the node and below it, or [`SEVERAL`]: most have one, and to look at the node
+    /// for it costs more than all else.
+    pub(super) exit_tokens: Vec<u32>,
     /// The nodes of tokens that may be too long.
     pub(super) long: Ways,
 }
+
+/// In place of a token where there is more.
+pub(super) const SEVERAL: u32 = u32::MAX;
 
 /// Some nodes of the vocabulary's trie and all those on the way to them, in the trie's order.
 #[derive(Debug, Default)]
@@ -117,6 +123,7 @@ impl Class {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
         let (mut exits, mut long) = (Waymaker::default(), Waymaker::default());
+        let mut exit_tokens = Vec::new();
         let mut nodes = vec![0; trie.max_depth()];
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
@@ -131,6 +138,7 @@ impl Class {
             let Some(after) = waiting.next(byte).filter(|_| is_of) else {
                 if waiting == Utf8::Boundary {
                     exits.add(trie, &nodes[..depth]);
+                    exit_tokens.push(trie.only_token_from(at).unwrap_or(SEVERAL));
                 }
                 within.push(trie.places_between(kept, at));
                 (at, kept) = (beyond, beyond);
@@ -149,13 +157,14 @@ impl Class {
         within.push(trie.places_between(kept, end));
         let number = within.len();
         let tokens = Arc::new(within.token_ids(trie, vocabulary));
-        Self { tokens, number, exits: exits.ways, long: long.ways }
+        Self { tokens, number, exits: exits.ways, exit_tokens, long: long.ways }
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
         size_of::<Self>()
             + self.tokens.memory_size_bytes()
             + self.exits.memory_size_bytes()
+            + self.exit_tokens.capacity() * size_of::<u32>()
             + self.long.memory_size_bytes()
     }
 }
@@ -224,6 +233,11 @@ mod tests {
                 ways.steps().iter().filter(|step| step.is_end).map(|step| step.node).collect()
             };
             let (exits, long) = (ends(&class.exits), ends(&class.long));
+            let tokens_of = |&node: &u32| match trie.tokens_from(node as usize) {
+                &[token] if trie.size_below(node as usize) == 0 => token,
+                _ => SEVERAL,
+            };
+            prop_assert_eq!(&class.exit_tokens, &exits.iter().map(tokens_of).collect::<Vec<u32>>());
             for ways in [&class.exits, &class.long] {
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[0].node < pair[1].node));
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[1].depth <= pair[0].depth + 1));

@@ -11,7 +11,7 @@ const CHUNK: usize = 64;
 
 /// A word for each token, in the order of the vocabulary's trie: a bit for each kind of byte in its text.
 #[derive(Debug)]
-pub(super) struct Letters(Box<[u32]>);
+pub(crate) struct Letters(Box<[u32]>);
 
 impl Letters {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
@@ -37,10 +37,6 @@ impl Letters {
             let places = (number * CHUNK..).zip(chunk);
             places.filter(move |&(_, &kinds)| fits(kinds)).map(|(place, _)| place)
         })
-    }
-
-    pub(super) fn memory_size_bytes(&self) -> usize {
-        size_of_val(&*self.0)
     }
 }
 

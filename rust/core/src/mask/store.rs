@@ -71,11 +71,9 @@ impl SplitStore {
         }
     }
 
-    /// Heap memory held, bytes, but for the rows of lengths: a compiler has these from the beginning, and keeps them.
+    /// Heap memory held, bytes, but for lengths and letters of the tokens: a compiler has these from the beginning, and keeps them.
     pub fn size_bytes(&self) -> usize {
-        self.inner.lock().bytes
-            + self.long.get().map_or(0, Ways::memory_size_bytes)
-            + self.letters.get().map_or(0, Letters::memory_size_bytes)
+        self.inner.lock().bytes + self.long.get().map_or(0, Ways::memory_size_bytes)
     }
 
     /// Forgets everything.
@@ -150,7 +148,7 @@ impl SplitStore {
     }
 
     /// The letters of the vocabulary's tokens.
-    pub(super) fn letters(&self, vocabulary: &Vocabulary) -> &Letters {
+    pub(crate) fn letters(&self, vocabulary: &Vocabulary) -> &Letters {
         self.letters.get_or_init(|| Letters::new(vocabulary))
     }
 

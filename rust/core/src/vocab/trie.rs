@@ -205,6 +205,15 @@ impl ByteTrie {
         &self.order[self.places_from(node)]
     }
 
+    /// The token at a node if that is all there is at it and below it.
+    #[inline]
+    pub(crate) fn only_token_from(&self, node: usize) -> Option<u32> {
+        match self.tokens_from(node) {
+            &[token] if self.size_below(node) == 0 => Some(token),
+            _ => None,
+        }
+    }
+
     /// Their places in the order of all tokens.
     #[inline]
     pub(crate) fn places_from(&self, node: usize) -> Range<usize> {

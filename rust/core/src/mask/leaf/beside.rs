@@ -7,11 +7,11 @@ use crate::automaton::horizon::{ENOUGH, Horizon};
 use crate::grammar::ByteSet;
 use crate::grammar::utf8::is_continuation;
 use crate::mask::TokenIds;
-use crate::mask::class::{Class, Step, past};
+use crate::mask::class::{Class, SEVERAL, Step, past};
 use crate::mask::split::Split;
 
 /// To be lost takes so many letters that the tokens that have them are looked for one by one.
-const MANY_LETTERS: usize = 3;
+const MANY_LETTERS: usize = 2;
 
 impl Walk<'_> {
     /// The split of a row that takes nearly all tokens of a class.
@@ -25,17 +25,25 @@ impl Walk<'_> {
             self.too_long(length, class, &mut rows, &mut without)?;
         }
         let alphabet = horizon.alphabet.unwrap_or(ByteSet::FULL);
+        let mut with = Vec::new();
+        let mut exit_tokens = class.exit_tokens.iter();
         for &step in class.exits.steps() {
-            if step.is_end && !alphabet.contains(step.byte) {
+            if !step.is_end {
+                self.go(step, &mut rows)?;
                 continue;
             }
-            let row = self.go(step, &mut rows)?;
-            if step.is_end && row != DEAD {
-                self.from(step.node as usize, row)?;
+            let token = exit_tokens.next().copied().unwrap_or(SEVERAL);
+            if !alphabet.contains(step.byte) {
+                continue;
+            }
+            match self.go(step, &mut rows)? {
+                DEAD => {}
+                _ if token != SEVERAL => with.push(token),
+                row => self.from(step.node as usize, row)?,
             }
         }
-        let number = class.number + self.accepted.len() - without.len();
-        let with = self.accepted.tokens(self.trie);
+        self.accepted.add_to(self.trie, &mut with);
+        let number = class.number + with.len() - without.len();
         let tokens = TokenIds::beside(&class.tokens, with, without, self.vocabulary.mask_words());
         Some(self.split(tokens, number))
     }
@@ -85,16 +93,18 @@ impl Walk<'_> {
         for place in letters.with_all(&horizon.needed, &horizon.characters) {
             let token = self.trie.order()[place];
             let text = self.vocabulary.token_bytes(token);
-            if text.len() <= usize::from(horizon.length) || !class.tokens.contains(token) {
+            if text.len() <= usize::from(horizon.length) {
                 continue;
             }
             let mut at = row;
             for &byte in text {
                 at = self.table.next(at, byte)?;
                 if at == DEAD {
-                    without.push(token);
                     break;
                 }
+            }
+            if at == DEAD && class.tokens.contains(token) {
+                without.push(token);
             }
         }
         Some(())

@@ -8,7 +8,7 @@ use super::Walk;
 use super::table::{Alike, DEAD};
 use crate::automaton::horizon::{ENOUGH, LEAST_CHARACTERS};
 use crate::mask::TokenIds;
-use crate::mask::class::{Class, ClassKey};
+use crate::mask::class::{Class, ClassKey, SEVERAL};
 use crate::mask::split::Split;
 use smallvec::{SmallVec, smallvec};
 
@@ -37,16 +37,20 @@ impl Walk<'_> {
     /// The split of a chain's first row.
     pub(super) fn along(mut self, chain: &Chain, class: &Class) -> Option<Split> {
         let length = chain.rows.len() - 1;
-        for step in class.exits.steps().iter().filter(|step| step.is_end) {
+        let mut with = Vec::new();
+        let exits = class.exits.steps().iter().filter(|step| step.is_end);
+        for (step, &token) in exits.zip(&class.exit_tokens) {
             let Some(&row) = chain.rows.get(usize::from(step.depth) - 1) else { continue };
-            let next = self.table.next(row, step.byte)?;
-            if next != DEAD {
-                self.from(step.node as usize, next)?;
+            match self.table.next(row, step.byte)? {
+                DEAD => {}
+                _ if token != SEVERAL => with.push(token),
+                next => self.from(step.node as usize, next)?,
             }
         }
+        self.accepted.add_to(self.trie, &mut with);
         let mut tokens: Box<[u32]> = self.store.lengths(self.vocabulary).up_to(length).into();
         class.tokens.retain_in(&mut tokens);
-        self.accepted.tokens(self.trie).iter().for_each(|&id| crate::vocab::set_bit(&mut tokens, id));
+        with.iter().for_each(|&id| crate::vocab::set_bit(&mut tokens, id));
         let number = tokens.iter().map(|word| word.count_ones() as usize).sum();
         Some(self.split(TokenIds::from_bits(tokens, number), number))
     }
