@@ -202,8 +202,7 @@ impl Compiler {
         let grammar = Grammar::from_json_schema(COMMON_SCHEMA, &[], &JsonSchemaOptions::default())?;
         let mut matcher =
             Matcher::new(self.build(&grammar, self.cancel.lock().clone())?, MatcherOptions::default())?;
-        self.store.lengths(&self.vocabulary);
-        self.store.letters(&self.vocabulary);
+        self.store.prepare(&self.vocabulary);
         let mut row = vec![0; self.vocabulary.mask_words()];
         for byte in COMMON_TEXT.bytes() {
             matcher.fill_next_token_bitmask(&mut row)?;

@@ -6,7 +6,7 @@
 
 use super::TokenIds;
 use super::ranges::Ranges;
-use crate::automaton::horizon::{ENOUGH, Horizon};
+use crate::automaton::horizon::Horizon;
 use crate::grammar::ByteSet;
 use crate::vocab::{ByteTrie, SUMMARY_NODES, TrieNode, Utf8, Vocabulary};
 use std::sync::Arc;
@@ -26,9 +26,7 @@ pub(super) struct Class {
     pub(super) exits: Ways,
     /// For each of them the token that is all there is at the node and below it, or [`SEVERAL`]: most have one, and to look at the node
     /// for it costs more than all else.
-    pub(super) exit_tokens: Vec<u32>,
-    /// The nodes of tokens that may be too long.
-    pub(super) long: Ways,
+    pub(super) exit_tokens: Box<[u32]>,
 }
 
 /// In place of a token where there is more.
@@ -36,7 +34,7 @@ pub(super) const SEVERAL: u32 = u32::MAX;
 
 /// Some nodes of the vocabulary's trie and all those on the way to them, in the trie's order.
 #[derive(Debug, Default)]
-pub(super) struct Ways(Vec<Step>);
+pub(super) struct Ways(Box<[Step]>);
 
 /// A node on the way to others.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +55,7 @@ pub(super) fn past<'a>(steps: &'a [Step], trie: &ByteTrie, node: u32) -> &'a [St
 /// Makes [`Ways`] while a trie is gone through in order.
 #[derive(Default)]
 struct Waymaker {
-    ways: Ways,
+    steps: Vec<Step>,
     /// The way to the last node.
     last: Vec<u32>,
 }
@@ -70,11 +68,15 @@ impl Waymaker {
         self.last.extend_from_slice(&path[made..]);
         for &node in &path[made..] {
             let TrieNode { depth, byte, .. } = trie.nodes()[node as usize];
-            self.ways.0.push(Step { node, depth, byte, is_end: false });
+            self.steps.push(Step { node, depth, byte, is_end: false });
         }
-        if let Some(last) = self.ways.0.last_mut() {
+        if let Some(last) = self.steps.last_mut() {
             last.is_end = true;
         }
+    }
+
+    fn finish(self) -> Ways {
+        Ways(self.steps.into())
     }
 }
 
@@ -98,7 +100,7 @@ impl Ways {
             }
             at += 1;
         }
-        maker.ways
+        maker.finish()
     }
 
     pub(super) fn steps(&self) -> &[Step] {
@@ -106,7 +108,7 @@ impl Ways {
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Step>()
+        size_of_val(&*self.0)
     }
 }
 
@@ -122,8 +124,7 @@ impl Class {
     pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Self {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
-        let (mut exits, mut long) = (Waymaker::default(), Waymaker::default());
-        let mut exit_tokens = Vec::new();
+        let (mut exits, mut exit_tokens) = (Waymaker::default(), Vec::new());
         let mut nodes = vec![0; trie.max_depth()];
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
@@ -149,33 +150,28 @@ impl Class {
                 at = beyond;
                 continue;
             }
-            if depth > usize::from(ENOUGH) && !trie.tokens_at(at).is_empty() {
-                long.add(trie, &nodes[..depth]);
-            }
             at += 1;
         }
         within.push(trie.places_between(kept, end));
         let number = within.len();
         let tokens = Arc::new(within.token_ids(trie, vocabulary));
-        Self { tokens, number, exits: exits.ways, exit_tokens, long: long.ways }
+        Self { tokens, number, exits: exits.finish(), exit_tokens: exit_tokens.into() }
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
         size_of::<Self>()
             + self.tokens.memory_size_bytes()
             + self.exits.memory_size_bytes()
-            + self.exit_tokens.capacity() * size_of::<u32>()
-            + self.long.memory_size_bytes()
+            + size_of_val(&*self.exit_tokens)
     }
 }
 
 impl ClassKey {
-    /// Whether all below a node, where a decoder waits for something, is known to be of the class, and none of it long.
+    /// Whether all below a node, where a decoder waits for something, is known to be of the class.
     fn takes_all_below(&self, trie: &ByteTrie, node: usize, after: Utf8) -> bool {
         trie.summary(node).is_some_and(|below| {
             below.characters.is_within(&self.characters)
                 && (!below.has_other && after == Utf8::Boundary || below.is_text)
-                && trie.nodes()[node].depth + below.height <= ENOUGH
         })
     }
 }
@@ -232,13 +228,14 @@ mod tests {
             let ends = |ways: &Ways| -> Vec<u32> {
                 ways.steps().iter().filter(|step| step.is_end).map(|step| step.node).collect()
             };
-            let (exits, long) = (ends(&class.exits), ends(&class.long));
+            let exits = ends(&class.exits);
             let tokens_of = |&node: &u32| match trie.tokens_from(node as usize) {
                 &[token] if trie.size_below(node as usize) == 0 => token,
                 _ => SEVERAL,
             };
-            prop_assert_eq!(&class.exit_tokens, &exits.iter().map(tokens_of).collect::<Vec<u32>>());
-            for ways in [&class.exits, &class.long] {
+            prop_assert_eq!(class.exit_tokens.to_vec(), exits.iter().map(tokens_of).collect::<Vec<u32>>());
+            let deep = Ways::to_deeper_tokens(trie, 0, 3);
+            for ways in [&class.exits, &deep] {
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[0].node < pair[1].node));
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[1].depth <= pair[0].depth + 1));
             }
@@ -249,10 +246,8 @@ mod tests {
                 let (_, before) = text(node).split_last().expect("a byte");
                 let leaves = is_made_of(&key, before, false) && !is_made_of(&key, text(node), true);
                 prop_assert_eq!(exits.contains(&(node as u32)), leaves, "{:?}", text(node));
-                let is_long = before.len() >= usize::from(ENOUGH)
-                    && !trie.tokens_at(node).is_empty()
-                    && is_made_of(&key, text(node), true);
-                prop_assert_eq!(long.contains(&(node as u32)), is_long, "{:?}", text(node));
+                let is_deep = before.len() >= 3 && !trie.tokens_at(node).is_empty();
+                prop_assert_eq!(ends(&deep).contains(&(node as u32)), is_deep, "{:?}", text(node));
             }
         }
     }

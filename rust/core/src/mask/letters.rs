@@ -11,7 +11,7 @@ const CHUNK: usize = 64;
 
 /// A word for each token, in the order of the vocabulary's trie: a bit for each kind of byte in its text.
 #[derive(Debug)]
-pub(crate) struct Letters(Box<[u32]>);
+pub(super) struct Letters(Box<[u32]>);
 
 impl Letters {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {

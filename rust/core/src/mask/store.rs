@@ -5,6 +5,7 @@ use super::class::{Class, ClassKey, Ways};
 use super::lengths::Lengths;
 use super::letters::Letters;
 use super::split::Split;
+use crate::automaton::horizon::ENOUGH;
 use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -17,6 +18,8 @@ pub struct SplitStore {
     inner: Mutex<Inner>,
     /// The ways to the vocabulary's long tokens.
     long: OnceLock<Ways>,
+    /// Those to the tokens that no horizon is sure to reach.
+    beyond: OnceLock<Ways>,
     letters: OnceLock<Letters>,
     lengths: OnceLock<Lengths>,
     limit_bytes: usize,
@@ -65,18 +68,26 @@ impl SplitStore {
         Self {
             inner: Mutex::default(),
             long: OnceLock::new(),
+            beyond: OnceLock::new(),
             letters: OnceLock::new(),
             lengths: OnceLock::new(),
             limit_bytes,
         }
     }
 
-    /// Heap memory held, bytes, but for lengths and letters of the tokens: a compiler has these from the beginning, and keeps them.
+    /// Heap memory held, bytes, but for what [`Self::prepare`] finds out: a compiler keeps that.
     pub fn size_bytes(&self) -> usize {
         self.inner.lock().bytes + self.long.get().map_or(0, Ways::memory_size_bytes)
     }
 
-    /// Forgets everything.
+    /// Finds out what splits ask of all tokens, so that no text has to wait for it.
+    pub(crate) fn prepare(&self, vocabulary: &Vocabulary) {
+        self.lengths(vocabulary);
+        self.letters(vocabulary);
+        self.tokens_beyond(vocabulary);
+    }
+
+    /// Forgets everything else.
     pub fn clear(&self) {
         self.inner.lock().forget();
     }
@@ -138,7 +149,7 @@ impl SplitStore {
     }
 
     /// The vocabulary's tokens by length.
-    pub(crate) fn lengths(&self, vocabulary: &Vocabulary) -> &Lengths {
+    pub(super) fn lengths(&self, vocabulary: &Vocabulary) -> &Lengths {
         self.lengths.get_or_init(|| Lengths::new(vocabulary))
     }
 
@@ -147,8 +158,13 @@ impl SplitStore {
         self.long.get_or_init(|| long_tokens(vocabulary.trie(), 0))
     }
 
+    /// The ways to the vocabulary's tokens that may be too long for a state of a class; see [`super::class`].
+    pub(super) fn tokens_beyond(&self, vocabulary: &Vocabulary) -> &Ways {
+        self.beyond.get_or_init(|| Ways::to_deeper_tokens(vocabulary.trie(), 0, ENOUGH))
+    }
+
     /// The letters of the vocabulary's tokens.
-    pub(crate) fn letters(&self, vocabulary: &Vocabulary) -> &Letters {
+    pub(super) fn letters(&self, vocabulary: &Vocabulary) -> &Letters {
         self.letters.get_or_init(|| Letters::new(vocabulary))
     }
 
@@ -184,30 +200,17 @@ impl Inner {
             return false;
         }
         if self.bytes + bytes > limit {
-            self.drop_older_half();
+            // Few schemas need a class that no other has: to keep all of them is worth more than any of the splits.
+            if self.classes.bytes() > limit / 3 {
+                self.bytes -= self.classes.drop_older_half();
+            }
+            self.bytes -= self.splits.drop_older_half();
+            if self.bytes + bytes > limit {
+                self.forget();
+            }
         }
         self.bytes += bytes;
         true
-    }
-
-    /// Half at once, so that a full store does not look for its oldest entry at every insertion.
-    fn drop_older_half(&mut self) {
-        let mut ages: Vec<(u64, usize)> = self.splits.ages().chain(self.classes.ages()).collect();
-        ages.sort_unstable();
-        let (mut left, mut oldest) = (self.bytes / 2, u64::MAX);
-        for &(last_used, bytes) in &ages {
-            if left == 0 {
-                oldest = last_used;
-                break;
-            }
-            left = left.saturating_sub(bytes);
-            self.bytes -= bytes;
-        }
-        if oldest == u64::MAX {
-            return self.forget();
-        }
-        self.splits.0.retain(|_, stored| stored.last_used >= oldest);
-        self.classes.0.retain(|_, stored| stored.last_used >= oldest);
     }
 }
 
@@ -230,9 +233,26 @@ impl<K: Hash + Eq, T> Shelf<K, T> {
         self.0.insert(key, stored).map_or(0, |replaced| replaced.bytes)
     }
 
-    /// When each was used last, and its bytes.
-    fn ages(&self) -> impl Iterator<Item = (u64, usize)> + '_ {
-        self.0.values().map(|stored| (stored.last_used, stored.bytes))
+    fn bytes(&self) -> usize {
+        self.0.values().map(|stored| stored.bytes).sum()
+    }
+
+    /// Drops what was not used for longest; gives its bytes. Half at once, so that a full store does not look for its oldest entry at
+    /// every insertion.
+    fn drop_older_half(&mut self) -> usize {
+        let mut ages: Vec<(u64, usize)> =
+            self.0.values().map(|stored| (stored.last_used, stored.bytes)).collect();
+        ages.sort_unstable();
+        let (all, mut dropped, mut oldest) = (self.bytes(), 0, u64::MAX);
+        for &(last_used, bytes) in &ages {
+            if dropped * 2 >= all {
+                oldest = last_used;
+                break;
+            }
+            dropped += bytes;
+        }
+        self.0.retain(|_, stored| stored.last_used >= oldest);
+        dropped
     }
 }
 

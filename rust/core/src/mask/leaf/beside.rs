@@ -22,7 +22,7 @@ impl Walk<'_> {
         if length < ENOUGH {
             self.lost(row, horizon, class, &mut without)?;
         } else if length < self.trie.max_depth() as u16 {
-            self.too_long(length, class, &mut rows, &mut without)?;
+            self.too_long(horizon, class, &mut rows, &mut without)?;
         }
         let alphabet = horizon.alphabet.unwrap_or(ByteSet::FULL);
         let mut with = Vec::new();
@@ -51,21 +51,23 @@ impl Walk<'_> {
     /// Adds the tokens of a class that are longer than a row is known to go on, and are not taken.
     fn too_long(
         &mut self,
-        length: u16,
+        &Horizon { length, characters, .. }: &Horizon,
         class: &Class,
         rows: &mut [u16],
         without: &mut Vec<u32>,
     ) -> Option<()> {
-        let mut steps = class.long.steps();
+        let (trie, mut steps) = (self.trie, self.store.tokens_beyond(self.vocabulary).steps());
         while let [step, rest @ ..] = steps {
             let node = step.node as usize;
-            if self.trie.summary(node).is_some_and(|below| step.depth + below.height <= length) {
-                steps = past(rest, self.trie, step.node);
+            let leaves = !is_continuation(step.byte) && !characters.contains(step.byte);
+            let is_near = || trie.summary(node).is_some_and(|below| step.depth + below.height <= length);
+            if leaves || length > ENOUGH && is_near() {
+                steps = past(rest, trie, step.node);
                 continue;
             }
             let row = self.go(*step, rows)?;
             if step.is_end && step.depth > length && row == DEAD {
-                without.extend_from_slice(self.trie.tokens_at(node));
+                without.extend(trie.tokens_at(node).iter().filter(|&&token| class.tokens.contains(token)));
             }
             steps = rest;
         }
