@@ -20,7 +20,7 @@ pub(crate) const ENOUGH: u16 = 16;
 const MOST_TRIES: usize = 4;
 /// A horizon ends where so many places were looked at, and more than grow with the square of its length: two counts are followed,
 /// not sets of positions.
-const SOME_PLACES: usize = 16;
+const SOME_PLACES: usize = 80;
 /// So many places at one distance are compared with each other.
 const MOST_COMPARED: usize = 8;
 
@@ -152,14 +152,14 @@ struct Search<P: Paths> {
     horizon: Horizon,
     /// By their distances.
     reached: Vec<Reached<P::Place>>,
-    /// Why it ended: a place, and what is missing there.
-    missing: (usize, ByteSet),
+    /// Why it ended: places of one distance, and what is missing there.
+    missing: Vec<(usize, ByteSet)>,
 }
 
 impl<P: Paths> Search<P> {
     fn new(paths: &mut P, place: P::Place, horizon: Horizon, known: &FxHashMap<P::Place, Horizon>) -> Self {
         let first = Reached { place, distance: 0, from: (0, ByteSet::EMPTY) };
-        let mut search = Self { horizon, reached: vec![first], missing: (0, ByteSet::EMPTY) };
+        let mut search = Self { horizon, reached: vec![first], missing: Vec::new() };
         let mut seen = FxHashSet::from_iter([place]);
         let (mut from, mut bound) = (0, u16::MAX);
         while search.horizon.length < MOST_STEPS.min(bound) {
@@ -196,14 +196,16 @@ impl<P: Paths> Search<P> {
         for from in level.clone() {
             let missing = paths.step(self.reached[from].place, &self.horizon.characters, &mut after);
             if !missing.is_empty() {
-                self.missing = (from, missing);
-                return None;
+                self.missing.push((from, missing));
             }
             for (by, place) in after.drain(..) {
                 if seen.insert(place) {
                     found.push(Reached { place, distance, from: (from, by) });
                 }
             }
+        }
+        if !self.missing.is_empty() {
+            return None;
         }
         // Where most characters lead is mostly where least is known, and less allowed than elsewhere.
         found.sort_by_key(|reached| std::cmp::Reverse(reached.from.1.len()));
@@ -232,24 +234,34 @@ impl<P: Paths> Search<P> {
         known.length >= ENOUGH && self.horizon.characters.is_within(&known.characters)
     }
 
-    /// Whether any character may be needed to get to where the search ended.
-    fn may_need_any(&self) -> bool {
-        let (mut at, missing) = self.missing;
-        let mut single = missing.len() == 1;
-        while at > 0 {
+    /// The characters of the steps to a place, from the last one back.
+    fn way_to(&self, place: usize) -> impl Iterator<Item = ByteSet> + '_ {
+        let mut at = place;
+        std::iter::from_fn(move || {
             let (from, by) = self.reached[at].from;
-            single |= by.len() == 1;
-            at = from;
-        }
-        single
+            (std::mem::replace(&mut at, from) > 0).then_some(by)
+        })
     }
 
-    /// The horizon to look for with fewer characters, without those that were missing, if these are few.
+    /// Whether any character may be needed to get to where the search ended; if that was for the number of places, it may be.
+    fn may_need_any(&self) -> bool {
+        self.missing
+            .iter()
+            .all(|&(place, missing)| missing.len() == 1 || self.way_to(place).any(|by| by.len() == 1))
+    }
+
+    /// The horizon to look for with fewer characters: without those that were missing, or one that leads to where they were,
+    /// whichever are fewer.
     fn without_missing(&self) -> Option<Horizon> {
-        let (missing, all) = (self.missing.1, self.horizon.characters);
+        let all = self.horizon.characters;
         let ascii = |set: &ByteSet| set.intersection(&ByteSet::range(0, 0x7F)).len();
-        let are_few = !missing.is_empty() && ascii(&missing) * 4 <= ascii(&all);
-        are_few.then_some(Horizon { characters: all.difference(&missing), length: 0, ..self.horizon })
+        let mut given_up = ByteSet::EMPTY;
+        for &(place, missing) in &self.missing {
+            let fewest = std::iter::once(missing).chain(self.way_to(place)).min_by_key(ascii);
+            given_up = given_up.union(&fewest.unwrap_or(missing));
+        }
+        let are_few = !given_up.is_empty() && ascii(&given_up) * 4 <= ascii(&all);
+        are_few.then_some(Horizon { characters: all.difference(&given_up), length: 0, ..self.horizon })
     }
 
     /// Keeps the horizon, and what it says of the places that it was found by.

@@ -21,6 +21,7 @@ mod from_regex;
 mod length;
 mod rounds;
 mod seen;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod within;
@@ -37,6 +38,8 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use seen::Seen;
 use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
+use targets::KnownTargets;
+pub use targets::Targets;
 
 /// Stands for the beginning of the text.
 const START: u32 = 0x11_0000;
@@ -81,6 +84,7 @@ pub struct Regular {
     nullable: Vec<bool>,
     first: Vec<First>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
+    known_targets: KnownTargets,
     inhabited: FxHashMap<TermId, bool>,
     alphabets: FxHashMap<TermId, CodeSet>,
     distances: FxHashMap<TermId, Option<length::Distance>>,
@@ -103,6 +107,7 @@ impl Default for Regular {
             nullable: Vec::new(),
             first: Vec::new(),
             derivatives: FxHashMap::default(),
+            known_targets: KnownTargets::default(),
             inhabited: FxHashMap::default(),
             alphabets: FxHashMap::default(),
             distances: FxHashMap::default(),

@@ -132,6 +132,82 @@ proptest! {
     }
 }
 
+/// Where a language goes on by what its blocks' derivatives say.
+fn targets_by_blocks(arena: &mut Regular, id: TermId) -> Vec<(u32, u32, TermId)> {
+    let mut ranges: Vec<(u32, u32, TermId)> = Vec::new();
+    for block in arena.blocks(id).iter() {
+        let after = arena.derivative(id, block.first());
+        if after != arena.nothing() {
+            ranges.extend(block.ranges().map(|(lo, hi)| (lo, hi, after)));
+        }
+    }
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let is_next = last.2 == next.2 && last.1 + 1 == next.0;
+        if is_next {
+            last.1 = next.1;
+        }
+        is_next
+    });
+    ranges
+}
+
+/// Compares for a language and those that follow.
+fn compare_targets(arena: &mut Regular, language: TermId) -> Result<(), TestCaseError> {
+    let mut order = indexmap::IndexSet::from([language]);
+    let mut at = 0;
+    while at < order.len().min(40) {
+        let targets = arena.targets(order[at]);
+        prop_assert_eq!(targets.to_vec(), targets_by_blocks(arena, order[at]));
+        order.extend(targets.iter().map(|target| target.2));
+        at += 1;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #[test]
+    fn targets_are_all_derivatives(tree in tree(), whole in tree(), end in tree()) {
+        let mut arena = Regular::new();
+        let [tree, whole, end] = [tree, whole, end].map(|tree| add(&mut arena, &tree));
+        compare_targets(&mut arena, tree)?;
+        let before = arena.before(tree, whole, end, &mut Budget::unlimited()).unwrap();
+        compare_targets(&mut arena, before)?;
+    }
+}
+
+#[test]
+fn targets_of_patterns_are_all_derivatives() {
+    let patterns = [
+        "^[a-c]*a?b?$|x",
+        "(^|,)[0-9]+(,|$)",
+        "^a?b?c?d?e?f?g?h?(a|b)*$",
+        r"^(\w+-)*\d{2,4}$",
+        "^(red|green|grey|blue)+$",
+        r"^[^a-f]*[^\u{d000}-\u{f000}]$",
+        "^(?:[a-z]-[a-z]|[^-])*-?$",
+    ];
+    for pattern in patterns {
+        let mut arena = Regular::new();
+        let hir = regex_syntax::parse(pattern).unwrap();
+        for search in [true, false] {
+            let id = arena.from_hir(&hir, pattern, search).unwrap();
+            compare_targets(&mut arena, id).unwrap();
+        }
+    }
+}
+
+#[test]
+fn targets_of_many_optional_parts_are_found_without_recursion() {
+    let mut arena = Regular::new();
+    let hir = regex_syntax::parse(&"a?b?".repeat(2_000)).unwrap();
+    let id = arena.from_hir(&hir, "", false).unwrap();
+    let targets = arena.targets(id);
+    let expected = [u32::from('a'), u32::from('b')].map(|c| (c, c, arena.derivative(id, c)));
+    assert_eq!(targets[..], expected);
+}
+
 /// How many words an automaton has, of the lengths that tell whether there are more than so many.
 fn number_of_words(dfa: &Dfa, most: usize) -> usize {
     let mut ways = vec![0usize; dfa.states.len()];

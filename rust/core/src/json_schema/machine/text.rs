@@ -5,8 +5,7 @@ use crate::automaton::MachineEdges;
 use crate::error::Result;
 use crate::json_schema::shape::Strings;
 use crate::json_schema::spell::{self, Spell, Targets};
-use crate::regular::{CodeSet, TermId};
-use smallvec::SmallVec;
+use crate::regular::{self, CodeSet, TermId};
 use std::sync::Arc;
 
 /// Lengths up to here are told apart by states, without a counter.
@@ -18,14 +17,13 @@ impl JsonMachine {
         if let Some(known) = self.targets.get(&term) {
             return Ok(Arc::clone(known));
         }
-        let mut ranges: SmallVec<[(u32, u32, TermId); 16]> = SmallVec::new();
-        for block in self.engine.regular.blocks(term).iter() {
-            let after = self.engine.regular.derivative(term, block.first());
-            if self.engine.has_string(after)? {
-                ranges.extend(block.ranges().map(|(lo, hi)| (lo, hi, after)));
+        let mut inhabited = regular::Targets::new();
+        for target in self.engine.regular.targets(term) {
+            if self.engine.has_string(target.2)? {
+                inhabited.push(target);
             }
         }
-        let targets = spell::targets(ranges);
+        let targets: Targets<TermId> = Arc::from(&inhabited[..]);
         self.targets.insert(term, Arc::clone(&targets));
         Ok(targets)
     }
