@@ -32,6 +32,11 @@ pub(super) struct Class {
 /// In place of a token where there is more.
 pub(super) const SEVERAL: u32 = u32::MAX;
 
+/// A class may have so many steps to its exits, and one more for so many nodes of the trie. Letters without one of the commonest have ten
+/// times as many.
+const SOME_EXITS: usize = 128;
+const NODES_AN_EXIT: usize = 32;
+
 /// Some nodes of the vocabulary's trie and all those on the way to them, in the trie's order.
 #[derive(Debug, Default)]
 pub(super) struct Ways(Box<[Step]>);
@@ -120,8 +125,9 @@ impl ClassKey {
 }
 
 impl Class {
-    /// One pass over the vocabulary's trie.
-    pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Self {
+    /// One pass over the vocabulary's trie; `None` where the class is left in so many places that to walk through all is quicker than to
+    /// look at these.
+    pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Option<Self> {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
         let (mut exits, mut exit_tokens) = (Waymaker::default(), Vec::new());
@@ -139,6 +145,9 @@ impl Class {
             let Some(after) = waiting.next(byte).filter(|_| is_of) else {
                 if waiting == Utf8::Boundary {
                     exits.add(trie, &nodes[..depth]);
+                    if exits.steps.len() > SOME_EXITS + end / NODES_AN_EXIT {
+                        return None;
+                    }
                     exit_tokens.push(trie.only_token_from(at).unwrap_or(SEVERAL));
                 }
                 within.push(trie.places_between(kept, at));
@@ -155,7 +164,7 @@ impl Class {
         within.push(trie.places_between(kept, end));
         let number = within.len();
         let tokens = Arc::new(within.token_ids(trie, vocabulary));
-        Self { tokens, number, exits: exits.finish(), exit_tokens: exit_tokens.into() }
+        Some(Self { tokens, number, exits: exits.finish(), exit_tokens: exit_tokens.into() })
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
@@ -202,7 +211,7 @@ mod tests {
         let key = ClassKey { characters };
         let vocabulary = Vocabulary::new(&[&b"a\xc3aabbbbbbb"[..], b"a\xc3"], VocabularyOptions::default())
             .expect("a vocabulary");
-        assert_eq!(Class::new(&vocabulary, &key).number, 1);
+        assert_eq!(Class::new(&vocabulary, &key).map(|class| class.number), Some(1));
     }
 
     proptest! {
@@ -217,7 +226,7 @@ mod tests {
             let texts: Vec<Vec<u8>> = texts.into_iter().map(repeated).collect();
             let key = ClassKey { characters: characters.into_iter().collect() };
             let vocabulary = Vocabulary::new(&texts, VocabularyOptions::default()).expect("a vocabulary");
-            let class = Class::new(&vocabulary, &key);
+            let Some(class) = Class::new(&vocabulary, &key) else { return Ok(()) };
             let (trie, mut found) = (vocabulary.trie(), Vec::new());
             class.tokens.for_each(|token| found.push(token));
             found.sort_unstable();

@@ -8,7 +8,7 @@ use super::split::Split;
 use crate::automaton::horizon::ENOUGH;
 use crate::vocab::Vocabulary;
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +38,8 @@ struct Inner {
     next_key: u32,
     splits: Shelf<StoreKey, Split>,
     classes: Shelf<ClassKey, Class>,
+    /// Classes that have too many exits.
+    scattered: FxHashSet<ClassKey>,
     /// How many times a class was wanted that was not there.
     wanted: FxHashMap<ClassKey, u8>,
     bytes: usize,
@@ -56,7 +58,7 @@ struct Stored<T> {
 
 /// A class is found for splits that could do without it once it was wanted so many times: that takes as long as two or three of these.
 const OFTEN: u8 = if cfg!(test) { 1 } else { 3 };
-/// So many classes are remembered to be wanted.
+/// So many classes are remembered to be wanted, and so many to be scattered.
 const MAX_WANTED: usize = 1024;
 
 /// What one entry takes beside its split.
@@ -110,22 +112,28 @@ impl SplitStore {
         id
     }
 
-    /// The tokens of a class of characters.
-    pub(super) fn class(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Arc<Class> {
+    /// The tokens of a class of characters; see [`Class::new`].
+    pub(super) fn class(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Option<Arc<Class>> {
         let mut inner = self.inner.lock();
         let clock = inner.tick();
         if let Some(known) = inner.classes.get(key, clock) {
-            return known;
+            return Some(known);
+        }
+        if inner.scattered.contains(key) {
+            return None;
         }
         drop(inner);
-        let class = Arc::new(Class::new(vocabulary, key));
+        let Some(class) = Class::new(vocabulary, key).map(Arc::new) else {
+            self.inner.lock().note_scattered(*key);
+            return None;
+        };
         let bytes = class.memory_size_bytes() + ENTRY_BYTES;
         let mut inner = self.inner.lock();
         if inner.makes_room(bytes, self.limit_bytes) {
             let clock = inner.tick();
             inner.bytes -= inner.classes.insert(*key, &class, bytes, clock);
         }
-        class
+        Some(class)
     }
 
     /// The same once it has been wanted before, so that it pays to find them; until then it is noted that it was.
@@ -145,7 +153,7 @@ impl SplitStore {
                 return None;
             }
         }
-        Some(self.class(vocabulary, key))
+        self.class(vocabulary, key)
     }
 
     /// The vocabulary's tokens by length.
@@ -187,6 +195,13 @@ impl SplitStore {
 impl Inner {
     fn forget(&mut self) {
         *self = Self { next_key: self.next_key, ..Self::default() };
+    }
+
+    fn note_scattered(&mut self, key: ClassKey) {
+        if self.scattered.len() == MAX_WANTED {
+            self.scattered.clear();
+        }
+        self.scattered.insert(key);
     }
 
     fn tick(&mut self) -> u64 {

@@ -100,8 +100,10 @@ pub(super) fn split_of_leaf(
     let is_whole = node == 0 && trie.serial() == vocabulary.trie().serial();
     if is_whole && walk.table.bytes(row).len() >= LEAST_CHARACTERS {
         let horizon = walk.table.thorough_horizon(row);
-        if let Some(key) = ClassKey::of(&horizon) {
-            return walk.beside_class(row, &horizon, &store.class(vocabulary, &key));
+        if let Some(key) = ClassKey::of(&horizon)
+            && let Some(class) = store.class(vocabulary, &key)
+        {
+            return walk.beside_class(row, &horizon, &class);
         }
         if let Some(chain) = walk.chain(row)
             && let Some(class) = store.class_often_wanted(vocabulary, &chain.class)
