@@ -152,6 +152,8 @@ struct Search<P: Paths> {
     horizon: Horizon,
     /// By their distances.
     reached: Vec<Reached<P::Place>>,
+    /// The first ones of which enough was known.
+    served: Vec<P::Place>,
     /// Why it ended: places of one distance, and what is missing there.
     missing: Vec<(usize, ByteSet)>,
 }
@@ -159,7 +161,7 @@ struct Search<P: Paths> {
 impl<P: Paths> Search<P> {
     fn new(paths: &mut P, place: P::Place, horizon: Horizon, known: &FxHashMap<P::Place, Horizon>) -> Self {
         let first = Reached { place, distance: 0, from: (0, ByteSet::EMPTY) };
-        let mut search = Self { horizon, reached: vec![first], missing: Vec::new() };
+        let mut search = Self { horizon, reached: vec![first], served: Vec::new(), missing: Vec::new() };
         let mut seen = FxHashSet::from_iter([place]);
         let (mut from, mut bound) = (0, u16::MAX);
         while search.horizon.length < MOST_STEPS.min(bound) {
@@ -213,12 +215,19 @@ impl<P: Paths> Search<P> {
         for reached in found {
             if let Some(known) = known.get(&reached.place).filter(|known| self.is_served_by(known)) {
                 bound = bound.min(known.length.saturating_add(distance));
+                if self.served.len() < MOST_COMPARED {
+                    self.served.push(reached.place);
+                }
                 continue;
             }
             if next.len() < MOST_COMPARED {
                 // One that was nearer will do, too: what searches for a word comes back to its beginning.
                 let nearer = self.reached[level.clone()].iter().take(MOST_COMPARED);
-                if next.iter().chain(nearer).any(|other| paths.is_within(other.place, reached.place)) {
+                let others = next.iter().chain(nearer).map(|other| other.place);
+                if others
+                    .chain(self.served.iter().copied())
+                    .any(|other| paths.is_within(other, reached.place))
+                {
                     continue;
                 }
                 next.retain(|other| !paths.is_within(reached.place, other.place));
