@@ -83,6 +83,7 @@ pub struct Regular {
     terms: IndexSet<Term, FxBuildHasher>,
     nullable: Vec<bool>,
     first: Vec<First>,
+    has_rounds: Vec<bool>,
     derivatives: FxHashMap<(TermId, u32), TermId>,
     known_targets: KnownTargets,
     inhabited: FxHashMap<TermId, bool>,
@@ -106,6 +107,7 @@ impl Default for Regular {
             terms: IndexSet::default(),
             nullable: Vec::new(),
             first: Vec::new(),
+            has_rounds: Vec::new(),
             derivatives: FxHashMap::default(),
             known_targets: KnownTargets::default(),
             inhabited: FxHashMap::default(),
@@ -132,7 +134,7 @@ impl Regular {
 
     /// See [`make_room`].
     pub(crate) fn make_room(&mut self) {
-        make_room!(self.terms, self.nullable, self.first, self.derivatives, self.inhabited);
+        make_room!(self.terms, self.nullable, self.first, self.has_rounds, self.derivatives, self.inhabited);
         make_room!(self.alphabets, self.distances, self.rounds, self.plain_words);
     }
 
@@ -172,11 +174,12 @@ impl Regular {
                 }
             }
         };
-        let first = self.find_first(&term);
+        let (first, has_rounds) = (self.find_first(&term), self.find_rounds(&term));
         let (index, is_new) = self.terms.insert_full(term);
         if is_new {
             self.nullable.push(nullable);
             self.first.push(first);
+            self.has_rounds.push(has_rounds);
         }
         TermId(index as u32)
     }

@@ -23,11 +23,31 @@ impl Regular {
     /// A language without the bounds on rounds that matter only after more than `least` symbols. `None` if there are no such bounds, or if that
     /// is not known.
     pub(crate) fn without_rounds(&mut self, id: TermId, least: u32) -> Option<Rounds> {
+        if !self.has_rounds[id.0 as usize] {
+            return None;
+        }
         // Bounds do not make ends nearer or further.
         let furthest = self.distance(id)?.furthest;
         let rounds = self.rounds(id, least.saturating_add(furthest));
         let alike = rounds.alike.saturating_sub(furthest);
         (rounds.base != id).then_some(Rounds { alike, ..rounds })
+    }
+
+    /// Whether a term that is about to be made has a bound on rounds, other than that of something optional.
+    pub(super) fn find_rounds(&self, term: &Term) -> bool {
+        let has_rounds = |id: &TermId| self.has_rounds[id.0 as usize];
+        match term {
+            Term::Concat(a, b) => has_rounds(a) || has_rounds(b),
+            Term::Or(parts) => parts.iter().any(has_rounds),
+            Term::Repeat(body, _, max) => max.is_some_and(|max| max > 1) || has_rounds(body),
+            // Of these no bound is left aside.
+            Term::Empty
+            | Term::Class(_)
+            | Term::And(_)
+            | Term::Not(_)
+            | Term::Anchored(_)
+            | Term::Before(..) => false,
+        }
     }
 
     fn rounds(&mut self, id: TermId, least: u32) -> Rounds {
