@@ -25,7 +25,7 @@ const SCALAR_VALUES: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
 /// What was found of parts is forgotten once it is so many ranges.
 const MAX_RANGES: usize = 1 << 16;
 
-/// So few are found again as quickly as they are remembered.
+/// So few are found again as quickly as they are remembered or looked for.
 const FEW_RANGES: usize = 8;
 
 /// So many optional parts in a row are put together one after the other; of more each might have as many ranges as there are parts.
@@ -53,15 +53,13 @@ impl Regular {
             Term::Concat(..) => self.targets_of_concat(id),
             Term::Or(parts) => {
                 let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
-                let targets: SmallVec<[Targets; 2]> =
-                    parts.iter().map(|&part| self.targets_of_part(part)).collect();
+                let targets = self.targets_of_parts(&parts);
                 self.any_of(&targets)
             }
             Term::And(parts) => {
                 let parts: SmallVec<[TermId; 8]> = SmallVec::from_slice(parts);
-                let targets: SmallVec<[Targets; 2]> =
-                    parts.iter().map(|&part| self.targets_of_part(part)).collect();
-                self.together(&targets, parts.len(), |regular, all| regular.and(all.iter().copied()))
+                let targets = self.targets_of_parts(&parts);
+                self.together(&targets, targets.len(), |regular, all| regular.and(all.iter().copied()))
             }
             &Term::Not(a) => {
                 let targets = self.targets_of_part(a);
@@ -101,6 +99,10 @@ impl Regular {
         known.num_ranges += targets.len();
         known.of.insert(id, targets.as_slice().into());
         targets
+    }
+
+    fn targets_of_parts(&mut self, parts: &[TermId]) -> SmallVec<[Targets; 2]> {
+        parts.iter().map(|&part| self.targets_of_part(part)).collect()
     }
 
     fn targets_of_concat(&mut self, id: TermId) -> Targets {
@@ -168,7 +170,7 @@ impl Regular {
             let before_next = ranges.get(next).map_or(u32::MAX, |range| range.0 - 1);
             let end = ends.iter().fold(before_next, |end, &hi| end.min(hi));
             if here.len() >= least {
-                let to = match (&here[..], joined.iter().find(|(of, _)| *of == here)) {
+                let to = match (&here[..], joined.iter().rev().take(FEW_RANGES).find(|(of, _)| *of == here)) {
                     (&[one], _) => one,
                     (_, Some(&(_, to))) => to,
                     (_, None) => {
