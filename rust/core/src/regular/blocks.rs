@@ -4,6 +4,7 @@
 //! classes: in one sweep over the places where any of them begins or ends, which tells who is a member of what in a word.
 
 use super::CodeSet;
+use super::code_set::SCALAR_VALUES;
 use smallvec::SmallVec;
 
 /// At most so many sets are told apart in one sweep: a bit each, and one for what is a scalar value at all.
@@ -39,7 +40,6 @@ impl Blocks {
     }
 
     fn at_once(sets: &[&CodeSet]) -> Self {
-        const SCALAR_VALUES: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
         // Where membership changes, and whose.
         let mut changes: SmallVec<[(u32, u64); 24]> = SmallVec::new();
         let mut add = |ranges: &[(u32, u32)], bit: u64| {

@@ -1,5 +1,8 @@
 //! Sets of Unicode scalar values, as sorted ranges.
 
+/// All Unicode scalar values: every code point but the surrogates.
+pub(super) const SCALAR_VALUES: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
+
 /// A set of symbols: inclusive ranges, ascending, disjoint and not adjacent.
 ///
 /// Symbols are the Unicode scalar values, and two markers past them that only [`super::Regular`] knows.
@@ -23,7 +26,7 @@ impl CodeSet {
 
     /// All Unicode scalar values: every code point but the surrogates.
     pub fn all() -> Self {
-        Self(vec![(0, 0xD7FF), (0xE000, 0x10_FFFF)])
+        Self(SCALAR_VALUES.into())
     }
 
     /// One symbol.

@@ -7,6 +7,7 @@
 //!
 //! Invariant: a range's language is the very term that [`Regular::derivative`] gives for its symbols.
 
+use super::code_set::SCALAR_VALUES;
 use super::{EMPTY, EVERYTHING, NOTHING, Regular, Term, TermId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -18,9 +19,6 @@ type Target = (u32, u32, TermId);
 /// Where a language goes on: disjoint ranges of scalar values, ascending; neighbours that lead to the same are one. By all other
 /// symbols it does not go on.
 pub type Targets = SmallVec<[Target; 4]>;
-
-/// All scalar values.
-const SCALAR_VALUES: [(u32, u32); 2] = [(0, 0xD7FF), (0xE000, 0x10_FFFF)];
 
 /// What was found of parts is forgotten once it is so many ranges.
 const MAX_RANGES: usize = 1 << 16;

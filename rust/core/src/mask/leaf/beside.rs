@@ -36,11 +36,8 @@ impl Walk<'_> {
             if !alphabet.contains(step.byte) {
                 continue;
             }
-            match self.go(step, &mut rows)? {
-                DEAD => {}
-                _ if token != SEVERAL => with.push(token),
-                row => self.from(step.node as usize, row)?,
-            }
+            let row = self.go(step, &mut rows)?;
+            self.leave(step.node, token, row, &mut with)?;
         }
         self.accepted.add_to(self.trie, &mut with);
         let number = class.number + with.len() - without.len();

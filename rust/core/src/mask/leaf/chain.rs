@@ -5,10 +5,10 @@
 //! ([`Class::exits`]). A [`Chain`] has these states, by length; within the class nothing ends.
 
 use super::Walk;
-use super::table::{Alike, DEAD};
+use super::table::Alike;
 use crate::automaton::horizon::{ENOUGH, LEAST_CHARACTERS};
 use crate::mask::TokenIds;
-use crate::mask::class::{Class, ClassKey, SEVERAL};
+use crate::mask::class::{Class, ClassKey};
 use crate::mask::split::Split;
 use smallvec::{SmallVec, smallvec};
 
@@ -41,11 +41,8 @@ impl Walk<'_> {
         let exits = class.exits.steps().iter().filter(|step| step.is_end);
         for (step, &token) in exits.zip(&class.exit_tokens) {
             let Some(&row) = chain.rows.get(usize::from(step.depth) - 1) else { continue };
-            match self.table.next(row, step.byte)? {
-                DEAD => {}
-                _ if token != SEVERAL => with.push(token),
-                next => self.from(step.node as usize, next)?,
-            }
+            let next = self.table.next(row, step.byte)?;
+            self.leave(step.node, token, next, &mut with)?;
         }
         self.accepted.add_to(self.trie, &mut with);
         let mut tokens: Box<[u32]> = self.store.lengths(self.vocabulary).up_to(length).into();

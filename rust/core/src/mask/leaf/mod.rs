@@ -9,7 +9,7 @@ mod chain;
 mod rounds;
 mod table;
 
-use super::class::ClassKey;
+use super::class::{ClassKey, SEVERAL};
 use super::horizon::Horizons;
 use super::ranges::Ranges;
 use super::split::{Remainder, Split, remainder};
@@ -193,6 +193,17 @@ impl Walk<'_> {
         self.accepted.push(self.trie.places_at(node));
         self.first_end = self.trie.nodes()[node].depth;
         self.below(node, row)
+    }
+
+    /// An exit of a class, with its token if that is all there is, and the row it leads to.
+    #[inline]
+    fn leave(&mut self, node: u32, token: u32, row: u16, with: &mut Vec<u32>) -> Option<()> {
+        match row {
+            DEAD => {}
+            _ if token != SEVERAL => with.push(token),
+            _ => self.from(node as usize, row)?,
+        }
+        Some(())
     }
 
     /// A node that is lost: if the rule could have ended on the path to it, what is there depends on what follows.
