@@ -62,9 +62,9 @@ pub struct CompilerOptions {
     pub time_limit: Option<Duration>,
     /// Most automaton states for one compilation, intermediate ones included.
     pub state_limit: usize,
-    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: by default twice
-    /// the time that it took, and ten times what of that is past 500 µs, but from 250 µs to 3 ms, and 250 µs where it took more than
-    /// 4 ms. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON Schemas
+    /// Longest time that a compilation goes on to make masks before anyone waits for them, by going through an example: by default
+    /// until both took 1.5 ms together, or, where compiling took more than 550 µs, twenty times what it took past that longer, up to
+    /// 6 ms together; and 250 µs at least. Zero is for none, which makes the number of states that a compilation leaves the same each time. Only JSON Schemas
     /// have examples. The last mask may take longer.
     pub rehearsal_limit: Option<Duration>,
     /// Whether compiled grammars are kept.

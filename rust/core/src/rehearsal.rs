@@ -18,30 +18,27 @@ use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// What machines work out for a rehearsal takes no longer than this many times what it may take: the last mask may be a long one.
-const OVERTIME: u32 = 8;
+const OVERTIME: u32 = 4;
 
 /// A rehearsal comes to fewer bytes of an example than this in a microsecond, and hardly to more than [`MOST_BYTES`] at all.
 const BYTES_PER_MICROSECOND: u128 = 1;
 const LEAST_BYTES: usize = 256;
 const MOST_BYTES: usize = 1 << 14;
 
-/// How long a rehearsal may take at least, and at most, unless it is told.
-const USUAL_LIMITS: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(3));
-/// So many times the time that compiling took, up to [`SHORT`] and past it, unless it is told. A first mask is waited for, and what takes
-/// long to compile has most to rehearse.
-const TIMES: (u32, u32) = (2, 10);
-const SHORT: Duration = Duration::from_micros(500);
-/// Whoever waited so long for a compilation does not wait for much more.
-const LONG: Duration = Duration::from_millis(4);
+/// How long compiling and rehearsing take together, unless they are told: up to the first where compiling is short, up to the second
+/// where it is not. A first mask is waited for.
+const TOGETHER: (Duration, Duration) = (Duration::from_micros(1_500), Duration::from_millis(6));
+/// What takes longer than this to compile has most to rehearse: so many times more what it takes longer.
+const SHORT: Duration = Duration::from_micros(550);
+const TIMES: u32 = 20;
+/// Less than this is no rehearsal.
+const LEAST: Duration = Duration::from_micros(250);
 
 /// How long to rehearse what took so long to compile, unless it is told.
 pub(crate) fn usual_limit(compiling: Duration) -> Duration {
-    let (least, most) = USUAL_LIMITS;
-    if compiling > LONG {
-        return least;
-    }
-    let past = compiling.saturating_sub(SHORT);
-    ((compiling - past) * TIMES.0 + past * TIMES.1).clamp(least, most)
+    let (usual, most) = TOGETHER;
+    let together = (usual + compiling.saturating_sub(SHORT).saturating_mul(TIMES)).min(most);
+    together.saturating_sub(compiling).max(LEAST)
 }
 
 /// When a rehearsal ends.
@@ -222,10 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_longer_to_compile_is_rehearsed_longer() {
-        let micros = [1, 125, 200, 500, 600, 1_000, 4_000, 4_001, 1_000_000].map(Duration::from_micros);
+    fn compiling_and_rehearsing_take_so_long_together() {
+        let micros = [1, 550, 600, 1_000, 5_500, 5_900, 1_000_000].map(Duration::from_micros);
         let limits = micros.map(|compiling| super::usual_limit(compiling).as_micros());
-        assert_eq!(limits, [250, 250, 400, 1_000, 2_000, 3_000, 3_000, 250, 250]);
+        assert_eq!(limits, [1_499, 950, 1_900, 5_000, 500, 250, 250]);
     }
 
     #[test]

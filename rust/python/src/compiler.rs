@@ -30,9 +30,9 @@ use std::time::Duration;
 ///         finished masks and wait for each other while a new one is made; for batches over one grammar take some four for
 ///         each thread of `BatchGrammarMatcher`, so that one that is through with its own can take over others'.
 ///     rehearsal_limit: how long compiling a JSON Schema may go on, seconds, to make masks before a text waits for them, along an
-///         example that has every declared name. The last mask may take longer. None means twice the time that compiling
-///         took, and ten times what of it is past 500 µs, from 250 µs to 3 ms, and 250 µs past 4 ms; 0 not at all. More pays where
-///         a schema is compiled while a model still reads its prompt.
+///         example that has every declared name. The last mask may take longer. None means until both
+///         took 1.5 ms together, or, where compiling took more than 550 µs, twenty times what it took past that longer, up to 6 ms
+///         together; and 250 µs at least. 0 means not at all. More pays where a schema is compiled while a model still reads its prompt.
 ///
 /// A compilation can be stopped by Ctrl-C, and by `cancel()` from another thread. Safe to share among threads.
 #[pyclass(frozen, module = "bytewright")]
