@@ -26,6 +26,8 @@ const MAX_ITEMS: u32 = 16;
 const MAX_KINDS: usize = 8;
 /// Numbers as texts have them; the first ones of some length.
 const NUMBERS: [&str; 8] = ["10.5", "10", "1", "0", "-1", "0.5", "100", "1000"];
+/// Where every second number is looked for from: no digit follows a zero at the beginning.
+const ZERO: usize = 3;
 
 /// What stands between the parts of a document, with its whitespace.
 pub(super) struct Marks {
@@ -55,6 +57,8 @@ struct Writer<'a> {
     /// Goals below which nothing is left.
     spent: FxHashSet<GoalId>,
     words: FxHashMap<TermId, Option<String>>,
+    /// So many numbers were written, those taken back again included.
+    numbers: usize,
 }
 
 impl Engine {
@@ -72,6 +76,7 @@ impl Engine {
             written: FxHashMap::default(),
             spent: FxHashSet::default(),
             words: FxHashMap::default(),
+            numbers: 0,
         };
         Ok(writer.value(goal)?.map(|_| writer.out))
     }
@@ -143,8 +148,11 @@ impl Writer<'_> {
                 Some(text) => self.text(&text),
                 None => return Ok(None),
             },
-            Sort::Number(numbers) => match a_number(numbers)? {
-                Some(text) => self.out.text.extend_from_slice(text.as_bytes()),
+            Sort::Number(numbers) => match a_number(numbers, self.numbers % 2 * ZERO)? {
+                Some(text) => {
+                    self.numbers += 1;
+                    self.out.text.extend_from_slice(text.as_bytes());
+                }
                 None => return Ok(None),
             },
             Sort::Literal(text) => self.out.text.extend_from_slice(text.as_bytes()),
@@ -345,14 +353,14 @@ fn a_character(block: Block<'_>) -> Option<char> {
     usual.or_else(|| others.filter_map(char::from_u32).find(is_in))
 }
 
-/// The spelling of a number of a set.
-fn a_number(numbers: &Numbers) -> Result<Option<String>> {
-    for text in NUMBERS {
+/// The spelling of a number of a set, the first one of [`NUMBERS`] from a place on and round if one is in it.
+fn a_number(numbers: &Numbers, from: usize) -> Result<Option<String>> {
+    for text in NUMBERS.iter().cycle().skip(from).take(NUMBERS.len()) {
         let point = Decimal::parse(text).map(|value| Numbers(vec![Span::point(value)]));
         if let Some(point) = point
             && numbers.and(&point)?.few(1).is_some_and(|few| !few.is_empty())
         {
-            return Ok(Some(text.to_owned()));
+            return Ok(Some((*text).to_owned()));
         }
     }
     let bounds = numbers.0.iter().flat_map(|span| [&span.lo, &span.hi]).flatten();
@@ -392,6 +400,8 @@ mod tests {
             (r#"{"enum": [-12, "x"]}"#, r#""x""#),
             (r#"{"type": "array", "items": {"type": ["null", "number", "string"]}}"#, r#"["a", 10.5]"#),
             (r#"{"type": "array", "items": {"type": "boolean"}, "minItems": 3}"#, "[true, true, true]"),
+            (r#"{"type": "array", "items": {"type": "integer"}, "minItems": 3}"#, "[10, 0, 10]"),
+            (r#"{"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}}"#, "[10.5, 0.5]"),
             (r#"{"type": "object", "additionalProperties": {"type": "null"}}"#, r#"{"a": null, "b": null}"#),
             (
                 r#"{"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": ["integer", "null"]}, "c": false},
