@@ -28,10 +28,10 @@ const MOST_BYTES: usize = 1 << 14;
 /// How long compiling and rehearsing take together, unless they are told: up to the first where compiling is short, up to the second
 /// where it is not. A first mask is waited for.
 const TOGETHER: (Duration, Duration) = (Duration::from_micros(1_500), Duration::from_millis(6));
-/// What takes longer than this to compile has most to rehearse: so many times more what it takes longer.
+/// What takes longer than this to compile has most to rehearse: it is given so many times what it takes longer.
 const SHORT: Duration = Duration::from_micros(550);
 const TIMES: u32 = 20;
-/// Less than this is no rehearsal.
+/// A rehearsal may take this, however long compiling took.
 const LEAST: Duration = Duration::from_micros(250);
 
 /// How long to rehearse what took so long to compile, unless it is told.

@@ -148,13 +148,12 @@ impl Writer<'_> {
                 Some(text) => self.text(&text),
                 None => return Ok(None),
             },
-            Sort::Number(numbers) => match a_number(numbers, self.numbers % 2 * ZERO)? {
-                Some(text) => {
-                    self.numbers += 1;
-                    self.out.text.extend_from_slice(text.as_bytes());
-                }
-                None => return Ok(None),
-            },
+            Sort::Number(numbers) => {
+                let from = if self.numbers.is_multiple_of(2) { 0 } else { ZERO };
+                let Some(text) = a_number(numbers, from)? else { return Ok(None) };
+                self.numbers += 1;
+                self.out.text.extend_from_slice(text.as_bytes());
+            }
             Sort::Literal(text) => self.out.text.extend_from_slice(text.as_bytes()),
         }
         Ok(Some(false))
@@ -355,12 +354,12 @@ fn a_character(block: Block<'_>) -> Option<char> {
 
 /// The spelling of a number of a set, the first one of [`NUMBERS`] from a place on and round if one is in it.
 fn a_number(numbers: &Numbers, from: usize) -> Result<Option<String>> {
-    for text in NUMBERS.iter().cycle().skip(from).take(NUMBERS.len()) {
+    for text in NUMBERS.into_iter().cycle().skip(from).take(NUMBERS.len()) {
         let point = Decimal::parse(text).map(|value| Numbers(vec![Span::point(value)]));
         if let Some(point) = point
             && numbers.and(&point)?.few(1).is_some_and(|few| !few.is_empty())
         {
-            return Ok(Some((*text).to_owned()));
+            return Ok(Some(text.to_owned()));
         }
     }
     let bounds = numbers.0.iter().flat_map(|span| [&span.lo, &span.hi]).flatten();
