@@ -15,8 +15,15 @@ use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 
 /// A set of small numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Bits(SmallVec<[u64; 2]>);
+
+impl Clone for Bits {
+    /// All at once: the derived one goes word by word.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Bits {
     pub(super) fn new(size: usize) -> Self {

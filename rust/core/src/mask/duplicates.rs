@@ -6,7 +6,7 @@ use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
 use crate::json_schema::spell::is_pinned;
-use crate::stack::{Arena, Config, Fit, RegisterId, Rival, RivalLists, SetFlags, SetId};
+use crate::stack::{Arena, Config, Fit, RegisterId, Rival, RivalLists, SetFlags, SetId, spaces};
 use crate::vocab::ByteTrie;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -35,16 +35,26 @@ impl Place {
 
 /// Values that may not come again, and the bytes that each may go on by.
 struct Rivals {
-    each: Vec<(Rival, ByteSet)>,
+    each: Vec<(ByteSet, Rival)>,
     any: ByteSet,
+    /// Those that are no whitespace.
+    beyond_spaces: ByteSet,
 }
 
 impl Rivals {
     fn new(arena: &Arena, rivals: Vec<Rival>) -> Rc<Self> {
-        let bytes: Vec<ByteSet> = rivals.iter().map(|rival| arena.rival_bytes(rival)).collect();
-        let any = bytes.iter().fold(ByteSet::EMPTY, |any, bytes| any.union(bytes));
-        let each = rivals.into_iter().zip(bytes).collect();
-        Rc::new(Self { each, any })
+        let with_bytes = |rival| (arena.rival_bytes(&rival), rival);
+        let each: Vec<(ByteSet, Rival)> = rivals.into_iter().map(with_bytes).collect();
+        let any = each.iter().fold(ByteSet::EMPTY, |any, (bytes, _)| any.union(bytes));
+        Rc::new(Self { each, any, beyond_spaces: any.difference(&spaces()) })
+    }
+}
+
+/// Whether any of some ASCII bytes may occur below a node: runs of whitespace have hundreds of nodes.
+fn may_hold(trie: &ByteTrie, node: usize, bytes: &ByteSet) -> bool {
+    match trie.summary(node) {
+        Some(summary) => !summary.characters.intersection(bytes).is_empty(),
+        None => trie.size_below(node) > 0,
     }
 }
 
@@ -116,12 +126,14 @@ impl Walk<'_> {
         while let Some(at) = todo.pop() {
             for child in trie.children_by(at.node, &at.rivals.any) {
                 let (byte, node) = (trie.child_byte(child), trie.child_node(child));
-                if at.rivals.each.iter().all(|(rival, _)| rival.passes_over(byte)) {
-                    todo.push(at.further(node, byte, Rc::clone(&at.rivals)));
+                if at.rivals.each.iter().all(|(_, rival)| rival.passes_over(byte)) {
+                    if may_hold(trie, node, &at.rivals.beyond_spaces) {
+                        todo.push(at.further(node, byte, Rc::clone(&at.rivals)));
+                    }
                     continue;
                 }
                 let (mut is_one, mut rivals) = (false, Vec::new());
-                for (rival, _) in at.rivals.each.iter().filter(|(_, bytes)| bytes.contains(byte)) {
+                for (_, rival) in at.rivals.each.iter().filter(|(bytes, _)| bytes.contains(byte)) {
                     let (fit, longer) = self.arena.compare(rival, byte);
                     is_one |= fit == Fit::Is;
                     rivals.extend(longer);

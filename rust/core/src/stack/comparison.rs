@@ -7,6 +7,7 @@ use super::values::{Value, Values};
 use crate::grammar::ByteSet;
 use crate::json_schema::decimal::Decimal;
 use crate::json_schema::spell::short_escape;
+use smallvec::{SmallVec, smallvec};
 
 /// How a text compares with the spellings of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,10 @@ pub(crate) enum Fit {
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(super) struct Comparison(Vec<Part>);
+pub(super) struct Comparison(SmallVec<[Part; 1]>);
+
+/// The beginning of an escape, of two UTF-16 units at most.
+type Escape = SmallVec<[u8; 12]>;
 
 /// A value, as a number, of which a part is read.
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ enum Part {
     Word(u32, usize),
     Number(u32, Vec<u8>),
     /// So many bytes of its text, and the beginning of an escape.
-    String(u32, usize, Vec<u8>),
+    String(u32, usize, Escape),
     /// So many items; whether the last is over.
     Array(u32, usize, bool),
     /// So many members, and where the next is.
@@ -44,7 +48,7 @@ enum Member {
     /// Before a name, or the end if there is no other.
     Start,
     /// In a name, and the beginning of an escape.
-    Name(Vec<u8>, Vec<u8>),
+    Name(Vec<u8>, Escape),
     /// Before the colon of this value.
     Colon(u32),
     /// Before a comma, or the end.
@@ -60,7 +64,7 @@ enum Step {
 
 impl Comparison {
     pub(super) fn new(value: u32) -> Self {
-        Self(vec![Part::Start(value)])
+        Self(smallvec![Part::Start(value)])
     }
 
     /// Compares one more byte. After [`Fit::Is`] and [`Fit::Not`] none may come.
@@ -198,7 +202,7 @@ impl Comparison {
                         Err(()) => return Step::Fit(Fit::Not),
                     },
                     _ if is_space => {}
-                    (Member::Start, b'"') if !is_last => *member = Member::Name(Vec::new(), Vec::new()),
+                    (Member::Start, b'"') if !is_last => *member = Member::Name(Vec::new(), Escape::new()),
                     (Member::Start, b'}') if members.is_empty() => return Step::Fit(Fit::Is),
                     (&mut Member::Colon(value), b':') => {
                         (*count, *member) = (*count + 1, Member::End);
@@ -220,7 +224,7 @@ impl Comparison {
             return Step::Fit(Fit::Begins);
         }
         let (mark, part) = match values.get(value) {
-            Value::String(_) => (b'"', Part::String(value, 0, Vec::new())),
+            Value::String(_) => (b'"', Part::String(value, 0, Escape::new())),
             Value::Array(_) => (b'[', Part::Array(value, 0, false)),
             Value::Object(_) => (b'{', Part::Object(value, 0, Member::Start)),
             Value::Number(_) => (byte, Part::Number(value, Vec::new())),
@@ -242,7 +246,8 @@ fn is_space(byte: u8) -> bool {
     b" \t\n\r".contains(&byte)
 }
 
-fn spaces() -> ByteSet {
+/// The bytes of whitespace (RFC 8259, section 2).
+pub(crate) fn spaces() -> ByteSet {
     b" \t\n\r".iter().copied().collect()
 }
 
@@ -272,7 +277,7 @@ fn word(word: &[u8], at: &mut usize, byte: u8) -> Fit {
 }
 
 /// A byte in a string after its opening quote; without escapes the first difference decides.
-fn in_string(wanted: &[u8], at: &mut usize, escape: &mut Vec<u8>, byte: u8) -> Fit {
+fn in_string(wanted: &[u8], at: &mut usize, escape: &mut Escape, byte: u8) -> Fit {
     if !escape.is_empty() || byte == b'\\' {
         escape.push(byte);
         let Some(read) = read_escape(escape) else { return Fit::Begins };
@@ -299,7 +304,7 @@ fn in_string(wanted: &[u8], at: &mut usize, escape: &mut Vec<u8>, byte: u8) -> F
 fn in_name(
     members: &[(String, u32)],
     name: &mut Vec<u8>,
-    escape: &mut Vec<u8>,
+    escape: &mut Escape,
     byte: u8,
 ) -> Result<Option<u32>, ()> {
     if escape.is_empty() && byte == b'"' {

@@ -28,7 +28,7 @@ mod sets;
 mod trace;
 mod values;
 
-pub(crate) use comparison::Fit;
+pub(crate) use comparison::{Fit, spaces};
 pub(crate) use content::Content;
 pub(crate) use front::{Front, Level};
 pub(crate) use history::HistoryId;

@@ -6,7 +6,6 @@ use crate::automaton::{Collect, Pda, Room};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::rc::Rc;
 
 fn is_bottom(edge: &Edge) -> bool {
     edge.ret == END_MARK || edge.ret == OPEN_MARK
@@ -22,9 +21,22 @@ impl Arena {
         self.registers.rivals(config.register, &forbidden)
     }
 
-    /// What must not be read on any stack of a set: it is forbidden by a frame of each.
-    fn forbidden(&mut self, pda: &Pda, top: NodeId) -> Rc<Forbidden> {
-        let mut known: FxHashMap<NodeId, Rc<Forbidden>> = FxHashMap::default();
+    /// What must not be read on any stack of a set: it is forbidden by a frame of each. Down to where stacks part there is one way to go
+    /// through the frames.
+    fn forbidden(&mut self, pda: &Pda, top: NodeId) -> Forbidden {
+        let (mut frames, mut node) = (SmallVec::<[Edge; 16]>::new(), Some(top));
+        while let Some(&[edge]) = node.map(|node| self.edges(node)) {
+            frames.push(edge);
+            node = Some(edge.parent).filter(|_| !is_bottom(&edge));
+        }
+        let mut forbidden = node.map(|node| self.forbidden_on_all(pda, node)).unwrap_or_default();
+        frames.into_iter().rev().for_each(|edge| self.forbid(pda, edge, &mut forbidden));
+        forbidden
+    }
+
+    /// The same where stacks part.
+    fn forbidden_on_all(&mut self, pda: &Pda, top: NodeId) -> Forbidden {
+        let mut known: FxHashMap<NodeId, Forbidden> = FxHashMap::default();
         let mut todo = vec![top];
         while let Some(&node) = todo.last() {
             if known.contains_key(&node) {
@@ -39,13 +51,14 @@ impl Arena {
                 continue;
             }
             todo.pop();
-            let mut on_all: Option<Rc<Forbidden>> = None;
+            let mut on_all: Option<Forbidden> = None;
             for &edge in &edges {
-                let beneath = known.get(&edge.parent).filter(|_| !is_bottom(&edge)).cloned();
-                let on_this = self.forbidden_by(pda, edge, beneath.unwrap_or_default());
+                let beneath = known.get(&edge.parent).filter(|_| !is_bottom(&edge));
+                let mut on_this = beneath.cloned().unwrap_or_default();
+                self.forbid(pda, edge, &mut on_this);
                 on_all = Some(match on_all {
                     None => on_this,
-                    Some(on_others) => Rc::new(self.registers.in_both(&on_others, &on_this)),
+                    Some(on_others) => self.registers.in_both(&on_others, &on_this),
                 });
             }
             known.insert(node, on_all.unwrap_or_default());
@@ -53,20 +66,17 @@ impl Arena {
         known.remove(&top).unwrap_or_default()
     }
 
-    /// The same for the stacks that begin with an edge.
-    fn forbidden_by(&mut self, pda: &Pda, edge: Edge, beneath: Rc<Forbidden>) -> Rc<Forbidden> {
+    /// Adds what a frame forbids.
+    fn forbid(&mut self, pda: &Pda, edge: Edge, forbidden: &mut Forbidden) {
         let collect = if is_bottom(&edge) { None } else { pda.collects(edge.ret) };
-        let Some(collect) = collect.filter(|&collect| collect != Collect::Repeat) else { return beneath };
+        let Some(collect) = collect.filter(|&collect| collect != Collect::Repeat) else { return };
         self.give_up_lookups();
         let fatal = self.fatal_values(pda, edge);
         let with = |register, &value| self.registers.with_value(register, value);
         let register = fatal.iter().fold(edge.register, with);
-        if self.registers.has_seen_none(register) {
-            return beneath;
+        if !self.registers.has_seen_none(register) {
+            forbidden.push((register, collect));
         }
-        let mut all = (*beneath).clone();
-        all.push((register, collect));
-        Rc::new(all)
     }
 
     /// A configuration of which nothing but the state and counter is known.

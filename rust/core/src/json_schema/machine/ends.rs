@@ -18,6 +18,7 @@ use crate::json_schema::spell::{self, Spell, quoted};
 use crate::regular::TermId;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A part of an end that is not spelled out yet.
@@ -220,7 +221,9 @@ impl JsonMachine {
                 let whole = |way: Vec<Part>| [&before[..], &way[read..]].concat();
                 return Ok(ways.map(|ways| ways.into_iter().map(whole).collect()));
             }
-            InObject::Name(state) => return self.begin_name(rule, plan, (of_states, core), depth, state),
+            InObject::Name(state) => {
+                return self.begin_name(rule, (plan, most), (of_states, core), depth, state);
+            }
         };
         let choice = Choice { gap_read, ..choice };
         Ok(Some(vec![vec![Part::Members { plan, progress, depth, from: 0, choice }]]))
@@ -241,33 +244,44 @@ impl JsonMachine {
     fn begin_name(
         &mut self,
         rule: u32,
-        plan: u32,
+        (plan, most): (u32, usize),
         (of_states, core): (u32, u32),
         depth: u32,
         state: Spell<super::Branch>,
     ) -> Result<Ways> {
         let Some(progress) = self.cores[core as usize].progress.clone() else { return Ok(None) };
         let branch = spell::automaton_state(state);
-        let mut ways = Vec::new();
         if state != Spell::Char(branch) {
+            let mut ways = Vec::new();
             let name = Local::Object(of_states, InObject::Name(state), true);
             for (lo, hi, to) in self.edges_of(rule, name)?.bytes {
                 let (_, after) = self.locals[to as usize];
                 for byte in lo..=hi {
                     let Local::Object(_, InObject::Name(after), _) = after else { continue };
-                    let rest =
-                        self.begin_name(rule, plan, (of_states, core), depth, after)?.unwrap_or_default();
+                    let Some(rest) = self.begin_name(rule, (plan, most), (of_states, core), depth, after)?
+                    else {
+                        return Ok(None);
+                    };
                     ways.extend(rest.into_iter().map(|way| [&[Part::Bytes(vec![byte])], &way[..]].concat()));
                 }
             }
             return Ok(Some(ways));
         }
         let planned = Arc::clone(&self.plans[plan as usize]);
+        let mut names: SmallVec<[&(Vec<char>, u32); 8]> = SmallVec::new();
         for place in branch.lo as usize..branch.hi as usize {
-            if !self.is_open_name(core, place)? {
-                continue;
+            if self.is_open_name(core, place)? {
+                names.push(&planned.sorted[place]);
             }
-            let (name, index) = &planned.sorted[place];
+        }
+        let is_free = self.engine.is_free(&planned.plan);
+        for &(_, index) in names.iter().copied().filter(|_| is_free) {
+            if self.has_many(planned.plan.goal(Key::Declared(index)), most)? {
+                return Ok(None);
+            }
+        }
+        let mut ways = Vec::new();
+        for (name, index) in names {
             let rest: String = name[branch.depth as usize..].iter().collect();
             let mut way = vec![Part::Bytes(quoted(&rest)[1..].to_vec())];
             way.extend(self.colon(depth));

@@ -119,8 +119,12 @@ impl JsonMachine {
         most: usize,
     ) -> Result<Option<Vec<Reading>>> {
         // There may be hundreds of ways to read what has many values in the first.
-        if !self.engine.is_free(plan)
-            && let Some((goal, _)) = self.engine.first_option(plan, progress, key)?
+        let first = match (self.engine.is_free(plan), key) {
+            (true, Key::Declared(index)) if !plan.is_open(progress, index as usize) => None,
+            (true, _) => Some(plan.goal(key)),
+            (false, _) => self.engine.first_option(plan, progress, key)?.map(|(goal, _)| goal),
+        };
+        if let Some(goal) = first
             && self.has_many(goal, most)?
         {
             return Ok(None);
