@@ -167,7 +167,7 @@ fn tokens() -> Vec<Vec<u8>> {
     }
     let others = "  \"|  |\n |,|, |:|: |{|[| {|\":|\",|\", |},|}}|}]|},{|}, {|1,|1}| 1|11|10|.5|-1|\"}|\"},|\"]|[]|{}|null|true|true,| true|\
         null}|\":null,|\":true,\"|\\u0061|\\u00|61|\\|u0062\"|\\u0061\"|b\\u0061\"|\\u00e9|\\u00E9\"|\\n|\"\":1|,\"\":|{\"a\":1}|,\"a\":1,\"b\":|]]|],[|\
-        aaa|abab|12|-0|2020-|://";
+        aaa|abab|12|-0|2020-|://| }|\n }|  }]|   |    |\t]";
     pieces.extend(others.split('|').map(str::to_owned));
     pieces.remove("");
     let bytes = (0x20..0x7F).chain("é\n".bytes()).map(|byte| vec![byte]);
@@ -206,6 +206,8 @@ fn items_that_leave_none_for_later_do_not_fit() {
         (of(r#"[{"type": "integer", "minimum": 1, "maximum": 9}]"#, r#"{"const": 1}"#), r#"[1,1]"#),
         (of(object, r#"{"const": {"a": "a"}}"#), r#"[{"a":"a"},{"a":"a"}]"#),
         (of("[{}]", r#"{"enum": ["a"]}"#), r#"["a","a"]"#),
+        // Tokens that begin with whitespace may end what was there before.
+        (r#"{"uniqueItems": true, "type": "array"}"#.into(), r#"[{"a":"a"},{"a":"a","#),
         // What one way to read an array forbids is what another needs.
         (
             r#"{"contains": {"uniqueItems": true, "type": "array"}, "uniqueItems": true, "type": "array"}"#
