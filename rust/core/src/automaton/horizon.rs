@@ -21,6 +21,8 @@ const MOST_TRIES: usize = 4;
 /// A horizon ends where so many places were looked at, and more than grow with the square of its length: two counts are followed,
 /// not sets of positions.
 const SOME_PLACES: usize = 80;
+/// It ends, too, where so many steps were looked at: of a place with hundreds of them each costs as much as another place.
+pub(super) const SOME_STEPS: usize = 1024;
 /// So many places at one distance are compared with each other.
 const MOST_COMPARED: usize = 8;
 
@@ -156,12 +158,15 @@ struct Search<P: Paths> {
     served: Vec<P::Place>,
     /// Why it ended: places of one distance, and what is missing there.
     missing: Vec<(usize, ByteSet)>,
+    /// Steps that were looked at.
+    steps: usize,
 }
 
 impl<P: Paths> Search<P> {
     fn new(paths: &mut P, place: P::Place, horizon: Horizon, known: &FxHashMap<P::Place, Horizon>) -> Self {
         let first = Reached { place, distance: 0, from: (0, ByteSet::EMPTY) };
-        let mut search = Self { horizon, reached: vec![first], served: Vec::new(), missing: Vec::new() };
+        let mut search =
+            Self { horizon, reached: vec![first], served: Vec::new(), missing: Vec::new(), steps: 0 };
         let mut seen = FxHashSet::from_iter([place]);
         let (mut from, mut bound) = (0, u16::MAX);
         while search.horizon.length < MOST_STEPS.min(bound) {
@@ -177,7 +182,7 @@ impl<P: Paths> Search<P> {
             }
             search.horizon.length += 1;
             let steps = usize::from(search.horizon.length);
-            if seen.len() > steps * steps + SOME_PLACES {
+            if seen.len() > steps * steps + SOME_PLACES || search.steps > SOME_STEPS {
                 break;
             }
         }
@@ -200,6 +205,7 @@ impl<P: Paths> Search<P> {
             if !missing.is_empty() {
                 self.missing.push((from, missing));
             }
+            self.steps += after.len();
             for (by, place) in after.drain(..) {
                 if seen.insert(place) {
                     found.push(Reached { place, distance, from: (from, by) });

@@ -4,7 +4,7 @@
 //! leads nowhere from a place. The characters in all lost texts of a place are those that all its steps have in common, each with
 //! what is needed from where it leads: the greatest solution is found by going round until nothing changes.
 
-use super::horizon::{ENOUGH, Horizon, Paths, note};
+use super::horizon::{ENOUGH, Horizon, Paths, SOME_STEPS, note};
 use crate::grammar::ByteSet;
 use rustc_hash::FxHashMap;
 
@@ -68,7 +68,7 @@ impl<P: Paths> Needed<P> {
         let mut numbers = FxHashMap::from_iter([(place, 0)]);
         // What is lost at once, and the steps: from, by, to.
         let (mut at_once, mut steps, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        while at_once.len() < places.len().min(MOST_PLACES) {
+        while at_once.len() < places.len().min(MOST_PLACES) && steps.len() < SOME_STEPS {
             let from = at_once.len();
             at_once.push(Lost::ALL.after(&paths.step(places[from], characters, &mut out)));
             for (by, to) in out.drain(..) {

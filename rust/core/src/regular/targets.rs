@@ -147,7 +147,11 @@ impl Regular {
         least: usize,
         join: impl Fn(&mut Self, &[TermId]) -> TermId,
     ) -> Targets {
-        let mut ranges: SmallVec<[Target; 32]> = targets.iter().flatten().copied().collect();
+        if let [some, others] = targets {
+            return self.two_together(some, others, least, join);
+        }
+        let mut ranges: SmallVec<[Target; 32]> = SmallVec::new();
+        targets.iter().for_each(|targets| ranges.extend_from_slice(targets));
         // Mostly one language has nearly all of them, in order.
         ranges.sort_by_key(|range| range.0);
         // Those that are open, by where they end, and what some were joined to.
@@ -186,6 +190,48 @@ impl Regular {
         }
     }
 
+    /// The same of two languages, which are most: side by side, from range to range.
+    fn two_together(
+        &mut self,
+        some: &[Target],
+        others: &[Target],
+        least: usize,
+        join: impl Fn(&mut Self, &[TermId]) -> TermId,
+    ) -> Targets {
+        let (mut all, mut last) = (Targets::new(), None);
+        let alone = |all: &mut Targets, range| (least == 1).then(|| add(all, range));
+        let mut some = some.iter().copied().chain([PAST_ALL]);
+        let mut others = others.iter().copied().chain([PAST_ALL]);
+        let (mut a, mut b) = (some.next(), others.next());
+        while let (Some(one), Some(other)) = (a, b) {
+            if one.1 < other.0 {
+                alone(&mut all, one);
+                a = some.next();
+                continue;
+            }
+            if other.1 < one.0 {
+                alone(&mut all, other);
+                b = others.next();
+                continue;
+            }
+            let (lo, hi) = (one.0.max(other.0), one.1.min(other.1));
+            [one, other].into_iter().filter(|range| range.0 < lo).for_each(|(from, _, to)| {
+                alone(&mut all, (from, lo - 1, to));
+            });
+            let pair = [one.2, other.2];
+            let to = match last {
+                Some((of, to)) if of == pair => to,
+                _ => join(self, &pair),
+            };
+            last = Some((pair, to));
+            add(&mut all, (lo, hi, to));
+            let rest = |range: Target| (range.1 > hi).then(|| (hi + 1, range.1, range.2));
+            a = rest(one).or_else(|| some.next());
+            b = rest(other).or_else(|| others.next());
+        }
+        all
+    }
+
     /// Where the complement of a language goes on.
     fn targets_of_others(&mut self, targets: &[Target]) -> Targets {
         let (mut all, mut targets) = (Targets::new(), targets.iter().peekable());
@@ -217,6 +263,9 @@ impl Regular {
         all
     }
 }
+
+/// A range past all others, by which nothing goes on.
+const PAST_ALL: Target = (u32::MAX, u32::MAX, NOTHING);
 
 /// Languages that go on by the same symbols.
 type Joined = SmallVec<[TermId; 8]>;
