@@ -1,10 +1,11 @@
-//! From grammars to compiled grammars: limits, cancelling, and the cache.
+//! From grammars to compiled grammars: limits and cancelling.
 //!
 //! Compiling builds the automaton and nothing else; masks are computed when a state is first met. A [`Compiler`]
-//! belongs to one vocabulary and shares the prechecked splits among all grammars that it compiles. Its cache maps
-//! whole grammars (compared whole, never by hash alone) to what was compiled from them.
+//! belongs to one vocabulary and shares the prechecked splits among all grammars that it compiles; it keeps those that are asked for
+//! again ([`crate::cache`]).
 
 use crate::automaton::{Budget, CancelToken, Pda};
+use crate::cache::Cache;
 use crate::error::{Error, Location, Result};
 use crate::grammar::{Annotation, Grammar};
 use crate::json_schema::{JsonSchemaOptions, SharedLanguages};
@@ -14,7 +15,6 @@ use crate::rehearsal::usual_limit;
 use crate::stack::Arena;
 use crate::vocab::Vocabulary;
 use parking_lot::{Mutex, RwLock};
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +25,6 @@ pub const DEFAULT_STATE_LIMIT: usize = 4_000_000;
 pub const DEFAULT_CACHE_LIMIT_BYTES: usize = 24 << 20;
 /// Default of [`CompilerOptions::matcher_memory_limit`].
 pub const DEFAULT_MATCHER_MEMORY_LIMIT: usize = 1 << 30;
-/// What is asked of the allocator is less than what it takes, and not all is counted: over the schemas of MaskBench, a half.
-const UNCOUNTED: usize = 2;
 /// New matchers get a fresh arena once the shared one is larger than this, bytes.
 const SHARED_ARENA_BYTES: usize = 8 << 20;
 
@@ -123,69 +121,6 @@ pub struct Compiler {
     languages: SharedLanguages,
     cache: Mutex<Cache>,
     cancel: Mutex<CancelToken>,
-}
-
-#[derive(Debug, Default)]
-struct Cache {
-    /// By a digest of the grammar; grammars with equal digests stand side by side and are compared whole.
-    compiled: FxHashMap<u64, Vec<Cached>>,
-    clock: u64,
-    /// The grammars' bytes, as far as measured.
-    bytes: usize,
-    /// The grammar to measure next.
-    next: u64,
-}
-
-/// Grammars measured again for each one that is added.
-const MEASURED: usize = 2;
-
-#[derive(Debug)]
-struct Cached {
-    compiled: Arc<CompiledGrammar>,
-    last_used: u64,
-    /// Bytes when it was last looked at: grammars grow while they are used.
-    bytes: usize,
-}
-
-impl Cached {
-    /// Measures again; gives the difference to what was known, which the cache's sum has to follow.
-    fn measure(&mut self) -> (usize, usize) {
-        let bytes = self.compiled.memory_size_bytes();
-        let before = std::mem::replace(&mut self.bytes, bytes + bytes / UNCOUNTED);
-        (before, self.bytes)
-    }
-}
-
-impl Cache {
-    /// Measures a few grammars again, round and round: one that is used for long has grown since it was added.
-    fn measure_some(&mut self) {
-        for _ in 0..MEASURED.min(self.compiled.len()) {
-            let mut later = self.compiled.values_mut().flatten().filter(|c| c.last_used > self.next);
-            let next = later.by_ref().min_by_key(|c| c.last_used);
-            let Some(cached) = next else {
-                self.next = 0;
-                return;
-            };
-            self.next = cached.last_used;
-            let (before, now) = cached.measure();
-            self.bytes = self.bytes - before + now;
-        }
-    }
-
-    /// Drops the least recently used grammar; `false` if there is none.
-    fn evict(&mut self) -> bool {
-        let Some(oldest) = self.compiled.values().flatten().map(|c| c.last_used).min() else { return false };
-        let bytes = &mut self.bytes;
-        self.compiled.values_mut().for_each(|list| {
-            list.retain(|c| {
-                let stays = c.last_used != oldest;
-                *bytes -= if stays { 0 } else { c.bytes };
-                stays
-            });
-        });
-        self.compiled.retain(|_, list| !list.is_empty());
-        true
-    }
 }
 
 impl Compiler {
@@ -287,12 +222,8 @@ impl Compiler {
 
     /// Heap memory held by the cache, bytes, approximately.
     pub fn cache_size_bytes(&self) -> usize {
-        {
-            let mut cache = self.cache.lock();
-            let sizes = cache.compiled.values_mut().flatten().map(|cached| cached.measure().1);
-            cache.bytes = sizes.sum();
-            cache.bytes + self.store.size_bytes()
-        }
+        let of_grammars = self.cache.lock().size_bytes();
+        of_grammars + self.store.size_bytes()
     }
 
     /// Loads what [`CompiledGrammar::serialize_json`] wrote, if it was written for this compiler's vocabulary.
@@ -304,29 +235,15 @@ impl Compiler {
     }
 
     fn cached(&self, grammar: &Grammar) -> Option<Arc<CompiledGrammar>> {
-        if !self.options.cache_enabled {
-            return None;
-        }
-        let mut cache = self.cache.lock();
-        cache.clock += 1;
-        let clock = cache.clock;
-        let list = cache.compiled.get_mut(&grammar.digest())?;
-        let found = list.iter_mut().find(|c| c.compiled.grammar == *grammar)?;
-        found.last_used = clock;
-        Some(Arc::clone(&found.compiled))
+        if self.options.cache_enabled { self.cache.lock().find(grammar) } else { None }
     }
 
     fn remember(&self, compiled: &Arc<CompiledGrammar>) {
-        if !self.options.cache_enabled {
-            return;
+        if self.options.cache_enabled {
+            let dropped = self.cache.lock().add(compiled, self.options.cache_limit_bytes / 4);
+            // That takes a while, and others need not wait for it.
+            drop(dropped);
         }
-        let mut cache = self.cache.lock();
-        cache.clock += 1;
-        let mut cached = Cached { compiled: Arc::clone(compiled), last_used: cache.clock, bytes: 0 };
-        cache.bytes += cached.measure().1;
-        cache.measure_some();
-        cache.compiled.entry(compiled.grammar.digest()).or_default().push(cached);
-        while cache.bytes > self.options.cache_limit_bytes / 4 && cache.evict() {}
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod automaton;
 pub mod bytes;
+mod cache;
 pub mod compile;
 pub mod error;
 pub mod frontend;

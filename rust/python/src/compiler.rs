@@ -21,8 +21,9 @@ use std::time::Duration;
 ///     tokenizer_info: the tokenizer; its vocabulary is shared by all grammars.
 ///     max_threads: accepted for compatibility; compiling takes one thread, masks are computed when first needed.
 ///     cache_enabled: whether compiled grammars are kept, by their whole content.
-///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 24 MiB. The least recently used
-///         goes first.
+///     cache_limit_bytes: most memory for what is kept, bytes, approximately; -1 means 24 MiB. A quarter is for grammars. Those
+///         that were asked for once have a sixth of that, and those that are asked for again, in time or soon after they
+///         were dropped, all of it; the least recently used goes first.
 ///     time_limit: longest time for one compilation, and for what is made of a JSON Schema for one mask or token, seconds; past
 ///         it `LimitExceededError`. None means no limit, and a second for JSON Schema.
 ///     state_limit: most automaton states for one compilation; past it `LimitExceededError`. None means 4,000,000.
