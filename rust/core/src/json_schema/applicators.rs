@@ -88,7 +88,7 @@ impl Engine {
     fn goals_of(&mut self, site: Site, key: &str) -> Result<Option<Vec<GoalId>>> {
         let Some(node) = self.keyword_of(site, key) else { return Ok(None) };
         let nodes = self.list(node, key)?;
-        Ok(Some(nodes.into_iter().map(|schema| self.goal(site, schema)).collect()))
+        Ok(Some(nodes.iter().map(|&schema| self.goal(site, schema)).collect()))
     }
 
     fn references(&mut self, site: Site) -> Result<Vec<GoalId>> {
@@ -165,9 +165,9 @@ impl Engine {
             [("dependentSchemas", site.dialect.since(Draft::Draft201909)), ("dependencies", true)]
         {
             let Some(node) = self.keyword_of(site, key).filter(|_| known) else { continue };
-            for (name, schema) in self.members(node, key)? {
+            for (name, schema) in self.members(node, key)?.iter() {
                 if !matches!(self.documents.json(schema), Json::Array(_) | Json::String(_)) {
-                    out.push((name, self.goal(site, schema)));
+                    out.push((Name::clone(name), self.goal(site, schema)));
                 }
             }
         }
@@ -349,11 +349,11 @@ impl Engine {
         let mut out = Branch::default();
         let has = |engine: &Self, key: &str| engine.keyword_of(site, key).is_some();
         if let Some(node) = self.keyword_of(site, "properties") {
-            out.names.extend(self.members(node, "properties")?.into_keys());
+            out.names.extend(self.members(node, "properties")?.names().cloned());
         }
         if let Some(node) = self.keyword_of(site, "patternProperties") {
-            for (pattern, schema) in self.members(node, "patternProperties")? {
-                out.patterns.push(self.pattern(schema, &pattern)?);
+            for (pattern, schema) in self.members(node, "patternProperties")?.iter() {
+                out.patterns.push(self.pattern(schema, pattern)?);
             }
         }
         if has(self, "additionalProperties") || (whole && has(self, "unevaluatedProperties")) {

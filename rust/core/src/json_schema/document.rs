@@ -9,7 +9,7 @@ use super::dialect::{Dialect, Draft, Subschemas, subschemas};
 use super::uri;
 use crate::error::{Error, Result};
 use indexmap::IndexMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Index of a value in [`Documents`].
@@ -20,7 +20,51 @@ pub(super) struct NodeId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ResourceId(u32);
 
-pub(super) type Members = IndexMap<Arc<str>, NodeId, FxBuildHasher>;
+/// An object's members, in order.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    members: Vec<(Arc<str>, NodeId)>,
+    /// Where there are many, their places by their names.
+    sorted: Vec<u32>,
+}
+
+/// So few members are looked through one after the other.
+const FEW_MEMBERS: usize = 16;
+
+impl Members {
+    /// No name comes twice.
+    fn new(members: Vec<(Arc<str>, NodeId)>) -> Self {
+        let mut sorted = Vec::new();
+        if members.len() > FEW_MEMBERS {
+            sorted.extend(0..members.len() as u32);
+            sorted.sort_unstable_by_key(|&place| &*members[place as usize].0);
+        }
+        Self { members, sorted }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<NodeId> {
+        let place = if self.sorted.is_empty() {
+            self.members.iter().position(|(known, _)| **known == *name)
+        } else {
+            let name_of = |&place: &u32| &*self.members[place as usize].0;
+            let found = self.sorted.binary_search_by_key(&name, name_of).ok();
+            found.map(|found| self.sorted[found] as usize)
+        };
+        place.map(|place| self.members[place].1)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, NodeId)> {
+        self.members.iter().map(|(name, member)| (name, *member))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.members.iter().map(|(name, _)| name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}
 
 /// A value; its parts are nodes again.
 #[derive(Debug)]
@@ -29,14 +73,15 @@ pub(super) enum Json {
     Bool(bool),
     Number(Decimal),
     String(Arc<str>),
-    Array(Vec<NodeId>),
-    Object(Members),
+    Array(Arc<[NodeId]>),
+    Object(Arc<Members>),
 }
 
 #[derive(Debug)]
 struct Node {
     json: Json,
-    parent: Option<(NodeId, Arc<str>)>,
+    /// What it is part of, and which part.
+    parent: Option<(NodeId, u32)>,
     resource: ResourceId,
 }
 
@@ -83,10 +128,10 @@ impl Documents {
             let of_json = match &node.json {
                 Json::String(text) => text.len() + 16,
                 Json::Array(items) => items.len() * size_of::<NodeId>(),
-                Json::Object(members) => members.len() * 48,
+                Json::Object(members) => members.iter().map(|(name, _)| name.len() + 48).sum(),
                 _ => 0,
             };
-            size_of::<Node>() + of_json + node.parent.as_ref().map_or(0, |(_, key)| key.len() + 16)
+            size_of::<Node>() + of_json
         };
         self.nodes.iter().map(of_node).sum::<usize>() + self.resources.len() * size_of::<Resource>()
     }
@@ -130,7 +175,7 @@ impl Documents {
     /// The member of an object node.
     pub(super) fn get(&self, node: NodeId, key: &str) -> Option<NodeId> {
         match self.json(node) {
-            Json::Object(members) => members.get(key).copied(),
+            Json::Object(members) => members.get(key),
             _ => None,
         }
     }
@@ -138,9 +183,13 @@ impl Documents {
     /// Where a value stands: the JSON pointer, after the document's URI if it is not the schema's own.
     pub(super) fn pointer(&self, node: NodeId) -> String {
         let (mut tokens, mut at) = (Vec::new(), node);
-        while let Some((parent, token)) = &self.nodes[at.0 as usize].parent {
-            tokens.push(token);
-            at = *parent;
+        while let Some((parent, place)) = self.nodes[at.0 as usize].parent {
+            let name = match self.json(parent) {
+                Json::Object(members) => members.names().nth(place as usize).map(|name| name.to_string()),
+                _ => None,
+            };
+            tokens.push(name.unwrap_or_else(|| place.to_string()));
+            at = parent;
         }
         let base = &self.resource(self.resource_of(at)).uri;
         let mut out = if at.0 == 0 || base == NO_BASE { String::new() } else { format!("{base}#") };
@@ -148,7 +197,7 @@ impl Documents {
             out.push('/');
             match token.contains(['~', '/']) {
                 true => out.push_str(&token.replace('~', "~0").replace('/', "~1")),
-                false => out.push_str(token),
+                false => out.push_str(&token),
             }
         }
         out
@@ -179,7 +228,12 @@ impl Documents {
             }
         })?;
         let resource = self.add_resource(uri.to_owned(), self.default_dialect);
-        let root = self.add(&value, None, resource)?;
+        let mut too_large = None;
+        let root = self.add(&value, None, resource, &mut too_large);
+        if let Some(node) = too_large {
+            let message = "a number with an exponent beyond 5000";
+            return Err(self.invalid(node, message, "write a smaller one"));
+        }
         self.resources[resource.0 as usize].root = root;
         self.index(root, resource, true)?;
         Ok(root)
@@ -199,47 +253,41 @@ impl Documents {
         id
     }
 
-    /// Recursion is bounded: `serde_json` refuses deep nesting.
+    /// Recursion is bounded: `serde_json` refuses deep nesting. A number that is too large is noted.
     fn add(
         &mut self,
         value: &serde_json::Value,
-        parent: Option<(NodeId, Arc<str>)>,
+        parent: Option<(NodeId, u32)>,
         resource: ResourceId,
-    ) -> Result<NodeId> {
+        too_large: &mut Option<NodeId>,
+    ) -> NodeId {
         use serde_json::Value;
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(Node { json: Json::Null, parent, resource });
+        let mut part = |part: &Value, place: u32| self.add(part, Some((id, place)), resource, too_large);
         let json = match value {
             Value::Null => Json::Null,
             Value::Bool(b) => Json::Bool(*b),
             Value::Number(number) => match Decimal::parse(&number.to_string()) {
                 Some(decimal) => Json::Number(decimal),
                 None => {
-                    return Err(self.invalid(
-                        id,
-                        "a number with an exponent beyond 5000",
-                        "write a smaller one",
-                    ));
+                    too_large.get_or_insert(id);
+                    Json::Null
                 }
             },
             Value::String(text) => Json::String(text.as_str().into()),
             Value::Array(items) => {
-                let item =
-                    |(i, item): (usize, &Value)| self.add(item, Some((id, i.to_string().into())), resource);
-                Json::Array(items.iter().enumerate().map(item).collect::<Result<_>>()?)
+                Json::Array(items.iter().zip(0..).map(|(item, place)| part(item, place)).collect())
             }
             Value::Object(members) => {
-                let mut out = Members::with_capacity_and_hasher(members.len(), FxBuildHasher);
-                for (key, member) in members {
-                    let key: Arc<str> = key.as_str().into();
-                    let member = self.add(member, Some((id, Arc::clone(&key))), resource)?;
-                    out.insert(key, member);
-                }
-                Json::Object(out)
+                let member = |((name, member), place): ((&String, _), u32)| {
+                    (name.as_str().into(), part(member, place))
+                };
+                Json::Object(Arc::new(Members::new(members.iter().zip(0..).map(member).collect())))
             }
         };
         self.nodes[id.0 as usize].json = json;
-        Ok(id)
+        id
     }
 
     fn text(&self, node: NodeId, key: &str) -> Option<Arc<str>> {
@@ -261,14 +309,14 @@ impl Documents {
         match self.json(node) {
             Json::Array(items) => children.extend(items.iter().map(|&item| (item, false))),
             Json::Object(members) => {
-                for (key, &member) in members {
+                for (key, member) in members.iter() {
                     let kind = if is_schema { subschemas(draft, key) } else { Subschemas::None };
                     match self.json(member) {
                         Json::Array(items) if kind.is_container() => {
                             children.extend(items.iter().map(|&item| (item, true)));
                         }
                         Json::Object(inner) if kind == Subschemas::Many => {
-                            children.extend(inner.values().map(|&schema| (schema, true)));
+                            children.extend(inner.iter().map(|(_, schema)| (schema, true)));
                         }
                         _ => children.push((member, kind.is_schema())),
                     }
@@ -341,7 +389,7 @@ impl Documents {
         if let Some(vocabulary) = self.get(root, "$vocabulary")
             && let Json::Object(members) = self.json(vocabulary)
         {
-            dialect.validation = members.keys().any(|uri| uri.ends_with("/vocab/validation"));
+            dialect.validation = members.names().any(|uri| uri.ends_with("/vocab/validation"));
         }
         Ok(dialect)
     }
@@ -402,7 +450,7 @@ impl Documents {
         pointer.split('/').skip(1).try_fold(root, |at, token| {
             let token = token.replace("~1", "/").replace("~0", "~");
             match self.json(at) {
-                Json::Object(members) => members.get(token.as_str()).copied(),
+                Json::Object(members) => members.get(&token),
                 Json::Array(items) => items.get(token.parse::<usize>().ok()?).copied(),
                 _ => None,
             }

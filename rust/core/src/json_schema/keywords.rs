@@ -38,7 +38,7 @@ impl Engine {
             }
             for values in self.enumerations(site)? {
                 let values: Vec<_> =
-                    values.into_iter().map(|v| self.goals.value_of(&self.documents, v)).collect();
+                    values.iter().map(|&v| self.goals.value_of(&self.documents, v)).collect();
                 let constants = self.constants(&values)?;
                 shape = shape.and(&constants, &mut self.goals, &mut self.regular)?;
             }
@@ -57,12 +57,12 @@ impl Engine {
     fn types(&mut self, site: Site) -> Result<Option<Shape>> {
         let Some(node) = self.keyword(site, "type") else { return Ok(None) };
         let nodes = match self.documents.json(node) {
-            Json::Array(items) => items.clone(),
-            _ => vec![node],
+            Json::Array(items) => Arc::clone(items),
+            _ => Arc::from([node]),
         };
         let all = Shape::all(&mut self.regular);
         let mut out = Shape::none(&mut self.regular);
-        for node in nodes {
+        for &node in &*nodes {
             let Json::String(name) = self.documents.json(node) else {
                 return Err(self.documents.invalid(node, "a type is a string", "write the name of a type"));
             };
@@ -89,11 +89,11 @@ impl Engine {
     }
 
     /// The values of `enum` and of `const`.
-    fn enumerations(&mut self, site: Site) -> Result<Vec<Vec<NodeId>>> {
+    fn enumerations(&mut self, site: Site) -> Result<Vec<Arc<[NodeId]>>> {
         let mut out = Vec::new();
         if let Some(node) = self.keyword(site, "enum") {
             match self.documents.json(node) {
-                Json::Array(items) => out.push(items.clone()),
+                Json::Array(items) => out.push(Arc::clone(items)),
                 _ => {
                     return Err(self.documents.invalid(
                         node,
@@ -104,7 +104,7 @@ impl Engine {
             }
         }
         if site.dialect.since(Draft::Draft6) {
-            out.extend(self.keyword(site, "const").map(|node| vec![node]));
+            out.extend(self.keyword(site, "const").map(|node| Arc::from([node])));
         }
         Ok(out)
     }
@@ -190,16 +190,16 @@ impl Engine {
         }
     }
 
-    pub(super) fn list(&self, node: NodeId, key: &str) -> Result<Vec<NodeId>> {
+    pub(super) fn list(&self, node: NodeId, key: &str) -> Result<Arc<[NodeId]>> {
         match self.documents.json(node) {
-            Json::Array(items) => Ok(items.clone()),
+            Json::Array(items) => Ok(Arc::clone(items)),
             _ => Err(self.documents.invalid(node, format!("`{key}` is a list"), "write a list")),
         }
     }
 
-    pub(super) fn members(&self, node: NodeId, key: &str) -> Result<Members> {
+    pub(super) fn members(&self, node: NodeId, key: &str) -> Result<Arc<Members>> {
         match self.documents.json(node) {
-            Json::Object(members) => Ok(members.clone()),
+            Json::Object(members) => Ok(Arc::clone(members)),
             _ => Err(self.documents.invalid(node, format!("`{key}` is an object"), "write an object")),
         }
     }
@@ -210,13 +210,12 @@ impl Engine {
         if dialect.since(Draft::Draft202012)
             && let Some(node) = self.keyword(site, "prefixItems")
         {
-            arr.prefix =
-                self.list(node, "prefixItems")?.into_iter().map(|item| self.goal(site, item)).collect();
+            arr.prefix = self.list(node, "prefixItems")?.iter().map(|&item| self.goal(site, item)).collect();
         }
         if let Some(node) = self.keyword(site, "items") {
             match self.documents.json(node) {
                 Json::Array(items) if dialect.until(Draft::Draft201909) => {
-                    arr.prefix = items.clone().into_iter().map(|item| self.goal(site, item)).collect();
+                    arr.prefix = Arc::clone(items).iter().map(|&item| self.goal(site, item)).collect();
                     if let Some(node) = self.keyword(site, "additionalItems") {
                         arr.rest = self.goal(site, node);
                     }
@@ -254,21 +253,21 @@ impl Engine {
         let mut obj = Obj::any();
         let mut patterns: Vec<(TermId, GoalId)> = Vec::new();
         if let Some(node) = self.keyword(site, "patternProperties") {
-            for (pattern, schema) in self.members(node, "patternProperties")? {
-                let language = self.pattern(schema, &pattern)?;
+            for (pattern, schema) in self.members(node, "patternProperties")?.iter() {
+                let language = self.pattern(schema, pattern)?;
                 patterns.push((language, self.goal(site, schema)));
             }
         }
         if let Some(node) = self.keyword(site, "properties") {
-            for (name, schema) in self.members(node, "properties")? {
+            for (name, schema) in self.members(node, "properties")?.iter() {
                 let mut goals = vec![self.goal(site, schema)];
                 for &(language, goal) in &patterns {
-                    if self.regular.matches(language, &name) {
+                    if self.regular.matches(language, name) {
                         goals.push(goal);
                     }
                 }
                 let goal = self.goals.and(goals);
-                obj.props.insert(name, goal);
+                obj.props.insert(Arc::clone(name), goal);
             }
         }
         let additional = match self.keyword(site, "additionalProperties") {
@@ -318,7 +317,7 @@ impl Engine {
                 // What draft 3 wrote in a property is common still, and means nothing since.
                 Json::Bool(_) if dialect.draft.is_none() => {}
                 _ => {
-                    for name in self.list(node, "required")? {
+                    for &name in self.list(node, "required")?.iter() {
                         obj.required.insert(self.text(name, "required")?);
                     }
                 }
@@ -327,15 +326,17 @@ impl Engine {
         let keys = [("dependentRequired", dialect.since(Draft::Draft201909)), ("dependencies", true)];
         for (key, _) in keys.into_iter().filter(|(_, known)| *known) {
             let Some(node) = self.assertion(site, key) else { continue };
-            for (name, others) in self.members(node, key)? {
+            for (name, others) in self.members(node, key)?.iter() {
                 let others = match self.documents.json(others) {
-                    Json::Array(items) => items.clone(),
-                    Json::String(_) if key == "dependencies" && dialect.draft.is_none() => vec![others],
+                    Json::Array(items) => Arc::clone(items),
+                    Json::String(_) if key == "dependencies" && dialect.draft.is_none() => {
+                        Arc::from([others])
+                    }
                     _ => continue,
                 };
-                for other in others {
+                for &other in &*others {
                     let other = self.text(other, key)?;
-                    obj.implies.push((Arc::clone(&name), other));
+                    obj.implies.push((Arc::clone(name), other));
                 }
             }
         }
