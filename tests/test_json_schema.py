@@ -189,6 +189,9 @@ def test_errors_name_the_place() -> None:
     with pytest.raises(bw.InvalidSchemaError, match="there is no type") as invalid:
         COMPILER.compile_json_schema({"properties": {"a/b": {"type": "strin"}}, "required": ["a/b"]})
     assert invalid.value.pointer == "/properties/a~1b/type"
+    with pytest.raises(bw.InvalidSchemaError, match="exponent beyond 5000") as invalid:
+        COMPILER.compile_json_schema('{"properties": {"a~b": {"enum": [1, 2, 1e9999, 1e7777]}}}')
+    assert invalid.value.pointer == "/properties/a~0b/enum/2"
     with pytest.raises(bw.UnsupportedSchemaError) as unsupported:
         COMPILER.compile_json_schema({"pattern": r"(a)\1"})
     assert (unsupported.value.keyword, unsupported.value.pointer) == ("pattern", "/pattern")
