@@ -158,15 +158,15 @@ struct Search<P: Paths> {
     served: Vec<P::Place>,
     /// Why it ended: places of one distance, and what is missing there.
     missing: Vec<(usize, ByteSet)>,
-    /// Steps that were looked at.
-    steps: usize,
+    /// So many steps were looked at.
+    looked_at: usize,
 }
 
 impl<P: Paths> Search<P> {
     fn new(paths: &mut P, place: P::Place, horizon: Horizon, known: &FxHashMap<P::Place, Horizon>) -> Self {
         let first = Reached { place, distance: 0, from: (0, ByteSet::EMPTY) };
         let mut search =
-            Self { horizon, reached: vec![first], served: Vec::new(), missing: Vec::new(), steps: 0 };
+            Self { horizon, reached: vec![first], served: Vec::new(), missing: Vec::new(), looked_at: 0 };
         let mut seen = FxHashSet::from_iter([place]);
         let (mut from, mut bound) = (0, u16::MAX);
         while search.horizon.length < MOST_STEPS.min(bound) {
@@ -182,7 +182,7 @@ impl<P: Paths> Search<P> {
             }
             search.horizon.length += 1;
             let steps = usize::from(search.horizon.length);
-            if seen.len() > steps * steps + SOME_PLACES || search.steps > SOME_STEPS {
+            if seen.len() > steps * steps + SOME_PLACES || search.looked_at > SOME_STEPS {
                 break;
             }
         }
@@ -205,7 +205,7 @@ impl<P: Paths> Search<P> {
             if !missing.is_empty() {
                 self.missing.push((from, missing));
             }
-            self.steps += after.len();
+            self.looked_at += after.len();
             for (by, place) in after.drain(..) {
                 if seen.insert(place) {
                     found.push(Reached { place, distance, from: (from, by) });

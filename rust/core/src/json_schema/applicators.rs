@@ -165,7 +165,7 @@ impl Engine {
             [("dependentSchemas", site.dialect.since(Draft::Draft201909)), ("dependencies", true)]
         {
             let Some(node) = self.keyword_of(site, key).filter(|_| known) else { continue };
-            for (name, schema) in self.members(node, key)?.iter() {
+            for (name, &schema) in self.members(node, key)?.iter() {
                 if !matches!(self.documents.json(schema), Json::Array(_) | Json::String(_)) {
                     out.push((Name::clone(name), self.goal(site, schema)));
                 }
@@ -349,10 +349,10 @@ impl Engine {
         let mut out = Branch::default();
         let has = |engine: &Self, key: &str| engine.keyword_of(site, key).is_some();
         if let Some(node) = self.keyword_of(site, "properties") {
-            out.names.extend(self.members(node, "properties")?.names().cloned());
+            out.names.extend(self.members(node, "properties")?.keys().cloned());
         }
         if let Some(node) = self.keyword_of(site, "patternProperties") {
-            for (pattern, schema) in self.members(node, "patternProperties")?.iter() {
+            for (pattern, &schema) in self.members(node, "patternProperties")?.iter() {
                 out.patterns.push(self.pattern(schema, pattern)?);
             }
         }

@@ -9,7 +9,7 @@ use super::dialect::{Dialect, Draft, Subschemas, subschemas};
 use super::uri;
 use crate::error::{Error, Result};
 use indexmap::IndexMap;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::sync::Arc;
 
 /// Index of a value in [`Documents`].
@@ -20,51 +20,7 @@ pub(super) struct NodeId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ResourceId(u32);
 
-/// An object's members, in order.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    members: Vec<(Arc<str>, NodeId)>,
-    /// Where there are many, their places by their names.
-    sorted: Vec<u32>,
-}
-
-/// So few members are looked through one after the other.
-const FEW_MEMBERS: usize = 16;
-
-impl Members {
-    /// No name comes twice.
-    fn new(members: Vec<(Arc<str>, NodeId)>) -> Self {
-        let mut sorted = Vec::new();
-        if members.len() > FEW_MEMBERS {
-            sorted.extend(0..members.len() as u32);
-            sorted.sort_unstable_by_key(|&place| &*members[place as usize].0);
-        }
-        Self { members, sorted }
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<NodeId> {
-        let place = if self.sorted.is_empty() {
-            self.members.iter().position(|(known, _)| **known == *name)
-        } else {
-            let name_of = |&place: &u32| &*self.members[place as usize].0;
-            let found = self.sorted.binary_search_by_key(&name, name_of).ok();
-            found.map(|found| self.sorted[found] as usize)
-        };
-        place.map(|place| self.members[place].1)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, NodeId)> {
-        self.members.iter().map(|(name, member)| (name, *member))
-    }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.members.iter().map(|(name, _)| name)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-}
+pub(super) type Members = IndexMap<Arc<str>, NodeId, FxBuildHasher>;
 
 /// A value; its parts are nodes again.
 #[derive(Debug)]
@@ -128,7 +84,7 @@ impl Documents {
             let of_json = match &node.json {
                 Json::String(text) => text.len() + 16,
                 Json::Array(items) => items.len() * size_of::<NodeId>(),
-                Json::Object(members) => members.iter().map(|(name, _)| name.len() + 48).sum(),
+                Json::Object(members) => members.keys().map(|name| name.len() + 48).sum(),
                 _ => 0,
             };
             size_of::<Node>() + of_json
@@ -175,7 +131,7 @@ impl Documents {
     /// The member of an object node.
     pub(super) fn get(&self, node: NodeId, key: &str) -> Option<NodeId> {
         match self.json(node) {
-            Json::Object(members) => members.get(key),
+            Json::Object(members) => members.get(key).copied(),
             _ => None,
         }
     }
@@ -185,7 +141,7 @@ impl Documents {
         let (mut tokens, mut at) = (Vec::new(), node);
         while let Some((parent, place)) = self.nodes[at.0 as usize].parent {
             let name = match self.json(parent) {
-                Json::Object(members) => members.names().nth(place as usize).map(|name| name.to_string()),
+                Json::Object(members) => members.get_index(place as usize).map(|(name, _)| name.to_string()),
                 _ => None,
             };
             tokens.push(name.unwrap_or_else(|| place.to_string()));
@@ -283,7 +239,7 @@ impl Documents {
                 let member = |((name, member), place): ((&String, _), u32)| {
                     (name.as_str().into(), part(member, place))
                 };
-                Json::Object(Arc::new(Members::new(members.iter().zip(0..).map(member).collect())))
+                Json::Object(Arc::new(members.iter().zip(0..).map(member).collect()))
             }
         };
         self.nodes[id.0 as usize].json = json;
@@ -309,14 +265,14 @@ impl Documents {
         match self.json(node) {
             Json::Array(items) => children.extend(items.iter().map(|&item| (item, false))),
             Json::Object(members) => {
-                for (key, member) in members.iter() {
+                for (key, &member) in members.iter() {
                     let kind = if is_schema { subschemas(draft, key) } else { Subschemas::None };
                     match self.json(member) {
                         Json::Array(items) if kind.is_container() => {
                             children.extend(items.iter().map(|&item| (item, true)));
                         }
                         Json::Object(inner) if kind == Subschemas::Many => {
-                            children.extend(inner.iter().map(|(_, schema)| (schema, true)));
+                            children.extend(inner.values().map(|&schema| (schema, true)));
                         }
                         _ => children.push((member, kind.is_schema())),
                     }
@@ -389,7 +345,7 @@ impl Documents {
         if let Some(vocabulary) = self.get(root, "$vocabulary")
             && let Json::Object(members) = self.json(vocabulary)
         {
-            dialect.validation = members.names().any(|uri| uri.ends_with("/vocab/validation"));
+            dialect.validation = members.keys().any(|uri| uri.ends_with("/vocab/validation"));
         }
         Ok(dialect)
     }
@@ -450,7 +406,7 @@ impl Documents {
         pointer.split('/').skip(1).try_fold(root, |at, token| {
             let token = token.replace("~1", "/").replace("~0", "~");
             match self.json(at) {
-                Json::Object(members) => members.get(&token),
+                Json::Object(members) => members.get(token.as_str()).copied(),
                 Json::Array(items) => items.get(token.parse::<usize>().ok()?).copied(),
                 _ => None,
             }

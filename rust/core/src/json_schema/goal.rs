@@ -208,7 +208,7 @@ impl Goals {
             Json::Object(members) => {
                 let mut out: Vec<(Arc<str>, ValueId)> = members
                     .iter()
-                    .map(|(key, member)| (Arc::clone(key), self.value_of(documents, member)))
+                    .map(|(key, &member)| (Arc::clone(key), self.value_of(documents, member)))
                     .collect();
                 out.sort();
                 Value::Object(out)

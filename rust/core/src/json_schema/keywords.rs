@@ -253,13 +253,13 @@ impl Engine {
         let mut obj = Obj::any();
         let mut patterns: Vec<(TermId, GoalId)> = Vec::new();
         if let Some(node) = self.keyword(site, "patternProperties") {
-            for (pattern, schema) in self.members(node, "patternProperties")?.iter() {
+            for (pattern, &schema) in self.members(node, "patternProperties")?.iter() {
                 let language = self.pattern(schema, pattern)?;
                 patterns.push((language, self.goal(site, schema)));
             }
         }
         if let Some(node) = self.keyword(site, "properties") {
-            for (name, schema) in self.members(node, "properties")?.iter() {
+            for (name, &schema) in self.members(node, "properties")?.iter() {
                 let mut goals = vec![self.goal(site, schema)];
                 for &(language, goal) in &patterns {
                     if self.regular.matches(language, name) {
@@ -326,7 +326,7 @@ impl Engine {
         let keys = [("dependentRequired", dialect.since(Draft::Draft201909)), ("dependencies", true)];
         for (key, _) in keys.into_iter().filter(|(_, known)| *known) {
             let Some(node) = self.assertion(site, key) else { continue };
-            for (name, others) in self.members(node, key)?.iter() {
+            for (name, &others) in self.members(node, key)?.iter() {
                 let others = match self.documents.json(others) {
                     Json::Array(items) => Arc::clone(items),
                     Json::String(_) if key == "dependencies" && dialect.draft.is_none() => {

@@ -67,7 +67,7 @@ impl Engine {
     fn referred(&mut self, site: Site, node: NodeId) -> Option<(Site, NodeId)> {
         let Json::Object(members) = self.documents.json(node) else { return None };
         let is_alone = |key: &Name| **key == *"$ref" || ANNOTATIONS.contains(&&**key);
-        if members.get("$ref").is_none() || !members.names().all(is_alone) {
+        if !members.contains_key("$ref") || !members.keys().all(is_alone) {
             return None;
         }
         let site = self.site(node, site.scope);
@@ -86,7 +86,7 @@ impl Engine {
             _ => true,
         };
         let mut said: Vec<(Name, NodeId)> = Vec::new();
-        for (key, value) in members.iter() {
+        for (key, &value) in members.iter() {
             match &**key {
                 annotation if ANNOTATIONS.contains(&annotation) => {}
                 assertion if ASSERTIONS.contains(&assertion) && is_short(value) => {

@@ -37,8 +37,6 @@ impl Place {
 struct Rivals {
     each: Vec<(ByteSet, Rival)>,
     any: ByteSet,
-    /// Those that are no whitespace.
-    beyond_spaces: ByteSet,
 }
 
 impl Rivals {
@@ -46,7 +44,7 @@ impl Rivals {
         let with_bytes = |rival| (arena.rival_bytes(&rival), rival);
         let each: Vec<(ByteSet, Rival)> = rivals.into_iter().map(with_bytes).collect();
         let any = each.iter().fold(ByteSet::EMPTY, |any, (bytes, _)| any.union(bytes));
-        Rc::new(Self { each, any, beyond_spaces: any.difference(&spaces()) })
+        Rc::new(Self { each, any })
     }
 }
 
@@ -127,7 +125,7 @@ impl Walk<'_> {
             for child in trie.children_by(at.node, &at.rivals.any) {
                 let (byte, node) = (trie.child_byte(child), trie.child_node(child));
                 if at.rivals.each.iter().all(|(_, rival)| rival.passes_over(byte)) {
-                    if may_hold(trie, node, &at.rivals.beyond_spaces) {
+                    if may_hold(trie, node, &at.rivals.any.difference(&spaces())) {
                         todo.push(at.further(node, byte, Rc::clone(&at.rivals)));
                     }
                     continue;

@@ -199,7 +199,11 @@ impl Regular {
         join: impl Fn(&mut Self, &[TermId]) -> TermId,
     ) -> Targets {
         let (mut all, mut last) = (Targets::new(), None);
-        let alone = |all: &mut Targets, range| (least == 1).then(|| add(all, range));
+        let alone = |all: &mut Targets, range| {
+            if least == 1 {
+                add(all, range);
+            }
+        };
         let mut some = some.iter().copied().chain([PAST_ALL]);
         let mut others = others.iter().copied().chain([PAST_ALL]);
         let (mut a, mut b) = (some.next(), others.next());

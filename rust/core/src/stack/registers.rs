@@ -405,7 +405,7 @@ impl Registers {
         self.registers.len() * 32
             + self.texts.len() * 24
             + self.known.len() * 16
-            + self.num_rivals * 64
+            + self.num_rivals * size_of::<Rival>()
             + sets
             + self.values.memory_size_bytes()
     }

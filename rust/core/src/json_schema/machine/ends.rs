@@ -18,7 +18,6 @@ use crate::json_schema::spell::{self, Spell, quoted};
 use crate::regular::TermId;
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A part of an end that is not spelled out yet.
@@ -268,20 +267,17 @@ impl JsonMachine {
             return Ok(Some(ways));
         }
         let planned = Arc::clone(&self.plans[plan as usize]);
-        let mut names: SmallVec<[&(Vec<char>, u32); 8]> = SmallVec::new();
-        for place in branch.lo as usize..branch.hi as usize {
-            if self.is_open_name(core, place)? {
-                names.push(&planned.sorted[place]);
-            }
-        }
-        let is_free = self.engine.is_free(&planned.plan);
-        for &(_, index) in names.iter().copied().filter(|_| is_free) {
-            if self.has_many(planned.plan.goal(Key::Declared(index)), most)? {
-                return Ok(None);
-            }
+        let (lo, hi) = (branch.lo as usize, branch.hi as usize);
+        let names = planned.sorted[lo..hi].iter().map(|name| name.1);
+        if self.has_many_named(&planned.plan, &progress, names, most)? {
+            return Ok(None);
         }
         let mut ways = Vec::new();
-        for (name, index) in names {
+        for place in lo..hi {
+            if !self.is_open_name(core, place)? {
+                continue;
+            }
+            let (name, index) = &planned.sorted[place];
             let rest: String = name[branch.depth as usize..].iter().collect();
             let mut way = vec![Part::Bytes(quoted(&rest)[1..].to_vec())];
             way.extend(self.colon(depth));

@@ -101,7 +101,21 @@ impl JsonMachine {
                 return Ok(true);
             }
         }
-        for index in from..plan.names.len() as u32 {
+        self.has_many_named(plan, progress, from..plan.names.len() as u32, most)
+    }
+
+    /// Whether one of some declared names has many values that may still come.
+    pub(super) fn has_many_named(
+        &mut self,
+        plan: &Plan,
+        progress: &Progress,
+        names: impl IntoIterator<Item = u32>,
+        most: usize,
+    ) -> Result<bool> {
+        if !self.engine.is_free(plan) {
+            return Ok(false);
+        }
+        for index in names {
             let goal = plan.goal(Key::Declared(index));
             if plan.is_open(progress, index as usize) && self.has_many(goal, most)? {
                 return Ok(true);
