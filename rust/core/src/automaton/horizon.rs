@@ -7,7 +7,7 @@
 //! Where that distance is short, it may still take certain characters to get there ([`super::needed`]): a text in which `hipchat`
 //! must not occur goes on as long as it lacks an `h`, or a `p`.
 
-use super::needed::Needed;
+use super::needed::{AnyOf, Needed};
 use crate::grammar::ByteSet;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
@@ -30,7 +30,7 @@ const MOST_COMPARED: usize = 8;
 pub(crate) const LEAST_CHARACTERS: usize = 16;
 
 /// See the module. Characters are told apart by their first bytes: of such a byte it is all of them or none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Horizon {
     /// The characters.
     pub(crate) characters: ByteSet,
@@ -38,8 +38,8 @@ pub(crate) struct Horizon {
     pub(crate) loops: ByteSet,
     /// The greatest length, bytes.
     pub(crate) length: u16,
-    /// Longer texts go on, too, if they lack any of these, if there are any.
-    pub(crate) needed: ByteSet,
+    /// Longer texts go on, too, if they have none of these sets, if there are any.
+    pub(crate) needed: AnyOf,
     /// The bytes that may be read between two characters of any of these texts, and perhaps more; `None` if that is not known, or if
     /// something may end there. Only a wide horizon has it.
     pub(crate) alphabet: Option<ByteSet>,
@@ -85,7 +85,7 @@ impl Horizon {
     #[inline]
     pub(crate) fn covers(&self, characters: &ByteSet, length: u16) -> bool {
         characters.is_within(&self.characters)
-            && (length <= self.length || !self.needed.is_within(characters))
+            && (length <= self.length || !self.needed.is_empty() && !self.needed.is_within(characters))
     }
 }
 
@@ -101,16 +101,16 @@ pub(crate) fn find<P: Paths>(
     }
     let mut begin = paths.begin(place);
     for _ in 0..MOST_TRIES {
-        let mut search = Search::new(paths, place, begin, known);
+        let mut search = Search::new(paths, place, begin.clone(), known);
         if search.horizon.length >= ENOUGH {
             return search.keep(paths, known);
         }
         if is_thorough && search.may_need_any() {
             let needed = Needed::new(paths, place, &begin.characters, known);
-            if !needed.of_first().is_empty() {
+            if needed.is_any() {
                 begin.alphabet = paths.alphabet(place);
                 needed.keep(paths, &begin, known);
-                return known.get(&place).copied().unwrap_or(begin);
+                return known.get(&place).cloned().unwrap_or(begin);
             }
         }
         match search.without_missing() {
@@ -127,7 +127,7 @@ pub(crate) fn known_of<P: Eq + Hash>(
     place: P,
     is_thorough: bool,
 ) -> Option<Horizon> {
-    known.get(&place).copied().filter(|known| !is_thorough || known.is_enough())
+    known.get(&place).filter(|known| !is_thorough || known.is_enough()).cloned()
 }
 
 /// Keeps what was found out of a place, if no more is known.
@@ -276,7 +276,11 @@ impl<P: Paths> Search<P> {
             given_up = given_up.union(&fewest.unwrap_or(missing));
         }
         let are_few = !given_up.is_empty() && ascii(&given_up) * 4 <= ascii(&all);
-        are_few.then_some(Horizon { characters: all.difference(&given_up), length: 0, ..self.horizon })
+        are_few.then_some(Horizon {
+            characters: all.difference(&given_up),
+            length: 0,
+            ..self.horizon.clone()
+        })
     }
 
     /// Keeps the horizon, and what it says of the places that it was found by.
@@ -292,9 +296,9 @@ impl<P: Paths> Search<P> {
             if distance > 0 && length < ENOUGH {
                 break;
             }
-            note(known, place, || Horizon { length, loops: paths.loops(place), ..self.horizon });
+            note(known, place, || Horizon { length, loops: paths.loops(place), ..self.horizon.clone() });
         }
-        self.horizon
+        self.horizon.clone()
     }
 }
 
@@ -376,9 +380,11 @@ mod tests {
                 let most = usize::from(horizon.length.min(40));
                 let going_on = graph.length(place, &horizon.characters, most);
                 prop_assert_eq!(going_on, None, "{} {:?}", place, horizon);
-                for needed in horizon.needed.iter() {
-                    let fewer = horizon.characters.difference(&ByteSet::single(needed));
-                    prop_assert_eq!(graph.length(place, &fewer, 40), None, "{} {:?}", place, horizon);
+                for some in 0..16 {
+                    let letters = LETTERS.into_iter().enumerate().filter(|(at, _)| some >> at & 1 == 1);
+                    let letters: ByteSet = letters.map(|(_, letter)| letter).collect();
+                    let goes_on = graph.length(place, &letters, 40).is_none();
+                    prop_assert!(goes_on || !horizon.covers(&letters, 40), "{} {:?}", place, horizon);
                 }
             }
         }
@@ -413,9 +419,9 @@ mod tests {
         let mut graph = Graph(graph.to_vec());
         let mut known = FxHashMap::default();
         let horizon = find(&mut graph, 0, true, &mut known);
-        assert_eq!((horizon.needed, horizon.length), (ByteSet::range(b'a', b'c'), 3));
+        assert_eq!((horizon.needed.sets(), horizon.length), (&[ByteSet::range(b'a', b'c')][..], 3));
         assert_eq!(horizon.characters, ByteSet::range(b'a', b'd'));
-        assert_eq!((known[&2].needed, known[&2].length), (ByteSet::single(b'c'), 1));
+        assert_eq!((known[&2].needed.sets(), known[&2].length), (&[ByteSet::single(b'c')][..], 1));
         assert!(
             horizon.covers(&ByteSet::range(b'b', b'd'), 99)
                 && !horizon.covers(&ByteSet::range(b'a', b'c'), 4)

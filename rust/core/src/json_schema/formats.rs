@@ -104,7 +104,7 @@ fn regex(regular: &mut Regular, depth: u32) -> Result<TermId, Problem> {
         |(first, last): (char, char)| (first..=last).map(move |low| format!("{low}-[{low}-{last}]"));
     let ranges: Vec<String> = [('a', 'z'), ('A', 'Z'), ('0', '9')].into_iter().flat_map(of_kind).collect();
     let class = format!(r"\[\^?-?(?:{in_class}|{}|A-z|[ !]-~)*-?\]", ranges.join("|"));
-    let mut atom = pattern::language(
+    let character = pattern::language(
         regular,
         &format!(
             r"^(?:[^\\()\[\]{{}}|*+?^$]|\\(?:[dDwWsStnvfr^$\\.*+?()\[\]{{}}|/-]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{[A-Z][a-z]?\}}|c[A-Za-z])|{class})$"
@@ -123,11 +123,12 @@ fn regex(regular: &mut Regular, depth: u32) -> Result<TermId, Problem> {
         let more = regular.repeat(more, 0, None);
         regular.concat(option, more)
     };
+    let mut atom = character;
     for _ in 0..depth {
         let inside = sequence(regular, atom);
         let rest = regular.concat(inside, close);
         let group = regular.concat(open, rest);
-        atom = regular.or([atom, group]);
+        atom = regular.or([character, group]);
     }
     Ok(sequence(regular, atom))
 }

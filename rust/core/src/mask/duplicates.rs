@@ -2,6 +2,7 @@
 
 use super::assemble::Below;
 use super::holes::spelled_otherwise;
+use super::sort_ids;
 use super::walk::Walk;
 use crate::automaton::Room;
 use crate::grammar::ByteSet;
@@ -147,7 +148,7 @@ impl Walk<'_> {
                 }
             }
         }
-        out.sort_unstable();
+        sort_ids(&mut out, self.context.vocabulary.mask_words());
         out
     }
 

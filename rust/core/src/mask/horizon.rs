@@ -30,7 +30,7 @@ impl Horizons {
             return known;
         }
         if let Some(horizon) = pda.horizon(state, is_thorough) {
-            self.known.insert(state, horizon);
+            self.known.insert(state, horizon.clone());
             return horizon;
         }
         let mut states = States { pda, after_others: &mut self.after_others };

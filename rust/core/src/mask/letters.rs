@@ -23,20 +23,24 @@ impl Letters {
         Self(vocabulary.trie().order().iter().map(|&token| of_tokens[token as usize]).collect())
     }
 
-    /// The places in the trie's order of the tokens that have all of some letters and are made of certain characters, and of some
-    /// others. Of characters beyond ASCII the set has the first bytes.
-    pub(super) fn with_all(&self, letters: &ByteSet, of: &ByteSet) -> impl Iterator<Item = usize> + '_ {
+    /// The places in the trie's order of the tokens that have all letters of any of some sets and are made of certain characters, and
+    /// of some others. Of characters beyond ASCII the set has the first bytes.
+    pub(super) fn with_any(&self, sets: &[ByteSet], of: &ByteSet) -> Vec<usize> {
         let kinds_of = |set: &ByteSet| set.iter().fold(0, |all, byte| all | 1 << kind(byte));
-        let (wanted, allowed): (u32, u32) = (kinds_of(letters), kinds_of(of));
-        let fits = move |kinds: u32| kinds & (wanted | !allowed) == wanted;
-        // Most chunks have none that fits, and are passed over at once.
-        let chunks = self.0.chunks(CHUNK).enumerate();
-        let some_fit =
-            move |(_, chunk): &(usize, &[u32])| chunk.iter().fold(false, |any, &kinds| any | fits(kinds));
-        chunks.filter(some_fit).flat_map(move |(number, chunk)| {
-            let places = (number * CHUNK..).zip(chunk);
-            places.filter(move |&(_, &kinds)| fits(kinds)).map(|(place, _)| place)
-        })
+        let (allowed, wanted): (u32, Vec<u32>) = (kinds_of(of), sets.iter().map(kinds_of).collect());
+        let fits = |kinds: u32, wanted: u32| kinds & (wanted | !allowed) == wanted;
+        let mut places = Vec::new();
+        for (number, chunk) in self.0.chunks(CHUNK).enumerate() {
+            // Most chunks have none that fits, and are passed over at once.
+            let some_fit = |&wanted: &u32| chunk.iter().fold(false, |any, &kinds| any | fits(kinds, wanted));
+            if wanted.iter().any(some_fit) {
+                let of_chunk = (number * CHUNK..).zip(chunk);
+                let fitting =
+                    of_chunk.filter(|&(_, &kinds)| wanted.iter().any(|&wanted| fits(kinds, wanted)));
+                places.extend(fitting.map(|(place, _)| place));
+            }
+        }
+        places
     }
 }
 
@@ -66,19 +70,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_token_with_all_letters_is_missed(
+        fn no_token_with_all_letters_of_a_set_is_missed(
             texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..8), 1..40),
-            letters in prop::collection::vec(any::<u8>(), 0..3),
+            sets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3), 0..3),
             of in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             let vocabulary = Vocabulary::new(&texts, VocabularyOptions::default()).expect("a vocabulary");
-            let (wanted, of) = (letters.iter().copied().collect(), of.into_iter().collect());
-            let found: Vec<usize> = Letters::new(&vocabulary).with_all(&wanted, &of).collect();
+            let wanted: Vec<ByteSet> = sets.iter().map(|letters| letters.iter().copied().collect()).collect();
+            let of = of.into_iter().collect();
+            let found = Letters::new(&vocabulary).with_any(&wanted, &of);
             for (place, &token) in vocabulary.trie().order().iter().enumerate() {
                 let text = vocabulary.token_bytes(token);
-                let has_all = letters.iter().all(|letter| text.contains(letter));
+                let has_any = sets.iter().any(|letters| letters.iter().all(|letter| text.contains(letter)));
                 let is_of = text.iter().all(|&byte| of.contains(byte));
-                prop_assert!(!has_all || !is_of || found.contains(&place), "{:?}", text);
+                prop_assert!(!has_any || !is_of || found.contains(&place), "{:?}", text);
             }
         }
     }

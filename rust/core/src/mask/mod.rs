@@ -62,6 +62,16 @@ pub(crate) enum TokenIds {
     Beside { others: Arc<TokenIds>, with: Box<[u32]>, without: Box<[u32]> },
 }
 
+/// Puts ids (each once) in ascending order; many of them by their bits in a row of `words` words.
+fn sort_ids(ids: &mut Vec<u32>, words: usize) {
+    if ids.len() <= words {
+        return ids.sort_unstable();
+    }
+    let all = TokenIds::from_ids(ids, words);
+    ids.clear();
+    all.for_each(|id| ids.push(id));
+}
+
 impl TokenIds {
     /// Keeps `ids` (each once) in the smaller form for a row of `words` words.
     pub(crate) fn from_ids(ids: &[u32], words: usize) -> Self {
@@ -98,7 +108,7 @@ impl TokenIds {
     pub(crate) fn beside(others: &Arc<Self>, with: Vec<u32>, mut without: Vec<u32>, words: usize) -> Self {
         // To write these is slower than to copy a row, but a row is kept for each split otherwise.
         let are_few = (with.len() + without.len()) * 16 <= words;
-        without.sort_unstable();
+        sort_ids(&mut without, words);
         let beside = Self::Beside { others: Arc::clone(others), with: with.into(), without: without.into() };
         if are_few {
             return beside;

@@ -256,7 +256,9 @@ proptest! {
         let ids: Vec<TermId> = parts.iter().map(|part| add(&mut arena, part)).collect();
         let (either, any) = (arena.or([ids[0], ids[1]]), arena.or(ids.iter().copied()));
         let (both, all) = (arena.and([ids[0], ids[1]]), arena.and(ids.iter().copied()));
-        let languages = [ids[0], ids[1], either, any, both, all];
+        let option = arena.repeat(ids[0], 0, Some(1));
+        let (following, after_option) = (arena.concat(ids[0], ids[1]), arena.concat(option, ids[1]));
+        let languages = [ids[0], ids[1], either, any, both, all, following, after_option];
         for (a, b) in languages.iter().flat_map(|&a| languages.map(|b| (a, b))) {
             if arena.is_within(a, b) {
                 let not = arena.not(b);
@@ -265,6 +267,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_follows_an_option_is_within() {
+    let mut arena = Regular::new();
+    // As after a letter that could begin a range of letters.
+    let (letter, range) = (arena.words(["a", "b"]), arena.words(["", "-b"]));
+    let letters = arena.repeat(letter, 0, None);
+    let after_letter = arena.concat(range, letters);
+    assert!(arena.is_within(letters, after_letter) && !arena.is_within(after_letter, letters));
 }
 
 proptest! {

@@ -21,6 +21,8 @@ impl Regular {
             }
             *steps -= 1;
             match (self.term(a), self.term(b)) {
+                // What may be left out is, as after a letter that could begin a range of letters.
+                (_, &Term::Concat(other, others)) if a == others && self.is_nullable(other) => return true,
                 (&Term::Concat(first, rest), &Term::Concat(other, others)) => {
                     if !self.is_within_in(first, other, steps) {
                         return false;

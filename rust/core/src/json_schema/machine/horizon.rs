@@ -38,7 +38,7 @@ impl JsonMachine {
         let horizon = self.find_horizon(base, false);
         let length = horizon.length.min(u16::try_from(most.saturating_sub(furthest)).unwrap_or(u16::MAX - 1));
         // Nothing leads back to where as many characters are left.
-        let bounded = Horizon { length, loops: ByteSet::EMPTY, needed: ByteSet::EMPTY, ..horizon };
+        let bounded = Horizon { length, loops: ByteSet::EMPTY, needed: Default::default(), ..horizon };
         (length >= ENOUGH).then_some(bounded)
     }
 

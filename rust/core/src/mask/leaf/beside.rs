@@ -10,7 +10,7 @@ use crate::mask::TokenIds;
 use crate::mask::class::{Class, SEVERAL, Step, past};
 use crate::mask::split::Split;
 
-/// To be lost takes so many letters that the tokens that have them are looked for one by one.
+/// Where to be lost takes so many letters, the tokens that have them are looked for one by one.
 const MANY_LETTERS: usize = 2;
 
 impl Walk<'_> {
@@ -71,10 +71,10 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// Adds the tokens of a class that a row does not take: they are long, and have all letters that it needs.
+    /// Adds the tokens of a class that a row does not take: they are long, and have all letters of a set that it needs.
     fn lost(&mut self, row: u16, horizon: &Horizon, class: &Class, without: &mut Vec<u32>) -> Option<()> {
         // Few tokens have so many letters, but most of the trie's larger parts.
-        if horizon.needed.len() >= MANY_LETTERS {
+        if horizon.needed.sets().iter().all(|set| set.len() >= MANY_LETTERS) {
             self.lost_by_letters(row, horizon, class, without)
         } else {
             self.lost_below(row, &horizon.characters, class, without)
@@ -89,7 +89,7 @@ impl Walk<'_> {
         without: &mut Vec<u32>,
     ) -> Option<()> {
         let letters = self.store.letters(self.vocabulary);
-        for place in letters.with_all(&horizon.needed, &horizon.characters) {
+        for place in letters.with_any(horizon.needed.sets(), &horizon.characters) {
             let token = self.trie.order()[place];
             let text = self.vocabulary.token_bytes(token);
             if text.len() <= usize::from(horizon.length) {

@@ -206,6 +206,6 @@ impl<'a> Table<'a> {
     /// The same for the row that a split is of, where much depends on it.
     pub(super) fn thorough_horizon(&mut self, row: u16) -> Horizon {
         let Row { state, ref mut horizon, .. } = self.rows[usize::from(row)];
-        *horizon.insert(self.horizons.of(self.pda, state, true))
+        horizon.insert(self.horizons.of(self.pda, state, true)).clone()
     }
 }
