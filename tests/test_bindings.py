@@ -476,6 +476,17 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_the_threads_of_a_batch_sleep_soon_after_it() -> None:
+    compiler = bw.GrammarCompiler(AB.tokenizer_info, sessions=3)
+    grammar = compiler.compile_grammar(AB.grammar)
+    matchers = [bw.GrammarMatcher(grammar) for _ in range(16)]
+    bw.BatchGrammarMatcher(3).batch_fill_next_token_bitmask(matchers, np.zeros((16, 2), np.int32))
+    started = time.process_time()
+    time.sleep(0.3)
+    # Two threads that went on looking for the next batch would have used up to 0.6 s.
+    assert time.process_time() - started < 0.1
+
+
 def test_batch_steps_are_all_or_none() -> None:
     batch = bw.BatchGrammarMatcher
     matchers = [bw.GrammarMatcher(AB) for _ in range(3)]

@@ -25,6 +25,8 @@ const MIN_ROWS_PER_THREAD: usize = 4;
 const LONGEST_SPIN: Duration = Duration::from_micros(30);
 /// And so long without sleeping.
 const LONGEST_WAIT: Duration = Duration::from_micros(500);
+/// So long after a batch its threads look out for the next one before they sleep.
+const LOOKOUT: Duration = Duration::from_micros(100);
 /// More threads than any machine can use for this.
 pub(crate) const MAX_THREADS: usize = 1024;
 
@@ -36,8 +38,11 @@ pub(crate) struct BatchGrammarMatcher {
     pool: Mutex<Option<Pool>>,
 }
 
+#[derive(Clone)]
 struct Pool {
     threads: Arc<ThreadPool>,
+    /// The number of batches that were begun.
+    batches: Arc<AtomicUsize>,
     process: u32,
 }
 
@@ -120,18 +125,17 @@ impl BatchGrammarMatcher {
         let rows = bitmask.rows_mut(&indices)?;
         let jobs = matchers.iter().map(Py::get).zip(ids.into_iter().zip(rows)).collect();
         let steps =
-            self.for_each(py, jobs, |matcher, (id, row)| matcher.with_detached(|m| step(m, id, row)))?;
-        if steps.iter().all(|(_, result)| result.is_ok()) {
-            return steps.into_iter().map(|(_, result)| result).collect::<bytewright::Result<_>>().raise();
+            self.for_each(py, jobs, |matcher, (id, row)| matcher.with_detached(|m| Step::new(m, id, row)))?;
+        let all: bytewright::Result<Vec<bool>> =
+            steps.iter().map(|step| step.filled.clone().map(|()| step.has_moved)).collect();
+        if all.is_err() {
+            let moved = steps.iter().zip(&matchers).filter(|(step, _)| step.has_moved);
+            moved
+                .map(|(_, matcher)| matcher.get().with(py, |m| m.rollback(1)))
+                .collect::<bytewright::Result<()>>()
+                .raise()?;
         }
-        let mut first = Ok(Vec::new());
-        for ((before, result), matcher) in steps.into_iter().zip(&matchers) {
-            matcher.get().with(py, |m| *m = before);
-            if let (true, Err(error)) = (first.is_ok(), result) {
-                first = Err(error);
-            }
-        }
-        first.raise()
+        all.raise()
     }
 
     /// `accept_token` for each matcher. If any raises, none has moved.
@@ -200,14 +204,14 @@ impl BatchGrammarMatcher {
             let work = |piece: Vec<(usize, &'a GrammarMatcher, T)>, out: &mut Vec<(usize, R)>| {
                 out.extend(piece.into_iter().map(|(at, matcher, job)| (at, work(matcher, job))));
             };
-            let mut results = side_by_side(&pool, threads, pieces, work);
+            let mut results = pool.side_by_side(threads, pieces, work);
             results.sort_unstable_by_key(|result| result.0);
             results.into_iter().map(|result| result.1).collect()
         }))
     }
 
     /// The threads for a batch, unless one thread will do.
-    fn threads(&self, rows: usize) -> PyResult<Option<Arc<ThreadPool>>> {
+    fn threads(&self, rows: usize) -> PyResult<Option<Pool>> {
         if self.max_threads == 1 || rows <= MIN_ROWS_PER_THREAD {
             return Ok(None);
         }
@@ -217,78 +221,98 @@ impl BatchGrammarMatcher {
             std::mem::forget(pool);
         }
         if let Some(pool) = &*slot {
-            return Ok(Some(Arc::clone(&pool.threads)));
+            return Ok(Some(pool.clone()));
         }
         let threads = ThreadPoolBuilder::new().num_threads(self.max_threads - 1).build();
-        let threads = Arc::new(threads.map_err(|error| {
+        let threads = threads.map_err(|error| {
             invalid_argument(format!("cannot start {} threads: {error}", self.max_threads))
-        })?);
-        *slot = Some(Pool { threads: Arc::clone(&threads), process: std::process::id() });
-        Ok(Some(threads))
+        })?;
+        let (threads, batches) = (Arc::new(threads), Arc::default());
+        Ok(Some(slot.insert(Pool { threads, batches, process: std::process::id() }).clone()))
     }
 }
 
-/// A matcher's step: what it was before, whether it took the token, and the mask of what follows.
-fn step(matcher: &mut Matcher, id: u32, row: &mut [u32]) -> (Matcher, bytewright::Result<bool>) {
-    let before = matcher.fork();
-    let result = matcher.accept_token(id).and_then(|taken| {
-        if taken && matcher.is_terminated() {
-            row.fill(u32::MAX);
-        } else {
-            matcher.fill_next_token_bitmask(row)?;
-        }
-        Ok(taken)
-    });
-    (before, result)
+/// A matcher's step: whether it took the token, and whether all went well.
+struct Step {
+    has_moved: bool,
+    filled: bytewright::Result<()>,
 }
 
-/// Does pieces of work on this thread and on others. Each has a share of its own; one that is through with its own takes what is left of
-/// the others', from the end.
-fn side_by_side<J: Send, R: Send>(
-    pool: &ThreadPool,
-    threads: usize,
-    pieces: Vec<J>,
-    work: impl Fn(J, &mut Vec<R>) + Sync,
-) -> Vec<R> {
-    let threads = threads.min(pieces.len());
-    let mut shares: Vec<Mutex<VecDeque<J>>> = (0..threads).map(|_| Mutex::default()).collect();
-    let count = pieces.len();
-    for (number, piece) in pieces.into_iter().enumerate() {
-        shares[number * threads / count].get_mut().push_back(piece);
+impl Step {
+    fn new(matcher: &mut Matcher, id: u32, row: &mut [u32]) -> Self {
+        let (has_moved, filled) = match matcher.accept_token(id) {
+            Err(error) => (false, Err(error)),
+            Ok(true) if matcher.is_terminated() => {
+                row.fill(u32::MAX);
+                (true, Ok(()))
+            }
+            Ok(has_moved) => (has_moved, matcher.fill_next_token_bitmask(row).map(drop)),
+        };
+        Self { has_moved, filled }
     }
-    let (results, at_work) = (Mutex::new(Vec::new()), AtomicUsize::new(threads - 1));
-    let share = |thread: usize| {
-        let mut done = Vec::new();
-        let own = || shares[thread].lock().pop_front();
-        let others = || (1..threads).find_map(|next| shares[(thread + next) % threads].lock().pop_back());
-        while let Some(piece) = own().or_else(others) {
-            work(piece, &mut done);
+}
+
+impl Pool {
+    /// Does pieces of work on this thread and on others. Each has a share of its own; one that is through with its own takes what is
+    /// left of the others', from the end.
+    fn side_by_side<J: Send, R: Send>(
+        &self,
+        threads: usize,
+        pieces: Vec<J>,
+        work: impl Fn(J, &mut Vec<R>) + Sync,
+    ) -> Vec<R> {
+        self.batches.fetch_add(1, Ordering::Release);
+        let threads = threads.min(pieces.len());
+        let mut shares: Vec<Mutex<VecDeque<J>>> = (0..threads).map(|_| Mutex::default()).collect();
+        let count = pieces.len();
+        for (number, piece) in pieces.into_iter().enumerate() {
+            shares[number * threads / count].get_mut().push_back(piece);
         }
-        results.lock().append(&mut done);
-    };
-    pool.in_place_scope(|scope| {
-        (1..threads).for_each(|thread| {
-            let share = &share;
-            let at_work = &at_work;
-            scope.spawn(move |_| {
-                share(thread);
-                at_work.fetch_sub(1, Ordering::Release);
-            })
+        let (results, at_work) = (Mutex::new(Vec::new()), AtomicUsize::new(threads - 1));
+        let share = |thread: usize| {
+            let mut done = Vec::new();
+            let own = || shares[thread].lock().pop_front();
+            let others = || (1..threads).find_map(|next| shares[(thread + next) % threads].lock().pop_back());
+            while let Some(piece) = own().or_else(others) {
+                work(piece, &mut done);
+            }
+            results.lock().append(&mut done);
+        };
+        self.threads.in_place_scope(|scope| {
+            (1..threads).for_each(|thread| {
+                let share = &share;
+                let at_work = &at_work;
+                scope.spawn(move |_| {
+                    share(thread);
+                    at_work.fetch_sub(1, Ordering::Release);
+                })
+            });
+            share(0);
+            // A scope puts its thread to sleep.
+            wait_until(LONGEST_WAIT, || at_work.load(Ordering::Acquire) == 0);
         });
-        share(0);
-        wait_for(&at_work);
-    });
-    results.into_inner()
+        self.look_out(threads - 1);
+        results.into_inner()
+    }
+
+    /// Keeps some threads from sleeping until another batch begins, or for a while.
+    fn look_out(&self, threads: usize) {
+        let last = self.batches.load(Ordering::Acquire);
+        for _ in 0..threads {
+            let batches = Arc::clone(&self.batches);
+            self.threads.spawn(move || wait_until(LOOKOUT, || batches.load(Ordering::Acquire) != last));
+        }
+    }
 }
 
-/// Waits until nobody is at work, or for a while: a scope puts its thread to sleep, and to be woken takes as long as many masks do.
-fn wait_for(at_work: &AtomicUsize) {
+/// Waits for something, or for a while, without sleeping: to be woken takes as long as many masks do.
+fn wait_until(longest: Duration, is_done: impl Fn() -> bool) {
     let since = Instant::now();
-    while at_work.load(Ordering::Acquire) > 0 {
+    while !is_done() {
         match since.elapsed() {
             waited if waited < LONGEST_SPIN => std::hint::spin_loop(),
-            // Who is at work may be waiting for this core.
-            waited if waited < LONGEST_WAIT => std::thread::yield_now(),
+            // Who is waited for may be waiting for this core.
+            waited if waited < longest => std::thread::yield_now(),
             _ => break,
         }
     }
