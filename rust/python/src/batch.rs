@@ -129,11 +129,8 @@ impl BatchGrammarMatcher {
         let all: bytewright::Result<Vec<bool>> =
             steps.iter().map(|step| step.filled.clone().map(|()| step.has_moved)).collect();
         if all.is_err() {
-            let moved = steps.iter().zip(&matchers).filter(|(step, _)| step.has_moved);
-            moved
-                .map(|(_, matcher)| matcher.get().with(py, |m| m.rollback(1)))
-                .collect::<bytewright::Result<()>>()
-                .raise()?;
+            let mut moved = steps.iter().zip(&matchers).filter(|(step, _)| step.has_moved);
+            moved.try_for_each(|(_, matcher)| matcher.get().with(py, |m| m.rollback(1))).raise()?;
         }
         all.raise()
     }
