@@ -4,7 +4,7 @@ use crate::automaton::{Operation, Pda};
 use crate::compile::{CompiledGrammar, Session};
 use crate::error::{Error, Result};
 use crate::stack::{Arena, HistoryId, SetId};
-use crate::vocab::set_bit;
+use crate::vocab::{count_bits, set_bit};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -115,7 +115,7 @@ impl Matcher {
             most += self.stop_token_ids.len();
         }
         let size = vocabulary.vocab_size();
-        Ok(most < size || row.iter().map(|word| word.count_ones() as usize).sum::<usize>() < size)
+        Ok(most < size || count_bits(row) < size)
     }
 
     /// Takes a token; `false` if it is not allowed, and then nothing has changed.

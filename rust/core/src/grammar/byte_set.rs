@@ -57,7 +57,7 @@ impl ByteSet {
 
     /// The set of such bits.
     #[inline]
-    pub(crate) fn from_words(words: [u64; 4]) -> Self {
+    pub(crate) const fn from_words(words: [u64; 4]) -> Self {
         Self(words)
     }
 

@@ -22,12 +22,22 @@ pub(super) struct ClassKey {
 pub(super) struct Class {
     pub(super) tokens: Arc<TokenIds>,
     pub(super) number: usize,
-    /// The nodes by which texts of the class are left, each by a byte that is not of it.
-    pub(super) exits: Ways,
+    exits: Exits,
+    /// Those by [`PRINTABLE`] bytes alone: a fifth of all.
+    printable: Exits,
+}
+
+/// The nodes by which texts of a class are left, each by a byte that is not of it.
+#[derive(Debug)]
+pub(super) struct Exits {
+    pub(super) ways: Ways,
     /// For each of them the token that is all there is at the node and below it, or [`SEVERAL`]: most have one, and to look at the node
     /// for it costs more than all else.
-    pub(super) exit_tokens: Box<[u32]>,
+    pub(super) tokens: Box<[u32]>,
 }
+
+/// What text in ASCII is mostly left by.
+const PRINTABLE: ByteSet = ByteSet::from_words([!0 << b' ', !0, 0, 0]);
 
 /// In place of a token where there is more.
 pub(super) const SEVERAL: u32 = u32::MAX;
@@ -124,13 +134,43 @@ impl ClassKey {
     }
 }
 
+/// Makes [`Exits`] while a trie is gone through in order.
+#[derive(Default)]
+struct Exitmaker {
+    ways: Waymaker,
+    tokens: Vec<u32>,
+}
+
+impl Exitmaker {
+    /// Adds the last node of a path, and the token there.
+    fn add(&mut self, trie: &ByteTrie, path: &[u32], token: u32) {
+        self.ways.add(trie, path);
+        self.tokens.push(token);
+    }
+
+    fn finish(self) -> Exits {
+        Exits { ways: self.ways.finish(), tokens: self.tokens.into() }
+    }
+}
+
+impl Exits {
+    fn memory_size_bytes(&self) -> usize {
+        self.ways.memory_size_bytes() + size_of_val(&*self.tokens)
+    }
+}
+
 impl Class {
+    /// The exits by some bytes, and perhaps more.
+    pub(super) fn exits_by(&self, bytes: &ByteSet) -> &Exits {
+        if bytes.is_within(&PRINTABLE) { &self.printable } else { &self.exits }
+    }
+
     /// One pass over the vocabulary's trie; `None` where the class is left in so many places that to walk through all is quicker than to
     /// look at these.
     pub(super) fn new(vocabulary: &Vocabulary, key: &ClassKey) -> Option<Self> {
         let trie = vocabulary.trie();
         let mut within = Ranges::default();
-        let (mut exits, mut exit_tokens) = (Waymaker::default(), Vec::new());
+        let (mut exits, mut printable) = (Exitmaker::default(), Exitmaker::default());
         let mut nodes = vec![0; trie.max_depth()];
         // What a decoder waits for after each depth of the path.
         let mut path = vec![Utf8::Boundary; trie.max_depth() + 1];
@@ -144,11 +184,14 @@ impl Class {
             let is_of = waiting != Utf8::Boundary || key.characters.contains(byte);
             let Some(after) = waiting.next(byte).filter(|_| is_of) else {
                 if waiting == Utf8::Boundary {
-                    exits.add(trie, &nodes[..depth]);
-                    if exits.steps.len() > SOME_EXITS + end / NODES_AN_EXIT {
+                    let token = trie.only_token_from(at).unwrap_or(SEVERAL);
+                    exits.add(trie, &nodes[..depth], token);
+                    if exits.ways.steps.len() > SOME_EXITS + end / NODES_AN_EXIT {
                         return None;
                     }
-                    exit_tokens.push(trie.only_token_from(at).unwrap_or(SEVERAL));
+                    if PRINTABLE.contains(byte) {
+                        printable.add(trie, &nodes[..depth], token);
+                    }
                 }
                 within.push(trie.places_between(kept, at));
                 (at, kept) = (beyond, beyond);
@@ -164,14 +207,14 @@ impl Class {
         within.push(trie.places_between(kept, end));
         let number = within.len();
         let tokens = Arc::new(within.token_ids(trie, vocabulary));
-        Some(Self { tokens, number, exits: exits.finish(), exit_tokens: exit_tokens.into() })
+        Some(Self { tokens, number, exits: exits.finish(), printable: printable.finish() })
     }
 
     pub(super) fn memory_size_bytes(&self) -> usize {
         size_of::<Self>()
             + self.tokens.memory_size_bytes()
             + self.exits.memory_size_bytes()
-            + size_of_val(&*self.exit_tokens)
+            + self.printable.memory_size_bytes()
     }
 }
 
@@ -237,14 +280,18 @@ mod tests {
             let ends = |ways: &Ways| -> Vec<u32> {
                 ways.steps().iter().filter(|step| step.is_end).map(|step| step.node).collect()
             };
-            let exits = ends(&class.exits);
+            let exits = ends(&class.exits.ways);
             let tokens_of = |&node: &u32| match trie.tokens_from(node as usize) {
                 &[token] if trie.size_below(node as usize) == 0 => token,
                 _ => SEVERAL,
             };
-            prop_assert_eq!(class.exit_tokens.to_vec(), exits.iter().map(tokens_of).collect::<Vec<u32>>());
+            prop_assert_eq!(class.exits.tokens.to_vec(), exits.iter().map(tokens_of).collect::<Vec<u32>>());
+            let is_printable = |node: &&u32| PRINTABLE.contains(trie.nodes()[**node as usize].byte);
+            let printable: Vec<u32> = exits.iter().filter(is_printable).copied().collect();
+            prop_assert_eq!(class.printable.tokens.to_vec(), printable.iter().map(tokens_of).collect::<Vec<u32>>());
+            prop_assert_eq!(ends(&class.printable.ways), printable);
             let deep = Ways::to_deeper_tokens(trie, 0, 3);
-            for ways in [&class.exits, &deep] {
+            for ways in [&class.exits.ways, &class.printable.ways, &deep] {
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[0].node < pair[1].node));
                 prop_assert!(ways.steps().windows(2).all(|pair| pair[1].depth <= pair[0].depth + 1));
             }

@@ -10,7 +10,7 @@ mod summary;
 mod trie;
 
 pub use bitmask::{Bitmask, mask_words};
-pub(crate) use bitmask::{clear_bit, set_bit};
+pub(crate) use bitmask::{clear_bit, count_bits, set_bit};
 pub(crate) use summary::{SUMMARY_NODES, Summary, Utf8};
 pub(crate) use trie::{ByteTrie, TrieNode};
 

@@ -26,8 +26,9 @@ impl Walk<'_> {
         }
         let alphabet = horizon.alphabet.unwrap_or(ByteSet::FULL);
         let mut with = Vec::new();
-        let mut exit_tokens = class.exit_tokens.iter();
-        for &step in class.exits.steps() {
+        let exits = class.exits_by(&alphabet);
+        let mut exit_tokens = exits.tokens.iter();
+        for &step in exits.ways.steps() {
             if !step.is_end {
                 self.go(step, &mut rows)?;
                 continue;

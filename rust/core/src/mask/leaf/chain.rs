@@ -2,14 +2,16 @@
 //!
 //! If all characters of the class lead to the same state, and from there to the same again, what a text leads to is told by its
 //! length: of the class's tokens those are accepted that are short enough, and others leave the class where they are known to
-//! ([`Class::exits`]). A [`Chain`] has these states, by length; within the class nothing ends.
+//! ([`Class::exits_by`]). A [`Chain`] has these states, by length; within the class nothing ends.
 
 use super::Walk;
 use super::table::Alike;
 use crate::automaton::horizon::{ENOUGH, LEAST_CHARACTERS};
+use crate::grammar::ByteSet;
 use crate::mask::TokenIds;
 use crate::mask::class::{Class, ClassKey};
 use crate::mask::split::Split;
+use crate::vocab::count_bits;
 use smallvec::{SmallVec, smallvec};
 
 /// See the module.
@@ -38,8 +40,10 @@ impl Walk<'_> {
     pub(super) fn along(mut self, chain: &Chain, class: &Class) -> Option<Split> {
         let length = chain.rows.len() - 1;
         let mut with = Vec::new();
-        let exits = class.exits.steps().iter().filter(|step| step.is_end);
-        for (step, &token) in exits.zip(&class.exit_tokens) {
+        let of_rows = chain.rows.iter().fold(ByteSet::EMPTY, |all, &row| all.union(self.table.bytes(row)));
+        let exits = class.exits_by(&of_rows.difference(&chain.class.characters));
+        let ends = exits.ways.steps().iter().filter(|step| step.is_end);
+        for (step, &token) in ends.zip(&exits.tokens) {
             let Some(&row) = chain.rows.get(usize::from(step.depth) - 1) else { continue };
             let next = self.table.next(row, step.byte)?;
             self.leave(step.node, token, next, &mut with)?;
@@ -48,7 +52,7 @@ impl Walk<'_> {
         let mut tokens: Box<[u32]> = self.store.lengths(self.vocabulary).up_to(length).into();
         class.tokens.retain_in(&mut tokens);
         with.iter().for_each(|&id| crate::vocab::set_bit(&mut tokens, id));
-        let number = tokens.iter().map(|word| word.count_ones() as usize).sum();
+        let number = count_bits(&tokens);
         Some(self.split(TokenIds::from_bits(tokens, number), number))
     }
 }
