@@ -12,6 +12,8 @@ use smallvec::SmallVec;
 
 /// So many places are looked at; from the others any text may be lost.
 const MOST_PLACES: usize = 64;
+/// So many times all steps are gone round; what still changes then is not known. Most take a few.
+const MOST_ROUNDS: usize = 64;
 /// So many sets of characters are told apart.
 const MOST_SETS: usize = if cfg!(test) { 2 } else { 8 };
 
@@ -139,7 +141,7 @@ impl<P: Paths> Needed<P> {
         }
         at_once.resize(places.len(), Lost::all_of(1));
         let mut lost = at_once;
-        loop {
+        for _ in 0..MOST_ROUNDS {
             let before = lost.clone();
             for &(from, ref by, to) in steps.iter().rev() {
                 // What leads back to its own place adds nothing.
@@ -151,6 +153,8 @@ impl<P: Paths> Needed<P> {
                 return Self { places, lost };
             }
         }
+        lost.fill(Lost::all_of(1));
+        Self { places, lost }
     }
 
     /// Whether a text must have certain characters to be lost from the first place.
