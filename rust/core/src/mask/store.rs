@@ -58,6 +58,8 @@ struct Stored<T> {
 
 /// A class is found for splits that could do without it once it was wanted so many times: that takes as long as two or three of these.
 const OFTEN: u8 = if cfg!(test) { 1 } else { 3 };
+/// Of so many characters it is found at once: to walk through all their tokens once takes longer.
+const LARGE_CLASS: usize = 48;
 /// So many classes are remembered to be wanted, and so many to be scattered.
 const MAX_WANTED: usize = 1024;
 
@@ -136,9 +138,9 @@ impl SplitStore {
         Some(class)
     }
 
-    /// The same once it has been wanted before, so that it pays to find them; until then it is noted that it was.
-    pub(super) fn class_often_wanted(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Option<Arc<Class>> {
-        {
+    /// The same if it pays to find them: where they are many, or once they have been wanted before; until then it is noted that they were.
+    pub(super) fn class_if_it_pays(&self, vocabulary: &Vocabulary, key: &ClassKey) -> Option<Arc<Class>> {
+        if key.characters.len() < LARGE_CLASS {
             let mut inner = self.inner.lock();
             let clock = inner.tick();
             if let Some(known) = inner.classes.get(key, clock) {

@@ -25,9 +25,6 @@ use table::{DEAD, Table};
 /// one what is lost lies far apart: to pass over the three hundred children of the root that are no digits took 100 µs.
 const SPARSE_NODES: usize = if cfg!(test) { 6 } else { 1024 };
 
-/// To find the tokens of so many characters takes less time than to walk through them once.
-const LARGE_CLASS: usize = 48;
-
 /// A node on the path of the walk: the row it leads to, and its byte.
 #[derive(Clone, Copy)]
 struct Level {
@@ -108,15 +105,10 @@ pub(super) fn split_of_leaf(
         {
             return walk.beside_class(row, &horizon, &class);
         }
-        if let Some(chain) = walk.chain(row) {
-            let is_large = chain.class.characters.len() >= LARGE_CLASS;
-            let class = match is_large {
-                true => store.class(vocabulary, &chain.class),
-                false => store.class_often_wanted(vocabulary, &chain.class),
-            };
-            if let Some(class) = class {
-                return walk.along(&chain, &class);
-            }
+        if let Some(chain) = walk.chain(row)
+            && let Some(class) = store.class_if_it_pays(vocabulary, &chain.class)
+        {
+            return walk.along(&chain, &class);
         }
     }
     walk.below(node, row)?;
