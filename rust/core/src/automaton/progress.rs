@@ -10,7 +10,7 @@
 //! Invariant: a configuration past the guard can be completed, so guards keep the promise of [`super::Pda`] that all states are
 //! productive.
 
-use super::StateId;
+use super::{Room, StateId};
 use crate::memory::spilled_bytes;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -40,6 +40,8 @@ pub(crate) struct Spelled {
     pub(crate) lo: u32,
     pub(crate) hi: u32,
     pub(crate) depth: u32,
+    /// That of the states where the texts lead to.
+    pub(crate) room: Room,
 }
 
 /// A key's text.

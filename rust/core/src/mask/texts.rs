@@ -21,7 +21,9 @@ struct Rest {
 /// follow but, perhaps, what is split off.
 fn spelled(pda: &Pda, arena: &Arena, config: &Config, beside_wide: bool) -> Option<Spelled> {
     let at = pda.spelled(config.state)?;
-    let may_be_doomed = config.register != RegisterId::default() && pda.room(config.state) != Room::Endless;
+    let may_be_doomed = config.register != RegisterId::default()
+        && pda.room(config.state) != Room::Endless
+        && at.room != Room::Enough;
     if may_be_doomed || !arena.is_settled(config.register) {
         return None;
     }
@@ -81,7 +83,7 @@ impl Walk<'_> {
                 self.past(course, child, rest, lo)?;
             } else {
                 self.add_tokens(course, child, rest.flags);
-                let at = Spelled { lo, hi: next, depth: rest.at.depth + 1 };
+                let at = Spelled { lo, hi: next, depth: rest.at.depth + 1, ..rest.at };
                 self.along(course, child, Rest { at, ..rest })?;
             }
         }

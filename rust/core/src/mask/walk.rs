@@ -124,7 +124,8 @@ impl Walk<'_> {
         if children.is_empty() || !level.is_alive() {
             return;
         }
-        let first = self.arena.first_bytes_of(self.context.pda, self.buffers.front.configs(level));
+        let first =
+            self.arena.first_bytes_of(self.context.pda, self.buffers.front.configs(level), beside_wide);
         self.buffers.frames.push(Frame { left: children, level, first, beside_wide });
     }
 

@@ -86,13 +86,14 @@ impl Arena {
 
     /// The bytes that can follow a level, and perhaps some that a guard forbids.
     #[inline]
-    pub(crate) fn first_bytes_of(&self, pda: &Pda, configs: &[Config]) -> ByteSet {
+    pub(crate) fn first_bytes_of(&self, pda: &Pda, configs: &[Config], beside_wide: bool) -> ByteSet {
+        let first = |config: &Config| match pda.expanded(config.state) {
+            next if beside_wide => next.first_beside_wide(),
+            next => next.first(),
+        };
         match configs {
-            [only] => pda.expanded(only.state).first(),
-            _ => {
-                let firsts = configs.iter().map(|c| pda.expanded(c.state).first());
-                firsts.fold(ByteSet::EMPTY, |all, first| all.union(&first))
-            }
+            [only] => first(only),
+            _ => configs.iter().map(first).fold(ByteSet::EMPTY, |all, first| all.union(&first)),
         }
     }
 

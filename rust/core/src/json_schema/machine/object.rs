@@ -5,6 +5,7 @@
 //! states, past guards ([`crate::automaton::Progresses`]); keys are the declared names' places in the sorted list, then the classes.
 
 use super::layout::Place;
+use super::states::room_in_object;
 use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
 use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
 use crate::error::Result;
@@ -215,7 +216,8 @@ impl JsonMachine {
         let Local::Object(_, InObject::Name(Spell::Char(branch)), _) = local else { return None };
         let progresses = self.plans[plan as usize].carried.as_ref()?;
         let Branch { lo, hi, depth } = branch;
-        (lo..hi).all(|place| !progresses.text(place).is_empty()).then_some(Spelled { lo, hi, depth })
+        let room = room_in_object(&self.plans[plan as usize].plan);
+        (lo..hi).all(|place| !progresses.text(place).is_empty()).then_some(Spelled { lo, hi, depth, room })
     }
 
     /// Where a name leads to from a state that spells it.

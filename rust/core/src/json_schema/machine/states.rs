@@ -3,8 +3,13 @@
 use super::{Branch, InArray, InObject, JsonMachine, Kind, Local};
 use crate::automaton::{Collect, Leaps, Like, MachineState, Room};
 use crate::json_schema::content::Reading;
-use crate::json_schema::plan::Key;
+use crate::json_schema::plan::{Key, Plan};
 use crate::json_schema::spell::{self, Spell};
+
+/// The room of an object that has begun with a declared name, or wants none: most end without another free one.
+pub(super) fn room_in_object(plan: &Plan) -> Room {
+    if plan.needs_no_free_name() { Room::Enough } else { Room::Counted }
+}
 
 impl JsonMachine {
     /// The number of a state, made now if there is none.
@@ -102,18 +107,22 @@ impl JsonMachine {
         }
     }
 
-    /// Most objects end without another free name, and most free names are free.
+    /// Most free names are free.
     fn room(&mut self, rule: u32, local: Local) -> Room {
         let everything = self.engine.regular.everything();
         match (&self.kinds[rule as usize], local) {
             (&Kind::Object(plan, _), Local::Object(_, at, _)) => {
                 let plan = &self.plans[plan as usize].plan;
-                // After a comma and at the beginning of a name, a free one may be all that is left.
                 let wants_name = matches!(at, InObject::Member | InObject::AfterComma | InObject::Name(_));
-                match wants_name {
-                    true if plan.has_endless_names(everything) => Room::Endless,
-                    false if plan.needs_no_free_name() => Room::Enough,
-                    _ => Room::Counted,
+                // After a comma and at the beginning of a name, a free one may be all that is left.
+                let has_begun = match at {
+                    InObject::Name(state) => spell::automaton_state(state).depth > 0,
+                    _ => !wants_name,
+                };
+                match has_begun {
+                    _ if wants_name && plan.has_endless_names(everything) => Room::Endless,
+                    true => room_in_object(plan),
+                    false => Room::Counted,
                 }
             }
             // Items may come again at any time.
