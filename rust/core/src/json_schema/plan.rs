@@ -183,12 +183,6 @@ impl Plan {
         self.parts.len() == 1 && self.clauses.is_empty() && is_endless
     }
 
-    /// Whether any name may come at any time, with any value.
-    pub(super) fn has_endless_names(&self, everything: TermId) -> bool {
-        let is_free = |class: &Class| class.names == everything && class.goal == Goals::TRUE;
-        self.is_simple() && self.classes.iter().any(is_free)
-    }
-
     pub(super) fn start(&self) -> Progress {
         Progress {
             seen: Bits::new(self.names.len()),

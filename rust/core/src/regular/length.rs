@@ -64,6 +64,28 @@ impl Regular {
         }
     }
 
+    /// Whether there is no end of a language's texts, where that is told by the way it is put together.
+    pub(crate) fn is_endless(&mut self, id: TermId) -> bool {
+        // No part of such a language is empty.
+        if self.distance(id).is_none() {
+            return false;
+        }
+        let mut todo: SmallVec<[TermId; 16]> = SmallVec::from_slice(&[id]);
+        while let Some(at) = todo.pop() {
+            match self.term(at) {
+                // What is repeated is not the empty text alone; that is the empty text again.
+                Term::Repeat(_, _, None) => return true,
+                &Term::Repeat(body, ..) => todo.push(body),
+                &Term::Concat(first, rest) => todo.extend([first, rest]),
+                Term::Or(parts) => todo.extend(parts.iter().copied()),
+                Term::Empty | Term::Class(_) => {}
+                // Not among them; see above.
+                Term::And(_) | Term::Not(_) | Term::Anchored(_) | Term::Before(..) => return false,
+            }
+        }
+        false
+    }
+
     /// A language as another one with a bound on its texts' lengths, if it is written like that: all its texts are the other's that are
     /// not longer. Of the other the distance is known.
     pub(crate) fn without_bound(&mut self, id: TermId) -> Option<(TermId, u32)> {
@@ -193,6 +215,32 @@ pub(super) mod tests {
                 }
                 at = regular.derivative(at, symbol);
             }
+        }
+    }
+
+    /// Whether texts go on for longer than there are different states, each of which all texts to it come to an end from.
+    fn has_long_texts(regular: &mut Regular, language: TermId) -> bool {
+        let nothing = regular.nothing();
+        let (mut level, mut states) = (BTreeSet::from([language]), BTreeSet::new());
+        for length in 0.. {
+            level.remove(&nothing);
+            states.extend(level.iter().copied());
+            if level.is_empty() || length > states.len() {
+                break;
+            }
+            let after = |&id| [97, 98].map(|symbol| regular.derivative(id, symbol));
+            level = level.iter().flat_map(after).collect();
+        }
+        !level.is_empty()
+    }
+
+    proptest! {
+        #[test]
+        fn endless_languages_are_those_with_long_texts(made in language()) {
+            let mut regular = Regular::new();
+            let language = make(&mut regular, &made);
+            let is_endless = has_long_texts(&mut regular, language);
+            prop_assert_eq!(regular.is_endless(language), is_endless);
         }
     }
 

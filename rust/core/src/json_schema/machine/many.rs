@@ -104,6 +104,16 @@ impl JsonMachine {
         self.has_many_named(plan, progress, from..plan.names.len() as u32, most)
     }
 
+    /// Whether there is no end of the names that may come at any time.
+    pub(super) fn has_endless_names(&mut self, plan: &Plan) -> Result<bool> {
+        for class in plan.classes.iter().filter(|_| plan.is_simple()) {
+            if self.engine.regular.is_endless(class.names) && self.engine.is_inhabited(class.goal)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether one of some declared names has many values that may still come.
     pub(super) fn has_many_named(
         &mut self,

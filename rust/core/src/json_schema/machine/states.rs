@@ -5,6 +5,7 @@ use crate::automaton::{Collect, Leaps, Like, MachineState, Room};
 use crate::json_schema::content::Reading;
 use crate::json_schema::plan::{Key, Plan};
 use crate::json_schema::spell::{self, Spell};
+use std::sync::Arc;
 
 /// The room of an object that has begun with a declared name, or wants none: most end without another free one.
 pub(super) fn room_in_object(plan: &Plan) -> Room {
@@ -112,7 +113,8 @@ impl JsonMachine {
         let everything = self.engine.regular.everything();
         match (&self.kinds[rule as usize], local) {
             (&Kind::Object(plan, _), Local::Object(_, at, _)) => {
-                let plan = &self.plans[plan as usize].plan;
+                let planned = Arc::clone(&self.plans[plan as usize]);
+                let plan = &planned.plan;
                 let wants_name = matches!(at, InObject::Member | InObject::AfterComma | InObject::Name(_));
                 // After a comma and at the beginning of a name, a free one may be all that is left.
                 let has_begun = match at {
@@ -120,7 +122,8 @@ impl JsonMachine {
                     _ => !wants_name,
                 };
                 match has_begun {
-                    _ if wants_name && plan.has_endless_names(everything) => Room::Endless,
+                    // If that cannot be told within the budget, whoever asks for the state's edges hears of it.
+                    _ if wants_name && self.has_endless_names(plan).unwrap_or(false) => Room::Endless,
                     true => room_in_object(plan),
                     false => Room::Counted,
                 }
