@@ -116,6 +116,7 @@ impl LazyPart {
                 is_leaf: rule.is_leaf,
                 is_split: rule.is_split,
                 progresses: rule.progresses.clone(),
+                texts: rule.texts.clone(),
             });
         }
         for state in &machine.states()[self.states.count()..] {
@@ -281,13 +282,26 @@ impl LazyPart {
 
     /// See [`Machine::end_of_text`].
     pub(super) fn end_of_text(&self, id: StateId, key: u32) -> Option<StateId> {
-        let progresses = self.rule(self.state(id).rule).progresses.as_ref()?;
-        progresses.end_of_text(key, || {
+        let rule = self.rule(self.state(id).rule);
+        let find = || {
             let mut machine = self.machine.as_ref()?.lock();
             let end = machine.end_of_text(id.0 - self.first_state, key);
             self.adopt(&**machine);
             end.map(|end| StateId(self.first_state + end))
-        })
+        };
+        match (&rule.texts, &rule.progresses) {
+            (Some(texts), Some(_)) => texts.end(key, find),
+            _ => find(),
+        }
+    }
+
+    /// See [`Machine::has_key`].
+    pub(super) fn has_key(&self, id: StateId, keys: (u32, u32)) -> bool {
+        let Some(machine) = &self.machine else { return false };
+        let mut machine = machine.lock();
+        let has = machine.has_key(id.0 - self.first_state, keys);
+        self.adopt(&**machine);
+        self.heard(has).unwrap_or(false)
     }
 
     /// See [`Machine::unbounded`].
@@ -432,13 +446,14 @@ impl LazyPart {
             + machine.map_or(0, |machine| machine.memory_size_bytes())
             + self.states.count() * (size_of::<LazyState>() + size_of::<MachineState>())
             + self.rules.count() * (size_of::<PdaRule>() + size_of::<MachineRule>())
-            + self
-                .rules
-                .iter()
-                .filter_map(|(_, rule)| rule.progresses.as_ref())
-                .map(|progresses| progresses.memory_size_bytes())
-                .sum::<usize>()
+            + self.rules.iter().map(|(_, rule)| memory_of_keys(rule)).sum::<usize>()
     }
+}
+
+fn memory_of_keys(rule: &PdaRule) -> usize {
+    let PdaRule { progresses, texts, .. } = rule;
+    progresses.as_ref().map_or(0, |progresses| progresses.memory_size_bytes())
+        + texts.as_ref().map_or(0, |texts| texts.memory_size_bytes())
 }
 
 #[cfg(test)]
@@ -468,6 +483,7 @@ mod tests {
                 is_leaf: false,
                 is_split: false,
                 progresses: None,
+                texts: None,
             };
             let mut machine = Self { states: Vec::new(), rules: vec![rule], seen: Vec::new(), limit };
             machine.state(0, true, false);

@@ -2,7 +2,7 @@
 
 use super::Counter;
 use super::horizon::Horizon;
-use super::progress::{Guard, Progresses, Spelled};
+use super::progress::{Guard, Progresses, Spelled, Texts};
 use crate::error::Result;
 use smallvec::{SmallVec, smallvec};
 use std::fmt;
@@ -131,6 +131,8 @@ pub(crate) struct MachineRule {
     pub(crate) is_split: bool,
     /// What its guards ask; it has no counter then.
     pub(crate) progresses: Option<Arc<Progresses>>,
+    /// What its states may spell; see [`MachineState::spelled`].
+    pub(crate) texts: Option<Arc<Texts>>,
 }
 
 /// The edges of a state, in the machine's numbers. Most have few.
@@ -188,6 +190,10 @@ pub(crate) trait Machine: fmt::Debug + Send {
     /// What a progress becomes at a state with [`Guard::Take`].
     fn take(&mut self, _state: u32, progress: u32) -> Result<u32> {
         Ok(progress)
+    }
+    /// Whether one of a range of keys may come at a state that spells them; where there are progresses, these say so.
+    fn has_key(&mut self, _state: u32, _keys: (u32, u32)) -> Result<bool> {
+        Ok(true)
     }
     /// Where the text of a key leads to from a state that spells it.
     fn end_of_text(&mut self, _state: u32, _key: u32) -> Option<u32> {

@@ -41,7 +41,7 @@ pub(crate) use machine::{
     Bound, Collect, Example, LEAST_ALIKE, Leap, Leaps, Like, Machine, MachineEdges, MachineRule,
     MachineState, Room, Unbounded,
 };
-pub(crate) use progress::{Guard, Progress, Progresses, Spelled};
+pub(crate) use progress::{Guard, Progress, Progresses, Spelled, Texts};
 
 use crate::error::Result;
 use crate::grammar::{Annotation, ExprId, Span};
@@ -106,6 +106,8 @@ pub(crate) struct PdaRule {
     pub(crate) is_split: bool,
     /// See [`MachineRule::progresses`].
     pub(crate) progresses: Option<Arc<Progresses>>,
+    /// See [`MachineRule::texts`].
+    pub(crate) texts: Option<Arc<Texts>>,
 }
 
 /// The automaton; see the module's invariants.
@@ -292,6 +294,11 @@ impl Pda {
     #[inline]
     pub(crate) fn spelled(&self, id: StateId) -> Option<Spelled> {
         if self.is_lazy(id) { self.lazy.spelled(id) } else { None }
+    }
+
+    /// Whether one of a range of keys may come at a state that spells them, whatever was read before; see [`machine::Machine::has_key`].
+    pub(crate) fn has_key(&self, id: StateId, keys: (u32, u32)) -> bool {
+        self.is_lazy(id) && self.lazy.has_key(id, keys)
     }
 
     /// See [`machine::Machine::end_of_text`].

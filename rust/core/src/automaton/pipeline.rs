@@ -231,6 +231,7 @@ fn assemble(rules: Vec<RuleDfa>, root: usize, root_nullable: bool, token_sets: V
             is_leaf: true,
             is_split: false,
             progresses: None,
+            texts: None,
         });
     }
     pda.expanded = (0..pda.states.len()).map(|_| OnceLock::new()).collect();

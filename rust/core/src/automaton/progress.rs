@@ -5,7 +5,7 @@
 //! configurations carry what is written: a number, 0 at the rule's beginning, of a [`Progress`] in the rule's
 //! [`Progresses`]. States that a configuration may come to only with some of them have a [`Guard`].
 //!
-//! Keys may have *texts*: what is left to be read of them is known without the states between ([`Spelled`]), which masks make use of.
+//! Keys may have *texts* ([`Texts`]): what is left to be read of them is known without the states between ([`Spelled`]), which masks make use of.
 //!
 //! Invariant: a configuration past the guard can be completed, so guards keep the promise of [`super::Pda`] that all states are
 //! productive.
@@ -43,6 +43,10 @@ pub(crate) struct Spelled {
     /// That of the states where the texts lead to.
     pub(crate) room: Room,
 }
+
+/// The texts of a rule's first keys, which are ascending and none of which begins another. Those without texts have empty ones.
+#[derive(Debug)]
+pub(crate) struct Texts(Box<[Text]>);
 
 /// A key's text.
 #[derive(Debug)]
@@ -103,25 +107,29 @@ pub(crate) struct Progresses {
     /// What a progress becomes by a key.
     next: RwLock<FxHashMap<(u32, u32), u32>>,
     ranges: boxcar::Vec<Box<[(u32, u32)]>>,
-    /// Of the first keys, ascending.
-    texts: Box<[Text]>,
+}
+
+impl Texts {
+    pub(crate) fn new(texts: impl Iterator<Item = Box<[u8]>>) -> Self {
+        Self(texts.map(|bytes| Text { bytes, end: OnceLock::new() }).collect())
+    }
+
+    pub(crate) fn of(&self, key: u32) -> &[u8] {
+        &self.0[key as usize].bytes
+    }
+
+    /// Where a key's text leads to, found the first time: for rules with progresses, whose states are all alike.
+    pub(super) fn end(&self, key: u32, find: impl FnOnce() -> Option<StateId>) -> Option<StateId> {
+        *self.0[key as usize].end.get_or_init(find)
+    }
+
+    /// Heap memory, bytes.
+    pub(super) fn memory_size_bytes(&self) -> usize {
+        self.0.iter().map(|text| text.bytes.len() + size_of::<Text>()).sum()
+    }
 }
 
 impl Progresses {
-    /// With the texts of the first keys, which are ascending and none of which begins another.
-    pub(crate) fn new(texts: impl Iterator<Item = Box<[u8]>>) -> Self {
-        let text = |bytes| Text { bytes, end: OnceLock::new() };
-        Self { texts: texts.map(text).collect(), ..Self::default() }
-    }
-
-    pub(crate) fn text(&self, key: u32) -> &[u8] {
-        &self.texts[key as usize].bytes
-    }
-
-    pub(super) fn end_of_text(&self, key: u32, find: impl FnOnce() -> Option<StateId>) -> Option<StateId> {
-        *self.texts[key as usize].end.get_or_init(find)
-    }
-
     /// Whether one of the keys in a range may come.
     pub(crate) fn has(&self, number: u32, lo: u32, hi: u32) -> bool {
         self.get(number).has(lo, hi)
@@ -167,8 +175,7 @@ impl Progresses {
     pub(super) fn memory_size_bytes(&self) -> usize {
         let words: usize = self.made.iter().map(|(_, progress)| spilled_bytes(&progress.open)).sum();
         let ranges: usize = self.ranges.iter().map(|(_, list)| list.len() * 8 + 16).sum();
-        let texts: usize = self.texts.iter().map(|text| text.bytes.len() + size_of::<Text>()).sum();
-        texts + words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16
+        words + self.made.count() * size_of::<Progress>() + ranges + self.next.read().len() * 16
     }
 }
 

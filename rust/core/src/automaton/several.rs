@@ -110,6 +110,13 @@ impl Machine for Several {
         self.machines[index].take(at, progress)
     }
 
+    fn has_key(&mut self, state: u32, keys: (u32, u32)) -> Result<bool> {
+        let (index, at) = self.origins[state as usize];
+        let has = self.machines[index].has_key(at, keys);
+        self.adopt(index);
+        has
+    }
+
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         let (index, at) = self.origins[state as usize];
         let end = self.machines[index].end_of_text(at, key);

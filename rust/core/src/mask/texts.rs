@@ -64,14 +64,14 @@ impl Walk<'_> {
     /// Adds the tokens below a node that go along texts.
     fn along(&mut self, course: Course<'_>, node: usize, rest: Rest) -> Result<()> {
         let pda = self.context.pda;
-        let Some(progresses) = &pda.rule_of(rest.config.state).progresses else { return Ok(()) };
+        let Some(texts) = &pda.rule_of(rest.config.state).texts else { return Ok(()) };
         let depth = rest.at.depth as usize;
         let mut next = rest.at.lo;
         while next < rest.at.hi {
             let lo = next;
-            let byte = progresses.text(lo).get(depth);
+            let byte = texts.of(lo).get(depth);
             next += 1;
-            while next < rest.at.hi && progresses.text(next).get(depth) == byte {
+            while next < rest.at.hi && texts.of(next).get(depth) == byte {
                 next += 1;
             }
             let child = byte.and_then(|&byte| course.trie.child(node, byte));
@@ -79,7 +79,7 @@ impl Walk<'_> {
             if !self.arena.has_key(pda, rest.config, (lo, next)) {
                 continue;
             }
-            if depth + 1 == progresses.text(lo).len() {
+            if depth + 1 == texts.of(lo).len() {
                 self.past(course, child, rest, lo)?;
             } else {
                 self.add_tokens(course, child, rest.flags);

@@ -80,9 +80,12 @@ impl Arena {
         entered
     }
 
-    /// Whether one of a range of keys may come in the rule of a configuration that keeps a progress.
+    /// Whether one of a range of the keys that the state of a configuration spells may come.
     pub(crate) fn has_key(&mut self, pda: &Pda, config: Config, keys: (u32, u32)) -> bool {
         let (state, number) = (config.state, config.count.progress());
+        if pda.rule_of(state).progresses.is_none() {
+            return pda.has_key(state, keys);
+        }
         let has = has_key(pda, state, number, keys);
         self.trace.note(Question::Has { state, number, keys, has });
         has

@@ -36,7 +36,7 @@ use super::plan::{Key, Plan, Progress};
 use super::shape::{Arr, Obj, Shape, Strings};
 use super::spell::{Spell, Targets};
 use crate::automaton::horizon::Horizon;
-use crate::automaton::{Budget, Counter, MachineEdges, MachineRule, MachineState, Progresses};
+use crate::automaton::{Budget, Counter, MachineEdges, MachineRule, MachineState, Progresses, Texts};
 use crate::error::{Error, Result};
 use crate::grammar::Annotation;
 use crate::regular::TermId;
@@ -170,6 +170,8 @@ struct Planned {
     places: Vec<u32>,
     /// What is written is carried beside the states, which are all of one core: see [`object`].
     carried: Option<Arc<Progresses>>,
+    /// The names up to their closing quotes, where they are spelled in one way.
+    texts: Arc<Texts>,
 }
 
 /// What of an object is written, with what may come next.
@@ -327,9 +329,12 @@ impl JsonMachine {
             Kind::Member(goal, _) => self.plain(goal).is_some(),
             _ => false,
         };
-        let progresses = match kind {
-            Kind::Object(plan, _) => self.plans[plan as usize].carried.clone(),
-            _ => None,
+        let (progresses, texts) = match kind {
+            Kind::Object(plan, _) => {
+                let Planned { carried, texts, .. } = &*self.plans[plan as usize];
+                (carried.clone(), Some(Arc::clone(texts)))
+            }
+            _ => (None, None),
         };
         self.rules.push(MachineRule {
             kind: name,
@@ -339,6 +344,7 @@ impl JsonMachine {
             is_leaf,
             is_split,
             progresses,
+            texts,
         });
         let start = match kind {
             Kind::Chars(..) => Local::Spell(Spell::Char(self.engine.regular.any())),

@@ -7,7 +7,7 @@
 use super::layout::Place;
 use super::states::room_in_object;
 use super::{Branch, Core, InObject, JsonMachine, Kind, Local, Planned};
-use crate::automaton::{Guard, MachineEdges, Progress as Carried, Progresses, Spelled};
+use crate::automaton::{Guard, MachineEdges, Progress as Carried, Spelled, Texts};
 use crate::error::Result;
 use crate::json_schema::engine::Engine;
 use crate::json_schema::goal::GoalId;
@@ -33,9 +33,10 @@ impl JsonMachine {
         // A layout that is fixed writes an empty object without a gap, which depends on what may come.
         let is_carried = plan.is_uniform(self.engine.options.any_order) && !self.is_fixed();
         let quoted = |(name, _): &(Vec<char>, u32)| plain_rest(name).unwrap_or_default().into();
-        let carried = is_carried.then(|| Arc::new(Progresses::new(sorted.iter().map(quoted))));
-        let number =
-            self.plans.insert_full(obj.clone(), Arc::new(Planned { plan, sorted, places, carried })).0 as u32;
+        let texts = Arc::new(Texts::new(sorted.iter().map(quoted)));
+        let carried = is_carried.then(Arc::default);
+        let planned = Planned { plan, sorted, places, carried, texts };
+        let number = self.plans.insert_full(obj.clone(), Arc::new(planned)).0 as u32;
         if is_carried {
             let core = self.core(number, Some(start));
             self.carry(core, None)?;
@@ -214,10 +215,18 @@ impl JsonMachine {
     pub(super) fn spelled(&self, rule: u32, local: Local) -> Option<Spelled> {
         let Kind::Object(plan, _) = self.kinds[rule as usize] else { return None };
         let Local::Object(_, InObject::Name(Spell::Char(branch)), _) = local else { return None };
-        let progresses = self.plans[plan as usize].carried.as_ref()?;
+        let Planned { plan, texts, .. } = &*self.plans[plan as usize];
         let Branch { lo, hi, depth } = branch;
-        let room = room_in_object(&self.plans[plan as usize].plan);
-        (lo..hi).all(|place| !progresses.text(place).is_empty()).then_some(Spelled { lo, hi, depth, room })
+        let room = room_in_object(plan);
+        (lo..hi).all(|place| !texts.of(place).is_empty()).then_some(Spelled { lo, hi, depth, room })
+    }
+
+    /// Whether one of some declared names may come at a state that spells them.
+    pub(super) fn has_name(&mut self, state: u32, (lo, hi): (u32, u32)) -> Result<bool> {
+        match self.locals[state as usize] {
+            (_, Local::Object(core, ..)) => self.has_open_name(core, lo, hi),
+            _ => Ok(false),
+        }
     }
 
     /// Where a name leads to from a state that spells it.

@@ -55,6 +55,10 @@ impl Machine for JsonMachine {
         self.step(|at_work| at_work.written_after(state, progress))
     }
 
+    fn has_key(&mut self, state: u32, keys: (u32, u32)) -> Result<bool> {
+        self.step(|at_work| at_work.has_name(state, keys))
+    }
+
     fn end_of_text(&mut self, state: u32, key: u32) -> Option<u32> {
         self.work(|at_work| at_work.end_of_name(state, key))
     }
