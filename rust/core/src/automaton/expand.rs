@@ -131,12 +131,14 @@ impl<'a> Next<'a> {
 
     /// The bytes that can follow but for what begins in wide rules.
     pub(crate) fn first_beside_wide(self) -> ByteSet {
-        let Self::Expanded(expanded, pda) = self else { return self.first() };
-        if !expanded.has_wide_entries {
-            return self.first();
+        match self {
+            Self::Expanded(expanded, pda) if expanded.has_wide_entries => {
+                let others = expanded.entries.iter().filter(|entry| !entry.is_in_wide);
+                let first = others.map(|entry| of_edges(pda.bytes_of(entry.state)));
+                first.fold(ByteSet::EMPTY, |all, first| all.union(&first))
+            }
+            _ => self.first(),
         }
-        let others = expanded.entries.iter().filter(|entry| !entry.is_in_wide);
-        others.fold(ByteSet::EMPTY, |first, entry| first.union(&of_edges(pda.bytes_of(entry.state))))
     }
 
     /// The entries; none, not even the state's own, where there are no calls.

@@ -450,6 +450,7 @@ impl LazyPart {
     }
 }
 
+/// Of what a rule says of its keys, bytes.
 fn memory_of_keys(rule: &PdaRule) -> usize {
     let PdaRule { progresses, texts, .. } = rule;
     progresses.as_ref().map_or(0, |progresses| progresses.memory_size_bytes())

@@ -6,6 +6,7 @@
 //! [`Progresses`]. States that a configuration may come to only with some of them have a [`Guard`].
 //!
 //! Keys may have *texts* ([`Texts`]): what is left to be read of them is known without the states between ([`Spelled`]), which masks make use of.
+//! So may keys of rules whose states say themselves what may come ([`super::Machine::has_key`]).
 //!
 //! Invariant: a configuration past the guard can be completed, so guards keep the promise of [`super::Pda`] that all states are
 //! productive.
@@ -34,7 +35,7 @@ pub(crate) enum Guard {
     Take(u32),
 }
 
-/// What a state's bytes are: those of some keys' texts, from a depth on; they go on to where their key is taken.
+/// What a state's bytes are: those of some keys' texts, from a depth on; they go on to where their key has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spelled {
     pub(crate) lo: u32,

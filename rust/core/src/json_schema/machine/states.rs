@@ -108,7 +108,7 @@ impl JsonMachine {
         }
     }
 
-    /// Most free names are free.
+    /// See [`Room`].
     fn room(&mut self, rule: u32, local: Local) -> Room {
         let everything = self.engine.regular.everything();
         match (&self.kinds[rule as usize], local) {
@@ -116,16 +116,15 @@ impl JsonMachine {
                 let planned = Arc::clone(&self.plans[plan as usize]);
                 let plan = &planned.plan;
                 let wants_name = matches!(at, InObject::Member | InObject::AfterComma | InObject::Name(_));
-                // After a comma and at the beginning of a name, a free one may be all that is left.
-                let has_begun = match at {
-                    InObject::Name(state) => spell::automaton_state(state).depth > 0,
-                    _ => !wants_name,
-                };
-                match has_begun {
-                    // If that cannot be told within the budget, whoever asks for the state's edges hears of it.
-                    _ if wants_name && self.has_endless_names(plan).unwrap_or(false) => Room::Endless,
-                    true => room_in_object(plan),
-                    false => Room::Counted,
+                // If that cannot be told within the budget, whoever asks for the state's edges hears of it.
+                if wants_name && self.has_endless_names(plan).unwrap_or(false) {
+                    return Room::Endless;
+                }
+                match at {
+                    InObject::Name(state) if spell::automaton_state(state).depth > 0 => room_in_object(plan),
+                    // A free name may be all that is left.
+                    _ if wants_name => Room::Counted,
+                    _ => room_in_object(plan),
                 }
             }
             // Items may come again at any time.
